@@ -1,0 +1,120 @@
+// api/model/encoding.h: the canonical bytes of fields, and how to look at them without taking them
+// apart.
+//
+// A head is: u8 field count, then the fields.  A field is a tag byte and its payload; numbers are
+// little-endian, `varint` is the shortest LEB128 form (a longer one is malformed), so equal values
+// have equal bytes except for 0.0 and -0.0:
+//   0x00 nil | 0x01 false | 0x02 true | 0x03 int: 8 bytes | 0x04 float: 8 bytes of IEEE 754
+//   0x05 text: varint length, UTF-8 | 0x06 bytes: varint length, bytes (length <
+//   kAttachmentBytesMin) 0x07 bytes as attachment: varint length; the bytes are the next attachment
+//   in order of appearance 0x08 list: varint bytes of what follows, varint count, elements 0x09
+//   object: varint codec length, codec, varint part count, each part as 0x06 or 0x07
+// Templates use the same, and for formals:
+//   0x20 any | 0x21 typed: u8 FieldType | 0x22 between: low field, high field | 0x23 prefix: varint
+//   length, UTF-8 0x24 one of: varint count, fields
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include <linden/template.h>
+#include <linden/tuple.h>
+
+namespace linden::encoding {
+
+// One field of a tuple or actual of a template where it lies.  Valid as long as the tuple or
+// template.
+struct FieldView {
+  std::string_view bytes;              // tag and payload
+  std::span<const Bytes> attachments;  // the field's own, in order
+  [[nodiscard]] FieldType type() const noexcept;
+};
+
+// The fields of one tuple.  Filled once per put and then used for every mask.
+struct FieldTable {
+  std::size_t count = 0;
+  std::array<FieldView, kFieldsMax> fields;
+};
+
+// Splits a tuple that is known to be well formed (every Tuple is).  O(fields).
+void split(const Tuple& tuple, FieldTable& out) noexcept;
+
+// Readers for a field of the matching type; the caller has checked type().
+[[nodiscard]] bool bool_of(const FieldView& field) noexcept;
+[[nodiscard]] std::int64_t int_of(const FieldView& field) noexcept;
+[[nodiscard]] double float_of(const FieldView& field) noexcept;
+[[nodiscard]] std::string_view text_of(const FieldView& field) noexcept;
+// The bytes; `keeper` is the tuple that the field belongs to, so that the result may share its
+// large parts.
+[[nodiscard]] std::string_view bytes_of(const FieldView& field) noexcept;
+[[nodiscard]] Value value_of(const FieldView& field);
+
+// Walks the elements of a list field in order.
+class ListWalk {
+ public:
+  explicit ListWalk(const FieldView& list) noexcept;
+  [[nodiscard]] std::size_t count() const noexcept { return count_; }
+  // False at the end.
+  bool next(FieldView& out) noexcept;
+
+ private:
+  std::string_view rest_;
+  std::span<const Bytes> attachments_;
+  std::size_t count_ = 0;
+};
+
+// An object's codec and parts, where they lie.
+struct ObjectView {
+  std::string_view codec;
+  struct Part {
+    std::string_view bytes;
+    const Bytes* shared;  // the attachment that holds it, or null if it lies in the head
+  };
+  std::vector<Part> parts;
+};
+[[nodiscard]] ObjectView object_of(const FieldView& field);
+
+// Equal by type and value; NaN equals nothing, also within lists.
+[[nodiscard]] bool equal(const FieldView& a, const FieldView& b) noexcept;
+// Equal fields have equal hashes.  Not part of any format: differs between builds and processes may
+// not rely on it.
+[[nodiscard]] std::uint64_t hash(const FieldView& field) noexcept;
+// Hash of the fields whose bits are set in `mask`, in order.
+[[nodiscard]] std::uint64_t hash(const FieldTable& table, std::uint64_t mask) noexcept;
+
+}  // namespace linden::encoding
+
+namespace linden {
+
+// A template taken apart once, when it is made.
+struct Template::Parsed {
+  struct Formal {
+    enum class Kind : std::uint8_t {
+      kActual,
+      kAny,
+      kTyped,
+      kBetween,
+      kPrefix,
+      kOneOf
+    } kind = Kind::kAny;
+    FieldType type = FieldType::kNil;         // kTyped
+    encoding::FieldView actual;               // kActual
+    std::vector<encoding::FieldView> values;  // kBetween: low, high; kOneOf: all
+    std::string_view prefix;                  // kPrefix
+  };
+  std::string head;
+  std::vector<Bytes> attachments;
+  std::vector<Formal> fields;
+  std::uint64_t actual_mask = 0;
+  std::uint64_t actual_hash =
+      0;  // encoding::hash of the actuals, comparable with hash(table, actual_mask)
+};
+
+namespace encoding {
+// As Template::matches, for a tuple that was split already.
+[[nodiscard]] bool matches(const Template& form, const FieldTable& table) noexcept;
+}  // namespace encoding
+
+}  // namespace linden

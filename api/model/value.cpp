@@ -1,0 +1,1 @@
+// api/model/value.cpp

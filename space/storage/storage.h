@@ -1,0 +1,124 @@
+// space/storage/storage.h: the port to whatever makes a server's spaces durable.
+//
+// A maker keeps, for each space, a list of mutations (space/core/mutation.h).  It is a journal and
+// a table (docs/design/storage-format.md): each commit is one journal record with all its
+// mutations; when the oldest journal segment is retired, only the tuples of it that still live are
+// written to the table one by one.  Nothing here speaks of RocksDB: a second maker puts the same
+// keys into a distributed database.  tests/space/storage/ has one contract suite that runs on every
+// maker.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <linden/result.h>
+
+#include "space/core/mutation.h"
+
+namespace linden::storage {
+
+// What a reply waits for (P31).
+enum class Durability : std::uint8_t {
+  kMemory = 0,   // nothing is kept; a restart finds the space empty
+  kProcess = 1,  // survives kill -9 of the server: written, not synced
+  kSync = 2,     // survives power loss: synced
+};
+[[nodiscard]] std::string_view name_of(
+    Durability durability) noexcept;  // "memory", "process", "sync"
+[[nodiscard]] Result<Durability> durability_named(
+    std::string_view name);  // kInvalidArgument lists the names
+
+struct SpaceInfo {
+  SpaceNumber number;
+  std::string name;
+  Durability durability = Durability::kProcess;
+};
+
+// The mutations of one commit, encoded on the strand of the space, written wherever commit() is
+// called.
+class Batch {
+ public:
+  // `now` is stored so that the server time goes on from there after a restart (P39).
+  void start(SpaceNumber space, Time now);
+  void add(const core::Mutation& mutation);
+  [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
+  [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
+  [[nodiscard]] SpaceNumber space() const noexcept { return space_; }
+  [[nodiscard]] Time time() const noexcept { return time_; }
+  [[nodiscard]] std::string_view record() const noexcept { return record_; }
+  // The tuples that the mutations name, in order, with repetitions: what retirement has to look at.
+  [[nodiscard]] const std::vector<TupleId>& touched() const noexcept { return touched_; }
+
+ private:
+  SpaceNumber space_;
+  Time time_{};
+  std::uint32_t count_ = 0;
+  std::string record_;
+  std::vector<TupleId> touched_;
+};
+
+// Answers what of a space lives, when a segment is retired.  SpaceState's describe functions,
+// behind an interface.
+class LiveState {
+ public:
+  virtual ~LiveState() = default;
+  virtual bool describe(TupleId id, std::vector<core::Mutation>& out) const = 0;
+  virtual void describe_rest(std::vector<core::Mutation>& out) const = 0;
+};
+
+class Storage {
+ public:
+  virtual ~Storage() = default;
+
+  // Spaces.  Creating a space commits `first` in the same step (how a space gets its initial
+  // tuples).
+  [[nodiscard]] virtual std::vector<SpaceInfo> spaces() const = 0;
+  virtual Result<SpaceInfo> create_space(std::string_view name, Durability durability,
+                                         const std::vector<core::Mutation>& first, Time now) = 0;
+  virtual Result<void> drop_space(SpaceNumber space) = 0;
+
+  // Makes one batch durable as its space demands; it is so when this returns.  One call at a time
+  // per space; different spaces may commit from different threads.  A failure means that the server
+  // must stop (P33).
+  virtual Result<void> commit(const Batch& batch) = 0;
+
+  // Gives back every mutation that still matters, in an order that restores the space; returns the
+  // time of its last commit. kStorageFailed names the file when the middle of the log is damaged
+  // (P34).  Called once per space, before its first commit.
+  virtual Result<Time> load(SpaceNumber space,
+                            const std::function<void(core::Mutation&&)>& visit) = 0;
+
+  // Whether the oldest journal segment of the space is due to retire, and doing so.  `live` is
+  // consistent with all that was committed. Called on the strand of the space with no commit under
+  // way.  Work is bounded by one segment.
+  [[nodiscard]] virtual bool retirement_due(SpaceNumber space) const = 0;
+  virtual Result<void> retire(SpaceNumber space, const LiveState& live) = 0;
+
+  // A consistent copy that can be opened as a directory of its own.
+  virtual Result<void> checkpoint(const std::filesystem::path& directory) = 0;
+};
+
+// Keeps nothing over a restart of the process, but over drop and reopen of the handle within it if
+// `shared` is kept; for
+// `--durability memory` servers and for tests.
+class MemoryDisk;  // what is "on disk"; survives the Storage object, so that a simulation can crash
+                   // and reopen
+[[nodiscard]] std::shared_ptr<MemoryDisk> make_memory_disk();
+[[nodiscard]] std::unique_ptr<Storage> open_memory_storage(std::shared_ptr<MemoryDisk> disk);
+
+struct RocksdbOptions {
+  std::size_t segment_bytes =
+      std::size_t{64} << 20;  // a journal segment is retired when two newer ones of this size exist
+};
+// Opens or creates; takes the directory's lock so that no second server opens it.  Errors:
+// kStorageFailed that names the directory and says whether it is in use, not a Linden directory, of
+// a newer format, not writable, or damaged.
+[[nodiscard]] Result<std::unique_ptr<Storage>> open_rocksdb_storage(
+    const std::filesystem::path& directory, const RocksdbOptions& options = {});
+
+}  // namespace linden::storage
