@@ -1,0 +1,138 @@
+// linden/client.h: one session with a space server.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <linden/error.h>
+#include <linden/operation.h>
+
+namespace linden {
+
+namespace client {
+class Core;  // api/client/core.h
+}
+class Space;
+class Stream;
+
+struct ConnectOptions {
+  std::string address;                         // "unix:/path/to.sock" or "tcp:host:port"
+  std::string name;                            // what the client calls itself, for people
+  Duration timeout{std::chrono::seconds(10)};  // for the first connection, retried until then
+  Duration hold{std::chrono::seconds(5)};  // P18: how long its leases outlive a broken connection
+  Duration memory{std::chrono::seconds(60)};     // P36: how long the server remembers it
+  Duration reconnect{std::chrono::seconds(60)};  // how long calls outlive a server that is away
+};
+
+struct SpaceOptions {
+  bool create = false;                    // make the space if it does not exist
+  std::optional<std::string> durability;  // "memory", "process", "sync"; none: the server's default
+  std::vector<NewTuple> initial;          // put if and only if this call creates the space
+};
+
+struct SpaceStatus {
+  SpaceNumber number;
+  std::string name;
+  std::string durability;
+  std::uint64_t tuples = 0;
+  std::uint64_t ready = 0;
+  std::uint64_t reserved = 0;
+  std::uint64_t dead = 0;
+  std::uint64_t waiters = 0;
+  std::uint64_t bytes = 0;
+};
+
+struct ServerInfo {
+  std::string version;
+  std::uint32_t pid = 0;
+  Duration up{0};
+  std::string directory;
+  std::string durability;
+  std::uint64_t connections = 0;
+  std::uint64_t sessions = 0;
+  std::uint64_t requests = 0;
+  std::uint64_t commits = 0;
+};
+
+// Asked by a call that waits, in the waiting thread with nothing locked: after a signal, and at
+// least every 0.1 s.  True ends the wait.
+using Interrupt = std::function<bool()>;
+
+// What becomes of a request's answer.
+enum class AnswerTo : std::uint8_t {
+  kWaiter,  // kept until wait() asks for it
+  kQueue,   // given to completions()
+  kNobody,  // dropped
+};
+
+struct Completion {
+  RequestId request;
+  Answer answer;
+};
+
+// One session with a server.  Copies share it.  Every method may be called from any thread.
+//
+// Connection loss is hidden for `reconnect`: the session goes on over a new connection and what was
+// not answered is said again, with the same request ids, so that it happens once (P36).  After
+// that, or when the server has forgotten the session, every call throws Error with kConnectionLost
+// or kSessionExpired.
+//
+// A thread that waits reads the socket itself; a thread of the client's own reads, renews leases
+// and reconnects while nobody waits (docs/decisions/0006-who-reads-the-socket.md).
+class Client {
+ public:
+  // Throws Error: kInvalidArgument (address), kUnreachable, kProtocolMismatch, kCancelled
+  // (interrupted).
+  [[nodiscard]] static Client connect(const ConnectOptions& options,
+                                      const Interrupt& interrupt = {});
+
+  // Throws Error: kNoSuchSpace, kInvalidArgument (name), kOutcomeUnknown (no answer within
+  // `timeout`).
+  [[nodiscard]] Space open_space(std::string_view name, const SpaceOptions& options = {},
+                                 Duration timeout = std::chrono::seconds(10));
+  void drop_space(std::string_view name, Duration timeout = std::chrono::seconds(10));
+  [[nodiscard]] std::vector<SpaceStatus> spaces(Duration timeout = std::chrono::seconds(10));
+  [[nodiscard]] ServerInfo server(Duration timeout = std::chrono::seconds(10));
+
+  // Sends one operation and returns at once, unless more than 64 MiB wait to be sent.
+  RequestId send(SpaceNumber space, Operation operation, AnswerTo answer_to = AnswerTo::kWaiter);
+
+  // The answer of a request that was sent with kWaiter; nullopt after `timeout` or if interrupted,
+  // and then it can be waited for again. Refusals come as values (Refused).  Throws Error if the
+  // session has ended.
+  [[nodiscard]] std::optional<Answer> wait(RequestId request, Duration timeout,
+                                           const Interrupt& interrupt = {});
+  // The answer will not be asked for.
+  void forget(RequestId request);
+  // Ends a waiting take of this session; its answer still comes (kCancelled, or what had been found
+  // already).
+  void cancel(SpaceNumber space, RequestId request);
+
+  // Answers of requests that were sent with kQueue, at least one; empty after `timeout`, if
+  // interrupted, or once closed.
+  [[nodiscard]] std::vector<Completion> completions(Duration timeout,
+                                                    const Interrupt& interrupt = {});
+
+  [[nodiscard]] SessionId session() const;
+  [[nodiscard]] const std::string& address() const;
+  [[nodiscard]] bool connected() const;                  // right now
+  [[nodiscard]] std::optional<Failure> failure() const;  // why the session has ended for good
+  [[nodiscard]] std::uint32_t server_pid() const;
+
+  // Says goodbye (leases end at once) or just drops the connection (they are held, P18); wakes
+  // every waiting call with kClosed.
+  void close(bool goodbye = true);
+
+ private:
+  friend class Space;
+  friend class Stream;
+  explicit Client(std::shared_ptr<client::Core> core) : core_(std::move(core)) {}
+  std::shared_ptr<client::Core> core_;
+};
+
+}  // namespace linden

@@ -1,0 +1,254 @@
+// linden/operation.h: what can be asked of a space and what it answers, as plain values.
+//
+// The wire carries these (api/wire), the core applies them (space/core), the client makes and reads
+// them (api/client): one vocabulary, so that no layer translates.  How each is spelt in bytes:
+// api/wire/proto/linden/wire/v1/operation.proto.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <linden/attributes.h>
+#include <linden/error.h>
+#include <linden/ids.h>
+#include <linden/template.h>
+#include <linden/tuple.h>
+
+namespace linden {
+
+// ---- Operations
+// -----------------------------------------------------------------------------------------------------------
+
+// Puts all tuples or none.  Answer: PutDone.
+struct PutOp {
+  std::vector<NewTuple> tuples;
+};
+
+enum class TakeMode : std::uint8_t {
+  kRead = 0,  // rd: the tuple stays
+  kTake = 1,  // in: the tuple leaves
+  kReserve =
+      2,  // the tuple is hidden under a lease until finish, release, or the lease's end (P16)
+};
+
+// One bulk answer of at least one and at most `count_max` matches, now or when the first one comes
+// (P12, P14, P15). Answer: Found, or Refused with kNoMatch once `timeout` is over, kCancelled,
+// kSpaceGone.
+struct TakeOp {
+  TakeMode mode = TakeMode::kTake;
+  std::vector<Template>
+      templates;  // at least one; the oldest and most urgent match of any is returned
+  std::uint32_t count_max = 1;
+  Duration timeout{0};  // 0: do not wait; kForever
+  Duration lease =
+      std::chrono::seconds(30);  // kReserve: ends after so long a silence of the session
+};
+
+// A standing take, read or reservation: tuples come as Delivered events as they match, at most
+// `credit` un-acknowledged. kReserve: a hand-out is acknowledged by finish or release.  kTake,
+// kRead: by AckOp.  Answer: Done once it stands; ends with CancelOp, answered by Done to both.
+// After a reconnect the client repeats it with what it still holds; what the session was handed by
+// this stream beyond that is delivered again.  kRead starts with what is there (id above `after`),
+// in order of put.
+struct StreamOp {
+  TakeMode mode = TakeMode::kReserve;
+  std::vector<Template> templates;
+  std::uint32_t credit = 1;  // most hand-outs un-acknowledged at a time; kRead: most deliveries
+  Duration lease = std::chrono::seconds(30);
+  TupleId after;  // kRead: only tuples put after this one
+  std::vector<TupleId>
+      held;  // repeated stream: hand-outs that the client has and has not acknowledged
+};
+
+// Says that deliveries of a kTake or kRead stream were processed: everything delivered up to
+// `delivered` in that stream's count (1 for the first since the stream was last (re)opened) no
+// longer weighs on its credit, and is not delivered again.
+struct AckOp {
+  RequestId stream;
+  std::uint64_t delivered = 0;
+};
+
+// Changes the credit of a stream; less takes effect as hand-outs are acknowledged.  Answer: Done.
+struct CreditOp {
+  RequestId stream;
+  std::uint32_t credit = 0;
+};
+
+// Ends a waiting TakeOp or a stream of the same session.  The target is answered kCancelled if it
+// was still waiting; what a stream had handed out under a lease stays reserved.  Answer: Done,
+// whether or not the target still waited (P11).
+struct CancelOp {
+  RequestId target;
+};
+
+// Each item is one atomic step of its own (P17): removes the reserved tuple and puts `puts`, if and
+// only if the token is the latest hand-out; without a token it is a plain put (results that travel
+// along, such as output).  `started` says which further hand-outs the holder has begun to work on,
+// after the items.  Answer: FinishDone, one code per item (kOk or kStaleLease).
+struct FinishItem {
+  std::optional<Token> token;
+  std::vector<NewTuple> puts;
+};
+struct FinishOp {
+  std::vector<FinishItem> items;
+  std::vector<Token> started;
+};
+
+// Gives reserved tuples back at once; each keeps its age.  `started` counts against max_attempts.
+// `give_back_declined` names recalled hand-outs that have started meanwhile.  Answer: FinishDone,
+// one code per item of `items`.
+struct ReleaseItem {
+  Token token;
+  bool started = true;
+};
+struct ReleaseOp {
+  std::vector<ReleaseItem> items;
+};
+
+// How many free tuples match.  Answer: Counted.
+struct CountOp {
+  Template form;
+};
+
+// Up to `limit` tuples that match with their states, in order of put, ids above `after`.  Answer:
+// Listed.
+struct ListOp {
+  std::optional<Template> form;  // none: every tuple
+  TupleId after;
+  std::uint32_t limit = 100;
+  bool all_states = true;  // false: only free tuples
+};
+
+// Counts by state and by the values of the first `first_fields` fields (objects and large values as
+// their type).  Answer: Summary.
+struct SummarizeOp {
+  std::uint32_t first_fields = 2;
+  std::uint32_t groups_max = 1000;
+};
+
+// What the space knows of sessions.  Answer: SessionsListed.
+struct ListSessionsOp {};
+
+using Operation = std::variant<PutOp, TakeOp, StreamOp, AckOp, CreditOp, CancelOp, FinishOp,
+                               ReleaseOp, CountOp, ListOp, SummarizeOp, ListSessionsOp>;
+
+// ---- Answers and events
+// -----------------------------------------------------------------------------------------------------
+
+// Done, nothing more to say.
+struct Done {
+  friend bool operator==(const Done&, const Done&) = default;
+};
+
+// No effect (P38).  `message` says wanted, found, remedy.
+struct Refused {
+  ErrorCode code = ErrorCode::kInternal;
+  std::string message;
+  friend bool operator==(const Refused&, const Refused&) = default;
+};
+
+// The ids are `first`, `first + 1`, ...
+struct PutDone {
+  TupleId first;
+  std::uint32_t count = 0;
+  friend bool operator==(const PutDone&, const PutDone&) = default;
+};
+
+// One tuple that is handed to a client.
+struct Handout {
+  TupleId id;
+  std::uint32_t attempt = 0;         // kReserve: of the token
+  std::uint32_t template_index = 0;  // which of the request's templates matched
+  Tuple tuple;
+  friend bool operator==(const Handout&, const Handout&) = default;
+};
+
+struct Found {
+  std::vector<Handout> tuples;
+  friend bool operator==(const Found&, const Found&) = default;
+};
+
+struct FinishDone {
+  std::vector<ErrorCode> codes;
+  friend bool operator==(const FinishDone&, const FinishDone&) = default;
+};
+
+struct Counted {
+  std::uint64_t count = 0;
+  friend bool operator==(const Counted&, const Counted&) = default;
+};
+
+enum class TupleState : std::uint8_t {
+  kReady = 0,
+  kReserved = 1,  // handed out under a lease, not begun
+  kStarted = 2,   // handed out under a lease and begun
+  kDead = 3,      // attempts used up, no will
+};
+[[nodiscard]] std::string_view name_of(
+    TupleState state) noexcept;  // "ready", "reserved", "started", "dead"
+
+struct ListedTuple {
+  TupleId id;
+  TupleState state = TupleState::kReady;
+  std::uint32_t attempt = 0;
+  std::int32_t priority = 0;
+  SessionId holder;  // kReserved, kStarted
+  std::optional<Duration> expires_in;
+  Tuple tuple;
+};
+struct Listed {
+  std::vector<ListedTuple> tuples;
+  bool more = false;
+};
+
+struct SummaryGroup {
+  std::uint32_t arity = 0;
+  std::vector<Value> first_fields;
+  std::uint64_t ready = 0;
+  std::uint64_t reserved = 0;
+  std::uint64_t started = 0;
+  std::uint64_t dead = 0;
+  std::uint64_t bytes = 0;
+};
+struct Summary {
+  std::vector<SummaryGroup> groups;  // sorted by arity and fields
+  std::uint64_t tuples = 0;
+  std::uint64_t waiters = 0;
+  std::uint64_t streams = 0;
+  bool more = false;
+};
+
+struct SessionInfo {
+  SessionId id;
+  std::string name;  // what the client calls itself
+  bool connected = false;
+  Duration silent_for{0};
+  std::uint64_t held = 0;     // tuples under its leases
+  std::uint64_t waiting = 0;  // blocked requests and streams
+};
+struct SessionsListed {
+  std::vector<SessionInfo> sessions;
+};
+
+using Answer = std::variant<Done, Refused, PutDone, Found, FinishDone, Counted, Listed, Summary,
+                            SessionsListed>;
+
+// Events of a stream.
+struct Delivered {
+  std::vector<Handout> tuples;
+};
+// Asks the holder to give this hand-out back if it has not begun it: somebody idle waits for it
+// (F4).  Answered by ReleaseOp with started = false, or, if it has begun, by FinishOp::started.
+struct Recalled {
+  Token token;
+};
+// The stream ended without being asked to: kSpaceGone, kSessionExpired, kShuttingDown.
+struct StreamEnded {
+  Refused why;
+};
+using Event = std::variant<Delivered, Recalled, StreamEnded>;
+
+}  // namespace linden
