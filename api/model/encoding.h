@@ -14,67 +14,16 @@
 //   length, UTF-8 0x24 one of: varint count, fields
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include <linden/field_view.h>
 #include <linden/template.h>
 #include <linden/tuple.h>
 
 namespace linden::encoding {
-
-// One field of a tuple or actual of a template where it lies.  Valid as long as the tuple or
-// template.
-struct FieldView {
-  std::string_view bytes;              // tag and payload
-  std::span<const Bytes> attachments;  // the field's own, in order
-  [[nodiscard]] FieldType type() const noexcept;
-};
-
-// The fields of one tuple.  Filled once per put and then used for every mask.
-struct FieldTable {
-  std::size_t count = 0;
-  std::array<FieldView, kFieldsMax> fields;
-};
-
-// Splits a tuple that is known to be well formed (every Tuple is).  O(fields).
-void split(const Tuple& tuple, FieldTable& out) noexcept;
-
-// Readers for a field of the matching type; the caller has checked type().
-[[nodiscard]] bool bool_of(const FieldView& field) noexcept;
-[[nodiscard]] std::int64_t int_of(const FieldView& field) noexcept;
-[[nodiscard]] double float_of(const FieldView& field) noexcept;
-[[nodiscard]] std::string_view text_of(const FieldView& field) noexcept;
-// The bytes; `keeper` is the tuple that the field belongs to, so that the result may share its
-// large parts.
-[[nodiscard]] std::string_view bytes_of(const FieldView& field) noexcept;
-[[nodiscard]] Value value_of(const FieldView& field);
-
-// Walks the elements of a list field in order.
-class ListWalk {
- public:
-  explicit ListWalk(const FieldView& list) noexcept;
-  [[nodiscard]] std::size_t count() const noexcept { return count_; }
-  // False at the end.
-  bool next(FieldView& out) noexcept;
-
- private:
-  std::string_view rest_;
-  std::span<const Bytes> attachments_;
-  std::size_t count_ = 0;
-};
-
-// An object's codec and parts, where they lie.
-struct ObjectView {
-  std::string_view codec;
-  struct Part {
-    std::string_view bytes;
-    const Bytes* shared;  // the attachment that holds it, or null if it lies in the head
-  };
-  std::vector<Part> parts;
-};
-[[nodiscard]] ObjectView object_of(const FieldView& field);
 
 // Equal by type and value; NaN equals nothing, also within lists.
 [[nodiscard]] bool equal(const FieldView& a, const FieldView& b) noexcept;
