@@ -1,0 +1,150 @@
+"""Where the farm is: the connection file that ``space-cluster start`` writes and clients and engines read.
+
+The file is JSON, readable by its owner only, and looks like this (``docs/reference/farm-schema.md``)::
+
+    {"format": 1, "address": "unix:/home/me/.linden/clusters/default/space.sock", "tcp": "tcp:127.0.0.1:40123",
+     "server_pid": 4711, "space": "farm", "cluster_id": "default"}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FORMAT = 1
+DEFAULT_CLUSTER_ID = "default"
+DEFAULT_FARM_SPACE = "farm"
+CONNECTION_VARIABLE = "LINDEN_CONNECTION"
+HOME_VARIABLE = "LINDEN_HOME"
+
+_ADDRESS_PREFIXES = ("unix:", "tcp:")
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True)
+class ConnectionInfo:
+    """What is needed to reach a farm."""
+
+    address: str
+    tcp: str | None = None
+    server_pid: int | None = None
+    space: str = DEFAULT_FARM_SPACE
+    cluster_id: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of a connection file."""
+        return {
+            "format": FORMAT,
+            "address": self.address,
+            "tcp": self.tcp,
+            "server_pid": self.server_pid,
+            "space": self.space,
+            "cluster_id": self.cluster_id,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], source: str = "the connection information") -> ConnectionInfo:
+        """Read what a connection file contains.
+
+        Raises: ValueError: `values` has another format or no address; `source` names it in the message.
+        """
+        found = values.get("format", FORMAT)
+        if found != FORMAT:
+            raise ValueError(f"{source} has format {found!r}, this version of Linden reads {FORMAT}")
+        address = values.get("address")
+        if not isinstance(address, str) or not is_address(address):
+            raise ValueError(f"{source} has no address such as unix:/path or tcp:host:port, but {address!r}")
+        return cls(
+            address=address,
+            tcp=values.get("tcp"),
+            server_pid=values.get("server_pid"),
+            space=values.get("space") or DEFAULT_FARM_SPACE,
+            cluster_id=values.get("cluster_id"),
+        )
+
+
+def is_address(text: str) -> bool:
+    """Whether `text` is a server's address rather than the path of a file."""
+    return text.startswith(_ADDRESS_PREFIXES)
+
+
+def linden_home() -> Path:
+    """The folder of all clusters of this user: ``$LINDEN_HOME``, else ``~/.linden``."""
+    return Path(os.environ.get(HOME_VARIABLE) or "~/.linden").expanduser()
+
+
+def cluster_directory(cluster_id: str | None = None) -> Path:
+    """The folder that belongs to one cluster."""
+    return linden_home() / "clusters" / (cluster_id or DEFAULT_CLUSTER_ID)
+
+
+def connection_file_path(cluster_id: str | None = None) -> Path:
+    """Where the connection file of a cluster lies."""
+    return cluster_directory(cluster_id) / "connection.json"
+
+
+def write_connection_file(path: Path, info: ConnectionInfo) -> None:
+    """Write `info` to `path` in one step, readable by its owner only; nobody ever sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(info.to_dict(), file, indent=1)
+        file.write("\n")
+    os.replace(draft, path)
+
+
+def read_connection_file(path: Path) -> ConnectionInfo:
+    """Read the connection file at `path`.
+
+    Raises: FileNotFoundError; ValueError: it is no connection file.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not a connection file: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} is not a connection file: it holds no JSON object")
+    return ConnectionInfo.from_dict(values, source=str(path))
+
+
+def find_connection(
+    where: str | os.PathLike[str] | Mapping[str, Any] | ConnectionInfo | None = None,
+    *,
+    cluster_id: str | None = None,
+    timeout: float = 10.0,
+) -> ConnectionInfo:
+    """Find out where the farm is.
+
+    Args: where: an address, the path of a connection file, its content, or None: ``$LINDEN_CONNECTION`` if it is set and no
+        cluster is named, else the connection file of the cluster. cluster_id: which cluster. timeout: seconds to wait for the
+        file to appear.
+    Raises: TimeoutError: no file in time; the message says what to start. ValueError: it is no connection file.
+    """
+    if isinstance(where, ConnectionInfo):
+        return where
+    if isinstance(where, Mapping):
+        return ConnectionInfo.from_dict(where)
+    if where is None and cluster_id is None:
+        where = os.environ.get(CONNECTION_VARIABLE) or None
+    if isinstance(where, str) and is_address(where):
+        return ConnectionInfo(address=where)
+    path = connection_file_path(cluster_id) if where is None else Path(where).expanduser()
+    return _wait_for_file(path, timeout, named=where is not None)
+
+
+def _wait_for_file(path: Path, timeout: float, *, named: bool) -> ConnectionInfo:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return read_connection_file(path)
+        except FileNotFoundError:
+            if time.monotonic() >= deadline:
+                remedy = "check the path" if named else "start a cluster with `space-cluster start -n 4`, or use linden.start(4)"
+                raise TimeoutError(f"no connection file {path} within {timeout:g} s; {remedy}") from None
+        time.sleep(_POLL_S)
