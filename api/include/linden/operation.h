@@ -162,6 +162,7 @@ struct Handout {
   TupleId id;
   std::uint32_t attempt = 0;         // kReserve: of the token
   std::uint32_t template_index = 0;  // which of the request's templates matched
+  bool started = false;              // kReserve: the space counts it as begun already
   Tuple tuple;
   friend bool operator==(const Handout&, const Handout&) = default;
 };
