@@ -5,13 +5,15 @@
 // little-endian, `varint` is the shortest LEB128 form (a longer one is malformed), so equal values
 // have equal bytes except for 0.0 and -0.0:
 //   0x00 nil | 0x01 false | 0x02 true | 0x03 int: 8 bytes | 0x04 float: 8 bytes of IEEE 754
-//   0x05 text: varint length, UTF-8 | 0x06 bytes: varint length, bytes (length <
-//   kAttachmentBytesMin) 0x07 bytes as attachment: varint length; the bytes are the next attachment
-//   in order of appearance 0x08 list: varint bytes of what follows, varint count, elements 0x09
-//   object: varint codec length, codec, varint part count, each part as 0x06 or 0x07
+//   0x05 text: varint length, UTF-8
+//   0x06 bytes: varint length, bytes (length < kAttachmentBytesMin)
+//   0x07 bytes as attachment: varint length; the bytes are the next attachment in order of
+//        appearance
+//   0x08 list: varint bytes of what follows, varint count, elements
+//   0x09 object: varint codec length, codec (UTF-8), varint part count, each part as 0x06 or 0x07
 // Templates use the same, and for formals:
-//   0x20 any | 0x21 typed: u8 FieldType | 0x22 between: low field, high field | 0x23 prefix: varint
-//   length, UTF-8 0x24 one of: varint count, fields
+//   0x20 any | 0x21 typed: u8 FieldType | 0x22 between: low field, high field
+//   0x23 prefix: varint length, UTF-8 | 0x24 one of: varint count, fields
 #pragma once
 
 #include <cstdint>
@@ -25,10 +27,12 @@
 
 namespace linden::encoding {
 
+// Most values of one OneOf, so that a template cannot take much more memory than its bytes.
+inline constexpr std::size_t kOneOfValuesMax = 65'536;
+
 // Equal by type and value; NaN equals nothing, also within lists.
 [[nodiscard]] bool equal(const FieldView& a, const FieldView& b) noexcept;
-// Equal fields have equal hashes.  Not part of any format: differs between builds and processes may
-// not rely on it.
+// Equal fields have equal hashes.  Not part of any format: it may differ between builds.
 [[nodiscard]] std::uint64_t hash(const FieldView& field) noexcept;
 // Hash of the fields whose bits are set in `mask`, in order.
 [[nodiscard]] std::uint64_t hash(const FieldTable& table, std::uint64_t mask) noexcept;
@@ -62,6 +66,8 @@ struct Template::Parsed {
 };
 
 namespace encoding {
+// Whether one field of a tuple is what one field of a template asks for.
+[[nodiscard]] bool matches(const Template::Parsed::Formal& formal, const FieldView& field) noexcept;
 // As Template::matches, for a tuple that was split already.
 [[nodiscard]] bool matches(const Template& form, const FieldTable& table) noexcept;
 }  // namespace encoding

@@ -40,6 +40,19 @@ void split(const Tuple& tuple, FieldTable& out) noexcept;
 [[nodiscard]] std::string_view bytes_of(const FieldView& field) noexcept;
 [[nodiscard]] Value value_of(const FieldView& field);
 
+// Walks the fields of a tuple in order, where a FieldTable would be too much.
+class FieldWalk {
+ public:
+  explicit FieldWalk(const Tuple& tuple) noexcept;
+  // False at the end.
+  bool next(FieldView& out) noexcept;
+
+ private:
+  const char* at_;
+  std::span<const Bytes> attachments_;
+  std::size_t left_;
+};
+
 // Walks the elements of a list field in order.
 class ListWalk {
  public:
