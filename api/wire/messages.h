@@ -11,12 +11,13 @@
 #include <variant>
 #include <vector>
 
+#include <linden/version.h>
+
 #include "api/model/operation.h"
 
 namespace linden::wire {
 
-// Raised when an old peer could misunderstand a new one; both must be equal.
-inline constexpr std::uint32_t kProtocolVersion = 1;
+using linden::kProtocolVersion;
 
 // ---- Client to server
 // -------------------------------------------------------------------------------------------------------
