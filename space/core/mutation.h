@@ -50,6 +50,7 @@ struct TupleTaken {
   TupleId id;
   Origin taker;
   std::uint32_t template_index = 0;
+  bool streamed = false;  // by a stream: forgotten by AckOp, not by the session's watermark
 };
 
 // Finished, expired, or taken and acknowledged.
