@@ -1,0 +1,122 @@
+// api/client/core_streams.cpp: standing requests: what the application does with them.
+#include "api/client/core.h"
+
+namespace linden::client {
+
+namespace {
+
+constexpr std::chrono::microseconds kGatherFor{1000};
+
+SteadyTime deadline_after(Duration timeout) {
+  const auto now = std::chrono::steady_clock::now();
+  return timeout > SteadyTime::max() - now ? SteadyTime::max() : now + timeout;
+}
+
+}  // namespace
+
+std::shared_ptr<StreamState> Core::open_stream(SpaceNumber space, StreamOp form) {
+  const Lock lock(mutex_);
+  check_alive();
+  auto stream = std::make_shared<StreamState>();
+  stream->space = space;
+  stream->form = form;
+  stream->last = form.after;
+  stream->id = enqueue(space, Operation(std::move(form)), AnswerTo::kNobody, false);
+  streams_.emplace(stream->id, stream);
+  write_out();
+  return stream;
+}
+
+std::vector<Handout> Core::next(StreamState& stream, Duration timeout, std::size_t count_max,
+                                const Interrupt& interrupt) {
+  Lock lock(mutex_);
+  // What was gathered goes out before the next tuple is begun or waited for.  If there is a next
+  // one, its beginning goes along.
+  std::vector<Handout> result;
+  const auto take = [&] {
+    while (!stream.queue.empty() && result.size() < count_max) result.push_back(stream.pop());
+    if (auto acknowledgement = stream.acknowledgement()) {
+      enqueue(stream.space, Operation(*acknowledgement), AnswerTo::kNobody, true);
+    }
+    const bool old = !stream.items.empty() &&
+                     std::chrono::steady_clock::now() - stream.gathering_since >= kGatherFor / 2;
+    if (old || (stream.queue.empty() && !stream.started.empty())) flush_stream(stream);
+    if (!out_.empty()) write_out();
+  };
+  if (!stream.queue.empty()) {
+    take();
+    return result;
+  }
+  flush_stream(stream);
+  const bool ready = wait_until(lock, deadline_after(timeout), interrupt,
+                                [&] { return !stream.queue.empty() || stream.ended.has_value(); });
+  if (!ready) return result;
+  if (stream.queue.empty()) throw Error(stream.ended->code, stream.ended->message);
+  take();
+  return result;
+}
+
+void Core::finish(StreamState& stream, std::optional<Token> token, std::vector<NewTuple> puts,
+                  bool flush) {
+  const Lock lock(mutex_);
+  if (state_ == State::kFailed || state_ == State::kClosed) check_alive();
+  stream.add_finish(token, std::move(puts), std::chrono::steady_clock::now());
+  if (flush) {
+    flush_stream(stream);
+    write_out();
+  } else {
+    timer_.arm(kGatherFor);
+  }
+}
+
+void Core::flush_stream(StreamState& stream) {
+  auto gathered = stream.gather();
+  if (!gathered || state_ == State::kFailed || state_ == State::kClosed) return;
+  enqueue(stream.space, Operation(std::move(*gathered)), AnswerTo::kNobody, true);
+}
+
+void Core::release(StreamState& stream, Token token, bool started) {
+  const Lock lock(mutex_);
+  check_alive();
+  stream.held.erase(token.tuple);
+  flush_stream(stream);
+  enqueue(stream.space, Operation(ReleaseOp{{{token, started}}}), AnswerTo::kNobody, true);
+  write_out();
+}
+
+void Core::flush(StreamState& stream) {
+  const Lock lock(mutex_);
+  flush_stream(stream);
+  write_out();
+}
+
+void Core::set_credit(StreamState& stream, std::uint32_t credit) {
+  const Lock lock(mutex_);
+  check_alive();
+  if (stream.form.credit == credit) return;
+  stream.form.credit = credit;
+  enqueue(stream.space, Operation(CreditOp{stream.id, credit}), AnswerTo::kNobody, true);
+  write_soon();
+}
+
+std::size_t Core::queued(const StreamState& stream) {
+  const Lock lock(mutex_);
+  return stream.queue.size();
+}
+
+void Core::close_stream(StreamState& stream) {
+  const Lock lock(mutex_);
+  if (streams_.erase(stream.id) == 0) return;
+  stream.ended = Refused{ErrorCode::kClosed, "the stream was closed"};
+  changed_.notify_all();
+  leader_wake_.signal();
+  if (state_ != State::kConnected && state_ != State::kBroken) return;
+  flush_stream(stream);
+  auto back = stream.give_back_queue();
+  enqueue(stream.space, Operation(CancelOp{stream.id}), AnswerTo::kNobody, true);
+  if (!back.empty())
+    enqueue(stream.space, Operation(ReleaseOp{std::move(back)}), AnswerTo::kNobody, true);
+  write_out();
+}
+
+}  // namespace linden::client

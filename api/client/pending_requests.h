@@ -1,0 +1,58 @@
+// api/client/pending_requests.h: what was asked and not answered, to be said again after a
+// reconnect (P36).  Pure.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <variant>
+
+#include <linden/client.h>
+#include <linden/operation.h>
+
+#include "api/wire/messages.h"
+
+namespace linden::client {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+struct PendingRequest {
+  SpaceNumber space;
+  std::variant<Operation, wire::ServerOperation> operation;
+  AnswerTo answer_to = AnswerTo::kWaiter;
+  SteadyTime deadline = SteadyTime::max();  // of a take that waits
+  bool quick = true;  // its answer is expected at once: no take that waits, no stream
+};
+
+// Request ids rise by one, so the table is a deque with a moving start.  O(1) each.
+class PendingRequests {
+ public:
+  RequestId add(PendingRequest request);
+
+  // Removes and returns it; nullopt if it is not pending: answered before.
+  std::optional<PendingRequest> finish(RequestId id);
+
+  [[nodiscard]] const PendingRequest* find(RequestId id) const;
+
+  // The answers to all requests below it have arrived.
+  [[nodiscard]] RequestId acknowledged() const { return {first_}; }
+
+  // Requests whose answers are expected at once: more than a few mean that a short delay to gather
+  // the next ones costs nothing.
+  [[nodiscard]] std::size_t quick_count() const { return quick_; }
+
+  // In the order in which they were asked.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (std::size_t i = 0; i < table_.size(); ++i) {
+      if (table_[i]) visit(RequestId{first_ + i}, *table_[i]);
+    }
+  }
+
+ private:
+  std::uint64_t first_ = 1;
+  std::size_t quick_ = 0;
+  std::deque<std::optional<PendingRequest>> table_;
+};
+
+}  // namespace linden::client

@@ -1,0 +1,102 @@
+// api/client/stream_state.cpp
+#include "api/client/stream_state.h"
+
+#include <algorithm>
+
+namespace linden::client {
+
+void StreamState::deliver(std::vector<Handout>&& tuples) {
+  delivered += tuples.size();
+  for (auto& tuple : tuples) {
+    if (form.mode == TakeMode::kRead) {
+      last = std::max(last, tuple.id);
+    } else {
+      held[tuple.id] = tuple.attempt;
+    }
+    queue.push_back(std::move(tuple));
+  }
+}
+
+Handout StreamState::pop() {
+  auto tuple = std::move(queue.front());
+  queue.pop_front();
+  ++consumed;
+  if (form.mode == TakeMode::kReserve && !tuple.started)
+    started.push_back({tuple.id, tuple.attempt});
+  if (form.mode == TakeMode::kTake) to_acknowledge.push_back(tuple.id);
+  return tuple;
+}
+
+std::optional<Operation> StreamState::recall(Token token) {
+  const auto holding = held.find(token.tuple);
+  if (holding == held.end() || holding->second != token.attempt) return std::nullopt;
+  const auto waiting = std::find_if(queue.begin(), queue.end(),
+                                    [&](const Handout& one) { return one.id == token.tuple; });
+  if (waiting == queue.end()) return FinishOp{{}, {token}};
+  queue.erase(waiting);
+  held.erase(holding);
+  return ReleaseOp{{{token, false}}};
+}
+
+void StreamState::add_finish(std::optional<Token> token, std::vector<NewTuple>&& puts,
+                             SteadyTime now) {
+  if (items.empty()) gathering_since = now;
+  if (token) held.erase(token->tuple);
+  items.push_back({token, std::move(puts)});
+}
+
+std::optional<FinishOp> StreamState::gather() {
+  if (items.empty() && started.empty()) return std::nullopt;
+  // What was begun and has ended since is no news.
+  std::erase_if(started, [&](const Token& token) {
+    const auto holding = held.find(token.tuple);
+    return holding == held.end() || holding->second != token.attempt;
+  });
+  if (items.empty() && started.empty()) return std::nullopt;
+  return FinishOp{std::exchange(items, {}), std::exchange(started, {})};
+}
+
+std::optional<AckOp> StreamState::acknowledgement() {
+  if (form.mode == TakeMode::kReserve) return std::nullopt;
+  const auto news = consumed - acknowledged;
+  if (news == 0 || (news < std::max<std::uint64_t>(1, form.credit / 4) &&
+                    !(queue.empty() && form.mode == TakeMode::kTake))) {
+    return std::nullopt;
+  }
+  acknowledged = consumed;
+  for (const auto id : to_acknowledge) held.erase(id);
+  to_acknowledge.clear();
+  return AckOp{id, consumed};
+}
+
+StreamOp StreamState::reopened() {
+  // Deliveries are counted anew; what waits in the queue still weighs on the credit of a stream
+  // that is taken from.
+  delivered = queue.size();
+  consumed = acknowledged = 0;
+  for (const auto id : to_acknowledge) held.erase(id);
+  to_acknowledge.clear();
+  StreamOp again = form;
+  if (form.mode == TakeMode::kRead) {
+    again.after = std::max(form.after, last);
+    delivered = 0;
+    return again;
+  }
+  again.held.reserve(held.size());
+  for (const auto& [id, attempt] : held) again.held.push_back(id);
+  std::sort(again.held.begin(), again.held.end());
+  return again;
+}
+
+std::vector<ReleaseItem> StreamState::give_back_queue() {
+  std::vector<ReleaseItem> items;
+  if (form.mode != TakeMode::kReserve) return items;
+  for (const auto& tuple : queue) {
+    items.push_back({{tuple.id, tuple.attempt}, false});
+    held.erase(tuple.id);
+  }
+  queue.clear();
+  return items;
+}
+
+}  // namespace linden::client

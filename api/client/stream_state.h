@@ -1,0 +1,69 @@
+// api/client/stream_state.h: one standing request as the client sees it.  Pure; guarded by its
+// Core's mutex.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include <linden/operation.h>
+
+namespace linden::client {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+// What comes in waits in `queue`; what goes out (finishes and news of what has started) is gathered
+// until the next flush.
+//
+// Which hand-outs count as started is the space's decision where it can make it (a hand-out to a
+// stream that holds nothing will begin at once: Handout::started); the others are reported when
+// next() gives them out.
+struct StreamState {
+  RequestId id;
+  SpaceNumber space;
+  StreamOp form;  // as first asked: mode, templates, credit, lease
+
+  std::deque<Handout> queue;
+  std::unordered_map<TupleId, std::uint32_t>
+      held;  // kReserve: not finished or released; kTake: not acknowledged
+
+  std::vector<FinishItem> items;  // to be sent
+  std::vector<Token> started;     // to be sent
+  SteadyTime gathering_since{};   // of the oldest item
+
+  std::uint64_t delivered = 0;  // kTake, kRead: since (re)opened
+  std::uint64_t consumed = 0;
+  std::uint64_t acknowledged = 0;
+  TupleId last;                         // kRead: where to go on
+  std::vector<TupleId> to_acknowledge;  // kTake: consumed since the last acknowledgement
+
+  std::optional<Refused> ended;
+
+  // Tuples came from the space.
+  void deliver(std::vector<Handout>&& tuples);
+
+  // The caller takes the oldest one; there must be one.
+  Handout pop();
+
+  // The space asks for a hand-out back.  Returns what to answer: a release if it has not begun, the
+  // news that it has begun, or nothing if it is no longer held.
+  std::optional<Operation> recall(Token token);
+
+  void add_finish(std::optional<Token> token, std::vector<NewTuple>&& puts, SteadyTime now);
+  // What was gathered as one request; nullopt if nothing was.
+  std::optional<FinishOp> gather();
+
+  // An acknowledgement if enough was consumed for it to be worth a request.
+  std::optional<AckOp> acknowledgement();
+
+  // What to say to open it again after a reconnect.
+  [[nodiscard]] StreamOp reopened();
+
+  // Closed by its owner: what lies in the queue goes back un-started.
+  std::vector<ReleaseItem> give_back_queue();
+};
+
+}  // namespace linden::client
