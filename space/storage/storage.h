@@ -37,6 +37,7 @@ struct SpaceInfo {
   SpaceNumber number;
   std::string name;
   Durability durability = Durability::kProcess;
+  friend bool operator==(const SpaceInfo&, const SpaceInfo&) = default;
 };
 
 // The mutations of one commit, encoded on the strand of the space, written wherever commit() is
@@ -71,49 +72,69 @@ class LiveState {
   virtual void describe_rest(std::vector<core::Mutation>& out) const = 0;
 };
 
+// Threads: one call at a time per space; different spaces may be used from different threads.
 class Storage {
  public:
   virtual ~Storage() = default;
 
-  // Spaces.  Creating a space commits `first` in the same step (how a space gets its initial
-  // tuples).
+  // Rises each time that the storage is opened and is durable before the first commit, so that what
+  // a former owner left behind can be told from what this one does.  It fences as far as one
+  // directory goes: its lock keeps a second owner out, and a copy of the directory (checkpoint)
+  // counts on by itself.
+  [[nodiscard]] virtual std::uint64_t epoch() const = 0;
+
+  // All spaces, in order of their numbers.
   [[nodiscard]] virtual std::vector<SpaceInfo> spaces() const = 0;
+
+  // Creates a space and commits `first` in the same step (how a space gets its initial tuples).
+  // Synced, whatever the durability: it is rare.  A memory space keeps its name and number over a
+  // restart, so that the numbers that clients hold stay valid; `first` it does not.
+  // kInvalidArgument if there is one of that name or the name is empty or over 255 bytes.
   virtual Result<SpaceInfo> create_space(std::string_view name, Durability durability,
                                          const std::vector<core::Mutation>& first, Time now) = 0;
+
+  // Its number is not given to another space.  kNoSuchSpace if there is none.
   virtual Result<void> drop_space(SpaceNumber space) = 0;
 
-  // Makes one batch durable as its space demands; it is so when this returns.  One call at a time
-  // per space; different spaces may commit from different threads.  A failure means that the server
-  // must stop (P33).
+  // Makes one batch durable as its space demands; it is so when this returns.  A failure means that
+  // the server must stop, and everything after it fails as well (P33).  An empty batch is not
+  // written.
   virtual Result<void> commit(const Batch& batch) = 0;
 
-  // Gives back every mutation that still matters, in an order that restores the space; returns the
-  // time of its last commit. kStorageFailed names the file when the middle of the log is damaged
-  // (P34).  Called once per space, before its first commit.
+  // Gives back every mutation that still matters, in an order that restores the space: what is not
+  // a tuple, then tuples by id, then what happened since (repetitions are harmless, mutation.h
+  // says why).  Returns the time of the space's last commit.  kStorageFailed names the file when
+  // the middle of the log is damaged (P34).  Called once per space that open found, before its
+  // first commit.  A memory space gives back only where to go on counting tuples, so that a token
+  // from before the restart matches no tuple from after it.
   virtual Result<Time> load(SpaceNumber space,
                             const std::function<void(core::Mutation&&)>& visit) = 0;
 
   // Whether the oldest journal segment of the space is due to retire, and doing so.  `live` is
-  // consistent with all that was committed. Called on the strand of the space with no commit under
-  // way.  Work is bounded by one segment.
+  // consistent with all that was committed.  Called on the strand of the space with no commit under
+  // way.  Work is bounded by one segment and the bodies of the tuples that it touched.  retire()
+  // before it is due is allowed; it may retire the segment that is being written.
   [[nodiscard]] virtual bool retirement_due(SpaceNumber space) const = 0;
   virtual Result<void> retire(SpaceNumber space, const LiveState& live) = 0;
 
-  // A consistent copy that can be opened as a directory of its own.
+  // A consistent copy that can be opened as a directory of its own.  `directory` must be empty or
+  // not there.
   virtual Result<void> checkpoint(const std::filesystem::path& directory) = 0;
 };
 
-// Keeps nothing over a restart of the process, but over drop and reopen of the handle within it if
-// `shared` is kept; for
-// `--durability memory` servers and for tests.
-class MemoryDisk;  // what is "on disk"; survives the Storage object, so that a simulation can crash
-                   // and reopen
+// For makers: the first tuple id of a memory space in an epoch.
+[[nodiscard]] TupleId first_tuple_of_epoch(std::uint64_t epoch) noexcept;
+
+// Keeps its spaces in this process; for `--durability memory` servers and for tests.  The disk
+// (memory_storage.h) outlives the storage, so that a simulation can crash and reopen.
+class MemoryDisk;
 [[nodiscard]] std::shared_ptr<MemoryDisk> make_memory_disk();
 [[nodiscard]] std::unique_ptr<Storage> open_memory_storage(std::shared_ptr<MemoryDisk> disk);
 
 struct RocksdbOptions {
-  std::size_t segment_bytes =
-      std::size_t{64} << 20;  // a journal segment is retired when two newer ones of this size exist
+  // A journal segment is retired when two newer ones of this size exist.  Larger ones write fewer
+  // tuples to the table and take longer to load.
+  std::size_t segment_bytes = std::size_t{16} << 20;
 };
 // Opens or creates; takes the directory's lock so that no second server opens it.  Errors:
 // kStorageFailed that names the directory and says whether it is in use, not a Linden directory, of
