@@ -1,0 +1,199 @@
+"""What runs, as files, so that another shell can find it, join it and stop it.
+
+``${LINDEN_HOME:-~/.linden}/clusters/<cluster_id>/``, mode 0700, holds
+  cluster.json      the processes of the cluster: this module
+  connection.json   how to reach its server: linden.connection_file
+  log/              what the processes wrote
+  data/             the server's directory, unless it was put elsewhere
+  stopping          while somebody stops the cluster: nothing is to be restarted
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from linden.connection_file import linden_home
+
+from .launcher import LaunchError
+from .process import ProcessId, boot_id
+
+FORMAT = 1
+# sockaddr_un holds 108 bytes; some room for programs that add a suffix while they bind.
+SOCKET_PATH_MAX = 100
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class ProcessRecord:
+    """One process of a cluster: which, and where it writes to."""
+
+    pid: int
+    started: int
+    log: str
+    engine_set: str = ""
+
+    @property
+    def id(self) -> ProcessId:
+        return ProcessId(self.pid, self.started)
+
+
+@dataclass
+class ClusterState:
+    """The content of cluster.json."""
+
+    cluster_id: str
+    owner: ProcessRecord  # the process that watches over the others: a Python session, or space-cluster
+    owner_kind: str  # "session", "foreground" or "daemon"
+    n: int  # engines wanted
+    data_directory: str
+    socket_file: str  # of the server
+    temporary: bool = False  # all of its files go when it stops
+    runtime_directory: str | None = None  # holds socket and data of a temporary cluster
+    server: ProcessRecord | None = None
+    engines: list[ProcessRecord] = field(default_factory=list)
+    server_starts: int = 0
+    host: str = field(default_factory=socket.gethostname)
+    boot: str = field(default_factory=boot_id)
+    format: int = FORMAT
+
+    def is_of_this_machine(self) -> bool:
+        """False: written on another host that shares the home directory."""
+        return self.host == socket.gethostname()
+
+    def alive(self, record: ProcessRecord | None) -> bool:
+        return record is not None and self.boot == boot_id() and record.id.is_alive()
+
+    def runs(self) -> bool:
+        """Whether any process of the cluster, other than its owner's, is alive."""
+        return any(self.alive(record) for record in [self.server, *self.engines])
+
+
+def cluster_directory(cluster_id: str) -> Path:
+    """Raises: LaunchError: the name is not fit to be the name of a directory."""
+    if not _NAME.fullmatch(cluster_id):
+        raise LaunchError(
+            f"cluster id {cluster_id!r}: 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit"
+        )
+    return linden_home() / "clusters" / cluster_id
+
+
+def make_private_directory(path: Path) -> Path:
+    """Makes *path* and its parents; only this user may look into it.  Raises: LaunchError."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.stat().st_uid != os.getuid():
+            raise LaunchError(f"{path} belongs to another user; set LINDEN_HOME to a directory of yours")
+        path.chmod(0o700)
+    except OSError as error:
+        raise LaunchError(
+            f"cannot make directory {path}: {error.strerror}; set LINDEN_HOME to a directory that can be written"
+        ) from error
+    return path
+
+
+def socket_path(directory: Path) -> Path:
+    """A path for the server's Unix socket: in *directory* if that is short enough, otherwise in a short private one that depends on it."""
+    path = directory / "space.sock"
+    if len(os.fsencode(path)) < SOCKET_PATH_MAX:
+        return path
+    digest = hashlib.sha256(os.fsencode(directory.absolute())).hexdigest()[:16]
+    for base in (os.environ.get("XDG_RUNTIME_DIR"), f"/tmp/linden-{os.getuid()}"):
+        if base and len(os.fsencode(base)) < SOCKET_PATH_MAX - 40:
+            return make_private_directory(Path(base, f"linden-{digest}")) / "space.sock"
+    raise AssertionError("the path below /tmp is always short")
+
+
+def write_private_json(path: Path, content: dict[str, Any]) -> None:
+    """Replaces *path* in one step, mode 0600: a reader sees the old or the new content, never a part."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1)
+            file.write("\n")
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_cluster_file(directory: Path, state: ClusterState) -> None:
+    write_private_json(directory / "cluster.json", asdict(state))
+
+
+def read_cluster_file(directory: Path) -> ClusterState | None:
+    """None if there is no such cluster.  Raises: LaunchError: the file is damaged, or of a later version of Linden."""
+    path = directory / "cluster.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise LaunchError(f"cannot read {path}: {error}; if nothing of it runs any more, remove {directory}") from error
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise LaunchError(f"{path} has format {found}, this version reads {FORMAT}")
+    try:
+        content["owner"] = ProcessRecord(**content["owner"])
+        content["server"] = ProcessRecord(**content["server"]) if content["server"] else None
+        content["engines"] = [ProcessRecord(**record) for record in content["engines"]]
+        return ClusterState(**content)
+    except (KeyError, TypeError) as error:
+        raise LaunchError(f"{path} is damaged ({error}); if nothing of it runs any more, remove {directory}") from error
+
+
+def cluster_directories() -> Iterator[Path]:
+    """Of every cluster that has a cluster file, by name."""
+    for path in sorted((linden_home() / "clusters").glob("*/cluster.json")):
+        yield path.parent
+
+
+def remove_files(directory: Path, state: ClusterState) -> None:
+    """Leaves of a stopped cluster its data and logs, or nothing if it was temporary."""
+    for name in ("connection.json", "cluster.json", "stopping"):
+        (directory / name).unlink(missing_ok=True)
+    socket_file = Path(state.socket_file)
+    socket_file.unlink(missing_ok=True)  # a server that was killed could not
+    if socket_file.parent != directory:
+        with suppress(OSError):
+            socket_file.parent.rmdir()
+    if state.temporary:
+        shutil.rmtree(directory, ignore_errors=True)
+        if state.runtime_directory:
+            shutil.rmtree(state.runtime_directory, ignore_errors=True)
+
+
+def sweep_temporary() -> None:
+    """Removes the files of temporary clusters whose processes are gone, as after a power cut."""
+    for directory in cluster_directories():
+        try:
+            state = read_cluster_file(directory)
+        except LaunchError:
+            continue
+        if (
+            state
+            and state.temporary
+            and state.is_of_this_machine()
+            and not state.alive(state.owner)
+            and not state.runs()
+        ):
+            remove_files(directory, state)
+
+
+@contextmanager
+def exclusive(directory: Path) -> Iterator[None]:
+    """One process at a time decides whether the cluster of this directory is to be started."""
+    with (directory / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,204 @@
+"""The server and engines as processes of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .engine_command import engine_argv, engine_environment
+from .engine_set import EngineSet
+from .launcher import JobId, JobState, JobStatus, LaunchError
+from .process import Child, end_processes, spawn, wait_processes
+from .server_command import ServerOptions, server_argv
+
+# Removes the files of a temporary cluster when the session that owns it is gone, however it went: the shell's stdin is a
+# pipe whose other end the session holds, so read returns when the session has died.  A server that is just ending may
+# still make files, hence the loop.
+_JANITOR = """read -r _
+tries=0
+while [ $tries -lt 100 ]; do
+  rm -rf -- "$@" 2>/dev/null
+  gone=yes
+  for path in "$@"; do [ -e "$path" ] && gone=no; done
+  [ $gone = yes ] && exit 0
+  sleep 0.1
+  tries=$((tries + 1))
+done
+exit 1
+"""
+
+
+@dataclass(frozen=True)
+class ServerReady:
+    """What a server says once it listens."""
+
+    pid: int
+    tcp: str | None  # "host:port", with the port that it has got
+
+
+class LocalServer:
+    """One space-server; it can be started again with the same directory and addresses."""
+
+    def __init__(self, options: ServerOptions, log: Path) -> None:
+        self.options = options
+        self.log = log
+        self.child: Child | None = None
+        self._ready_fd = -1
+
+    def start(self) -> Child:
+        """Starts it without waiting until it listens.  Raises: LaunchError."""
+        self._close_ready_fd()
+        read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+        try:
+            self.child = spawn(server_argv(self.options, ready_fd=write_fd), log=self.log, pass_fds=[write_fd])
+        except BaseException:
+            os.close(read_fd)
+            raise
+        finally:
+            os.close(write_fd)
+        self._ready_fd = read_fd
+        return self.child
+
+    def wait_ready(self, timeout_s: float) -> ServerReady:
+        """Waits until it listens.  Raises: LaunchError: it ended before, with the last lines of its log; or too late."""
+        assert self.child is not None
+        line = self._read_ready_line(timeout_s)
+        try:
+            content = json.loads(line)
+            tcp = content.get("tcp")
+            ready = ServerReady(pid=content["pid"], tcp=tcp.removeprefix("tcp:") if tcp else None)
+        except (ValueError, KeyError) as error:
+            raise LaunchError(f"space-server said {line!r} where it should say how to reach it") from error
+        self.options = self.options.with_tcp(ready.tcp)  # a restart keeps the port that the kernel chose
+        return ready
+
+    def _read_ready_line(self, timeout_s: float) -> bytes:
+        deadline = time.monotonic() + timeout_s
+        line = b""
+        poller = select.poll()
+        poller.register(self._ready_fd, select.POLLIN)
+        try:
+            while not line.endswith(b"\n"):
+                if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                    raise LaunchError(f"space-server does not listen after {timeout_s:g} s; see {self.log}")
+                part = os.read(self._ready_fd, 4096)
+                if not part:
+                    raise LaunchError(self._why_it_ended())
+                line += part
+        finally:
+            self._close_ready_fd()
+        return line
+
+    def _why_it_ended(self) -> str:
+        assert self.child is not None
+        # The pipe breaks a moment before the process is gone.
+        if not wait_processes([self.child.id], 2.0):
+            end_processes([self.child.id], grace_s=1.0)
+        self.child.reap()
+        return f"space-server {self.child.describe_end()} before it listened:\n{log_tail(self.log)}"
+
+    def _close_ready_fd(self) -> None:
+        if self._ready_fd >= 0:
+            os.close(self._ready_fd)
+            self._ready_fd = -1
+
+
+class LocalLauncher:
+    """Launcher: engines as children of this process."""
+
+    def __init__(
+        self, watch: Callable[[Child], None], *, grace_s: float = 5.0, python_path: Sequence[str] = ()
+    ) -> None:
+        """*watch* is called with every child; somebody has to reap them."""
+        self._watch = watch
+        self._grace_s = grace_s
+        self._python_path = tuple(python_path)
+        self._sets: dict[JobId, EngineSet] = {}
+        self._children: dict[JobId, list[Child]] = {}
+
+    def start(self, engine_set: EngineSet) -> JobId:
+        job = JobId(engine_set.name)
+        if job in self._sets:
+            raise LaunchError(f"engine set {engine_set.name!r} has been started already")
+        self._sets[job] = engine_set
+        self._children[job] = []
+        for index in range(engine_set.n):
+            self._spawn(job, index)
+        return job
+
+    def status(self, job: JobId) -> JobStatus:
+        children = self._children[job]
+        running = sum(not child.has_ended() for child in children)
+        if running:
+            return JobStatus(JobState.RUNNING, running)
+        failed = [child for child in children if child.exit_code not in (0, None)]
+        if failed:
+            return JobStatus(JobState.FAILED, 0, f"an engine {failed[0].describe_end()}; see {failed[0].log}")
+        return JobStatus(JobState.DONE, 0)
+
+    def stop(self, job: JobId) -> None:
+        survivors = end_processes([child.id for child in self._children[job]], grace_s=self._grace_s)
+        if survivors:
+            raise LaunchError(f"engines {[process.pid for process in survivors]} do not end, even by SIGKILL")
+
+    def children(self, job: JobId) -> list[Child]:
+        """Engines of a set, ended ones included."""
+        return list(self._children[job])
+
+    def restart(self, child: Child) -> Child | None:
+        """Starts an engine in place of one that has ended; None if it is none of ours."""
+        for job, children in self._children.items():
+            if child in children:
+                index = children.index(child)
+                return self._spawn(job, index)
+        return None
+
+    def _spawn(self, job: JobId, index: int) -> Child:
+        engine_set = self._sets[job]
+        child = spawn(
+            engine_argv(engine_set),
+            log=engine_set.log_of(index),
+            environment=engine_environment(engine_set, os.environ, python_path=self._python_path),
+            directory=engine_set.directory,
+        )
+        self._children[job][index : index + 1] = [child]
+        self._watch(child)
+        return child
+
+
+class Janitor:
+    """Removes directories when this process has ended, by whatever cause; close() when they have been removed in an orderly way."""
+
+    def __init__(self, directories: Sequence[Path]) -> None:
+        read_fd, self._write_fd = os.pipe2(os.O_CLOEXEC)
+        try:
+            self._child = spawn(
+                ["/bin/sh", "-c", _JANITOR, "linden-janitor", *map(str, directories)],
+                log=Path(os.devnull),
+                stdin=read_fd,
+            )
+        except BaseException:
+            os.close(self._write_fd)
+            raise
+        finally:
+            os.close(read_fd)
+
+    def close(self) -> None:
+        """Lets it end, which it does at once if the directories are gone."""
+        os.close(self._write_fd)
+        end_processes([self._child.id], grace_s=1.0)
+        self._child.reap()
+
+
+def log_tail(log: Path, lines: int = 8) -> str:
+    """The last lines of a log, indented, for a message."""
+    try:
+        content = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        return f"  (no log: {error.strerror})"
+    return "\n".join(f"  {line}" for line in content[-lines:]) or "  (its log is empty)"

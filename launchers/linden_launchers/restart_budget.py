@@ -1,0 +1,24 @@
+"""How often a process that dies may be started again.  Pure: time is an argument."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class RestartBudget:
+    """At most *times* restarts within *within_s*; the first one at once, those that follow soon with growing pauses."""
+
+    def __init__(self, times: int = 5, within_s: float = 60.0) -> None:
+        self._times = times
+        self._within_s = within_s
+        self._recent: deque[float] = deque()
+
+    def pause_s(self, now: float) -> float | None:
+        """Takes note of a death at *now*: how long to wait before the restart; None: give up, it would only die again."""
+        while self._recent and now - self._recent[0] >= self._within_s:
+            self._recent.popleft()
+        if len(self._recent) >= self._times:
+            return None
+        before = len(self._recent)
+        self._recent.append(now)
+        return 0.0 if before == 0 else min(0.05 * 2 ** (before - 1), 2.0)
