@@ -53,25 +53,26 @@ Client Client::connect(const ConnectOptions& options, const Interrupt& interrupt
   return Client(client::Core::connect(options, interrupt));
 }
 
-Space Client::open_space(std::string_view name, const SpaceOptions& options, Duration timeout) {
+Space Client::open_space(std::string_view name, const SpaceOptions& options, Duration timeout,
+                         const Interrupt& interrupt) {
   wire::OpenSpaceOp open{std::string(name), options.create, std::nullopt, options.initial};
   if (options.durability) open.durability = durability_number(*options.durability);
   const auto id = core_->send({}, wire::ServerOperation(std::move(open)), AnswerTo::kWaiter);
-  const auto opened = expect<wire::SpaceOpened>(core_->wait(id, timeout, {}),
+  const auto opened = expect<wire::SpaceOpened>(core_->wait(id, timeout, interrupt),
                                                 "opening space '" + std::string(name) + "'");
   return Space(*this, std::string(name), opened.number, durability_name(opened.durability),
                opened.created);
 }
 
-void Client::drop_space(std::string_view name, Duration timeout) {
+void Client::drop_space(std::string_view name, Duration timeout, const Interrupt& interrupt) {
   const auto id = core_->send({}, wire::ServerOperation(wire::DropSpaceOp{std::string(name)}),
                               AnswerTo::kWaiter);
-  expect<Done>(core_->wait(id, timeout, {}), "dropping space '" + std::string(name) + "'");
+  expect<Done>(core_->wait(id, timeout, interrupt), "dropping space '" + std::string(name) + "'");
 }
 
-std::vector<SpaceStatus> Client::spaces(Duration timeout) {
+std::vector<SpaceStatus> Client::spaces(Duration timeout, const Interrupt& interrupt) {
   const auto id = core_->send({}, wire::ServerOperation(wire::ListSpacesOp{}), AnswerTo::kWaiter);
-  auto listed = expect<wire::SpacesListed>(core_->wait(id, timeout, {}), "listing spaces");
+  auto listed = expect<wire::SpacesListed>(core_->wait(id, timeout, interrupt), "listing spaces");
   std::vector<SpaceStatus> result;
   for (auto& one : listed.spaces) {
     result.push_back({one.number, std::move(one.name), durability_name(one.durability), one.tuples,
@@ -80,10 +81,10 @@ std::vector<SpaceStatus> Client::spaces(Duration timeout) {
   return result;
 }
 
-ServerInfo Client::server(Duration timeout) {
+ServerInfo Client::server(Duration timeout, const Interrupt& interrupt) {
   const auto id = core_->send({}, wire::ServerOperation(wire::ServerStatusOp{}), AnswerTo::kWaiter);
-  auto status =
-      expect<wire::ServerStatus>(core_->wait(id, timeout, {}), "asking the server how it is");
+  auto status = expect<wire::ServerStatus>(core_->wait(id, timeout, interrupt),
+                                           "asking the server how it is");
   return {std::move(status.version),
           status.pid,
           status.up,

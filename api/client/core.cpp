@@ -165,8 +165,9 @@ bool Core::wait_until(Lock& lock, SteadyTime deadline, const Interrupt& interrup
   auto now = std::chrono::steady_clock::now();
   auto next_check = interrupt ? now + kInterruptCheck : SteadyTime::max();
   for (;;) {
+    if (interrupted) break;  // what has come meanwhile is kept for the next call
     done = ready();
-    if (done || interrupted || state_ == State::kFailed || state_ == State::kClosed) break;
+    if (done || state_ == State::kFailed || state_ == State::kClosed) break;
     if (now >= deadline) break;
     const auto slice = std::min(deadline, next_check);
     bool signalled = false;

@@ -92,12 +92,16 @@ class Client {
                                       const Interrupt& interrupt = {});
 
   // Throws Error: kNoSuchSpace, kInvalidArgument (name), kOutcomeUnknown (no answer within
-  // `timeout`).
+  // `timeout`, or interrupted).
   [[nodiscard]] Space open_space(std::string_view name, const SpaceOptions& options = {},
-                                 Duration timeout = std::chrono::seconds(10));
-  void drop_space(std::string_view name, Duration timeout = std::chrono::seconds(10));
-  [[nodiscard]] std::vector<SpaceStatus> spaces(Duration timeout = std::chrono::seconds(10));
-  [[nodiscard]] ServerInfo server(Duration timeout = std::chrono::seconds(10));
+                                 Duration timeout = std::chrono::seconds(10),
+                                 const Interrupt& interrupt = {});
+  void drop_space(std::string_view name, Duration timeout = std::chrono::seconds(10),
+                  const Interrupt& interrupt = {});
+  [[nodiscard]] std::vector<SpaceStatus> spaces(Duration timeout = std::chrono::seconds(10),
+                                                const Interrupt& interrupt = {});
+  [[nodiscard]] ServerInfo server(Duration timeout = std::chrono::seconds(10),
+                                  const Interrupt& interrupt = {});
 
   // Sends one operation and returns at once, unless more than 64 MiB wait to be sent.
   RequestId send(SpaceNumber space, Operation operation, AnswerTo answer_to = AnswerTo::kWaiter);
