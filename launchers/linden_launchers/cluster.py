@@ -425,7 +425,10 @@ class Cluster:
         if child.exit_code == 0:
             self._on_event(f"server {child.pid} was stopped; it is not started again")
             return
-        pause_s = self._server_budget.pause_s(time.monotonic()) if self._restart_server else None
+        if not self._restart_server:
+            self._on_event(f"server {child.pid} {child.describe_end()}; it is not started again")
+            return
+        pause_s = self._server_budget.pause_s(time.monotonic())
         if pause_s is None:
             self._give_up(f"server {child.pid} {child.describe_end()}:\n{log_tail(child.log)}")
             return
