@@ -20,8 +20,12 @@ def test_the_package_says_what_the_build_says() -> None:
     assert project["version"] == version_of_build()
 
 
+def test_the_public_header_says_what_the_build_says() -> None:
+    assert f'kVersion = "{version_of_build()}"' in (ROOT / "api/include/linden/version.h").read_text()
+
+
 def test_the_extension_says_what_the_build_says() -> None:
-    assert linden.__version__ == version_of_build()
+    assert linden.__version__ == linden._native.VERSION == version_of_build()
 
 
 def test_the_changelog_has_a_section_for_it() -> None:
