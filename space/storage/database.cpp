@@ -115,10 +115,8 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& di
   return database;
 }
 
-// A clean stop leaves nothing to the kernel's mercy, also in process durability.
 Database::~Database() {
   if (!db_) return;
-  (void)db_->FlushWAL(true);
   for (rocksdb::ColumnFamilyHandle* family : families_) {
     (void)db_->DestroyColumnFamilyHandle(family);
   }
