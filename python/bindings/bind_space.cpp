@@ -1,0 +1,154 @@
+// python/bindings/bind_space.cpp: Space, the requests to one space.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <utility>
+
+#include "convert.h"
+#include "handles.h"
+#include "interpreter.h"
+#include "native_tuple.h"
+
+namespace linden::python {
+namespace {
+
+// Sending writes to the socket without waiting, which is faster than to give the GIL away and wait
+// for it again; only what is large may have to wait for the server.
+constexpr std::size_t kSentUnderGilMax = std::size_t{64} << 10;
+
+std::size_t byte_size(const std::vector<NewTuple>& tuples) {
+  std::size_t bytes = 0;
+  for (const NewTuple& one : tuples) bytes += one.tuple.byte_size();
+  return bytes;
+}
+
+std::uint64_t send(SpaceHandle& self, Operation&& operation, bool queue, std::size_t bytes = 0) {
+  Space& space = self.get();
+  const AnswerTo answer_to = queue ? AnswerTo::kQueue : AnswerTo::kWaiter;
+  Client& client = self.client->get();
+  RequestId request;
+  if (bytes < kSentUnderGilMax)
+    request = client.send(space.number(), std::move(operation), answer_to);
+  else
+    briefly_without_gil(
+        [&] { request = client.send(space.number(), std::move(operation), answer_to); });
+  return request.value;
+}
+
+TakeMode mode_of(int mode) {
+  if (mode < 0 || mode > static_cast<int>(TakeMode::kReserve))
+    throw py::value_error("mode: wanted READ, TAKE or RESERVE");
+  return static_cast<TakeMode>(mode);
+}
+
+using TokenPair = std::pair<std::uint64_t, std::uint32_t>;
+Token token_of(const TokenPair& pair) {
+  return {TupleId{pair.first}, pair.second};
+}
+
+std::uint64_t send_put(SpaceHandle& self, const py::object& puts, bool queue) {
+  PutOp put{new_tuples_of(puts.ptr())};
+  const std::size_t bytes = byte_size(put.tuples);
+  return send(self, std::move(put), queue, bytes);
+}
+
+std::uint64_t send_take(SpaceHandle& self, int mode, const py::object& forms, std::uint32_t count,
+                        const py::object& timeout, const py::object& lease, bool queue) {
+  return send(self,
+              TakeOp{mode_of(mode), templates_of(forms.ptr()), count,
+                     duration_of(timeout.ptr(), "timeout"), duration_of(lease.ptr(), "lease")},
+              queue);
+}
+
+std::uint64_t send_finish(SpaceHandle& self, const py::iterable& items, bool queue) {
+  FinishOp finish;
+  std::size_t bytes = 0;
+  for (const py::handle& item : items) {
+    const auto [token, puts] = item.cast<std::pair<std::optional<TokenPair>, py::object>>();
+    FinishItem one{std::nullopt, new_tuples_of(puts.ptr())};
+    if (token) one.token = token_of(*token);
+    bytes += byte_size(one.puts);
+    finish.items.push_back(std::move(one));
+  }
+  return send(self, std::move(finish), queue, bytes);
+}
+
+std::uint64_t send_release(SpaceHandle& self, const std::vector<TokenPair>& tokens, bool started,
+                           bool queue) {
+  ReleaseOp release;
+  for (const TokenPair& token : tokens) release.items.push_back({token_of(token), started});
+  return send(self, std::move(release), queue);
+}
+
+std::uint64_t send_count(SpaceHandle& self, const py::object& form, bool queue) {
+  return send(self, CountOp{template_of(form.ptr())}, queue);
+}
+
+std::uint64_t send_list(SpaceHandle& self, const py::object& form, std::uint64_t after,
+                        std::uint32_t limit, bool all_states, bool queue) {
+  ListOp list{std::nullopt, TupleId{after}, limit, all_states};
+  if (!form.is_none()) list.form = template_of(form.ptr());
+  return send(self, std::move(list), queue);
+}
+
+std::uint64_t send_summarize(SpaceHandle& self, std::uint32_t first_fields, std::uint32_t groups,
+                             bool queue) {
+  return send(self, SummarizeOp{first_fields, groups}, queue);
+}
+
+std::uint64_t send_sessions(SpaceHandle& self, bool queue) {
+  return send(self, ListSessionsOp{}, queue);
+}
+
+void cancel(SpaceHandle& self, std::uint64_t request) {
+  self.client->get().cancel(self.space.number(), RequestId{request});
+}
+
+std::unique_ptr<StreamHandle> open_stream(SpaceHandle& self, int mode, const py::object& forms,
+                                          std::uint32_t credit, const py::object& lease,
+                                          std::uint64_t after) {
+  StreamOp stream{mode_of(mode),  templates_of(forms.ptr()),
+                  credit,         duration_of(lease.ptr(), "lease"),
+                  TupleId{after}, {}};
+  return std::make_unique<StreamHandle>(self.client, self.get().open_stream(std::move(stream)));
+}
+
+}  // namespace
+
+void bind_space(py::module_& module) {
+  module.attr("READ") = static_cast<int>(TakeMode::kRead);
+  module.attr("TAKE") = static_cast<int>(TakeMode::kTake);
+  module.attr("RESERVE") = static_cast<int>(TakeMode::kReserve);
+
+  const auto queue = py::arg("queue") = false;
+  const auto lease = py::arg("lease") = py::float_(30.0);
+  py::class_<SpaceHandle>(module, "Space",
+                          "Requests to one space.  send_* return a request id; its answer comes "
+                          "from Client.wait, or from Client.completions if queue=True.")
+      .def_property_readonly("name", [](const SpaceHandle& self) { return self.space.name(); })
+      .def_property_readonly("number",
+                             [](const SpaceHandle& self) { return self.space.number().value; })
+      .def_property_readonly("durability",
+                             [](const SpaceHandle& self) { return self.space.durability(); })
+      .def_property_readonly("created",
+                             [](const SpaceHandle& self) { return self.space.created(); })
+      .def_property_readonly("client", [](const SpaceHandle& self) { return self.client; })
+      .def("send_put", &send_put, py::arg("puts"), py::kw_only(), queue)
+      .def("send_take", &send_take, py::arg("mode"), py::arg("forms"), py::kw_only(),
+           py::arg("count") = 1, py::arg("timeout") = py::none(), lease, queue)
+      .def("send_finish", &send_finish, py::arg("items"), py::kw_only(), queue)
+      .def("send_release", &send_release, py::arg("tokens"), py::kw_only(),
+           py::arg("started") = true, queue)
+      .def("send_count", &send_count, py::arg("form"), py::kw_only(), queue)
+      .def("send_list", &send_list, py::arg("form") = py::none(), py::kw_only(),
+           py::arg("after") = 0, py::arg("limit") = 100, py::arg("all_states") = false, queue)
+      .def("send_summarize", &send_summarize, py::arg("first_fields") = 2, py::arg("groups") = 1000,
+           py::kw_only(), queue)
+      .def("send_sessions", &send_sessions, py::kw_only(), queue)
+      .def("cancel", &cancel, py::arg("request"),
+           "Ends a waiting take; its answer still comes, as Cancelled or what was found already.")
+      .def("open_stream", &open_stream, py::arg("mode"), py::arg("forms"), py::kw_only(),
+           py::arg("credit") = 1, lease, py::arg("after") = 0);
+}
+
+}  // namespace linden::python
