@@ -1,0 +1,359 @@
+#include "space/server/control.h"
+
+#include <unistd.h>
+
+#include <utility>
+#include <boost/asio/dispatch.hpp>
+
+#include <fmt/format.h>
+
+#include "space/server/connection.h"
+#include "space/server/dispatch.h"
+
+namespace linden::server {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// Puts `initial` into a space of its own and returns what that changed there, so that the core's
+// rules hold for initial tuples too.
+struct Initial {
+  std::vector<core::Mutation> mutations;
+  std::optional<Refused> refused;
+};
+Initial apply_initial(const std::vector<NewTuple>& initial, Time now) {
+  Initial result;
+  if (initial.empty()) return result;
+  if ((result.refused = check_initial(initial))) return result;
+  const SessionId nobody{~std::uint64_t{0}, ~std::uint64_t{0}};
+  core::SpaceState scratch;
+  core::Effects effects;
+  scratch.apply(core::SessionAttached{nobody, "", Duration{0}, Duration{0}, RequestId{1}}, now,
+                effects);
+  effects.clear();
+  scratch.apply(core::Perform{core::Origin{nobody, RequestId{1}}, PutOp{initial}}, now, effects);
+  for (core::Message& message : effects.messages) {
+    auto* reply = std::get_if<core::Reply>(&message);
+    if (reply == nullptr) continue;
+    if (auto* refused = std::get_if<Refused>(&reply->answer)) result.refused = std::move(*refused);
+  }
+  for (core::Mutation& mutation : effects.mutations) {
+    if (std::holds_alternative<core::TupleAdded>(mutation) ||
+        std::holds_alternative<core::NextTupleId>(mutation)) {
+      result.mutations.push_back(std::move(mutation));
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+Control::Control(ServerFacts facts, const std::vector<std::unique_ptr<IoThread>>& threads,
+                 HostTools& tools)
+    : facts_(std::move(facts)),
+      threads_(threads),
+      tools_(tools),
+      started_at_(threads.front()->clock().now()),
+      sessions_(threads.front()->limits().sessions_max),
+      sweep_timer_(std::in_place, threads.front()->context()) {}
+
+template <class Function>
+void Control::at_home(Function&& function) {
+  asio::dispatch(home().context(), std::forward<Function>(function));
+}
+
+// ---- Spaces of a start
+
+void Control::add_restored(storage::SpaceInfo info, core::SpaceState&& state) {
+  const Time now = home().clock().now();
+  std::vector<core::Mutation> rest;
+  state.describe_rest(rest);
+  for (const core::Mutation& mutation : rest) {
+    if (const auto* opened = std::get_if<core::SessionOpened>(&mutation)) {
+      sessions_.restored(opened->id, opened->name, opened->memory, now);
+    }
+  }
+  state.restored(now);
+  add_host(std::move(info), std::move(state));
+}
+
+std::shared_ptr<SpaceHost> Control::add_host(storage::SpaceInfo info, core::SpaceState&& state) {
+  IoThread& thread = *threads_[info.number.value % threads_.size()];
+  auto host = std::make_shared<SpaceHost>(std::move(info), std::move(state), thread, tools_);
+  directory_.add(host);
+  for (const auto& each : threads_) {
+    asio::dispatch(each->context(), [&thread = *each, host] { thread.host_added(host); });
+  }
+  asio::dispatch(thread.context(), [host] { host->start(); });
+  return host;
+}
+
+void Control::start() {
+  sweep();
+}
+
+void Control::sweep() {
+  sessions_.forget(home().clock().now());
+  sweep_timer_->expires_after(std::chrono::seconds(1));
+  sweep_timer_->async_wait([this](const boost::system::error_code& error) {
+    if (!error) sweep();
+  });
+}
+
+void Control::stop_admitting() {
+  is_ending_ = true;
+  sweep_timer_->cancel();
+}
+
+void Control::shut() {
+  sweep_timer_.reset();
+  admitted_.clear();
+  dropping_.clear();
+  for (const auto& [name, host] : directory_.all()) host->shut();
+}
+
+// ---- Sessions
+
+void Control::admit(std::shared_ptr<Connection> connection, wire::Hello hello) {
+  at_home([this, connection = std::move(connection), hello = std::move(hello)] {
+    decide_admission(connection, hello);
+  });
+}
+
+void Control::decide_admission(const std::shared_ptr<Connection>& connection,
+                               const wire::Hello& hello) {
+  if (is_ending_) {
+    reject(connection, Refused{ErrorCode::kShuttingDown, "the server is about to stop"});
+    return;
+  }
+  const Admission admission = sessions_.admit(hello, connection->number(), home().clock().now());
+  if (admission.kind == Admission::Kind::kExpired) {
+    reject(connection,
+           Refused{ErrorCode::kSessionExpired,
+                   "the session was away for longer than it is remembered; open a new one"});
+    return;
+  }
+  if (admission.kind == Admission::Kind::kFull) {
+    reject(connection, Refused{ErrorCode::kOverloaded,
+                               fmt::format("the server remembers {} sessions, which is its limit; "
+                                           "try again later",
+                                           sessions_.size())});
+    return;
+  }
+  if (admission.replaced) {
+    const auto old = admitted_.find(*admission.replaced);
+    if (old != admitted_.end()) {
+      asio::dispatch(old->second->thread().context(), [old = old->second] { old->replaced(); });
+    }
+  }
+  admitted_[connection->number()] = connection;
+  const bool known = admission.kind == Admission::Kind::kResumed;
+  home().log().info("session_{} session={} name={} connection={}", known ? "resumed" : "opened",
+                    to_string(hello.session), in_quotes(hello.name), connection->number());
+  welcome(connection, hello.resume && known, known);
+}
+
+void Control::welcome(const std::shared_ptr<Connection>& connection, bool resumed,
+                      bool attach_everywhere) {
+  const Limits& limits = home().limits();
+  wire::Welcome welcome{wire::kProtocolVersion,
+                        facts_.version,
+                        facts_.id,
+                        resumed,
+                        limits.heartbeat,
+                        limits.frame_bytes_max,
+                        static_cast<std::uint32_t>(::getpid())};
+  asio::dispatch(connection->thread().context(),
+                 [connection, welcome = std::move(welcome), attach_everywhere] {
+                   connection->welcome(welcome, attach_everywhere);
+                   connection->thread().end_of_round();
+                 });
+}
+
+void Control::reject(const std::shared_ptr<Connection>& connection, Refused why) {
+  asio::dispatch(connection->thread().context(),
+                 [connection, why = std::move(why)] { connection->reject(why); });
+}
+
+void Control::lost(SessionId session, ConnectionNumber by) {
+  at_home([this, session, by] { sessions_.lost(session, by, home().clock().now()); });
+}
+
+void Control::closed(SessionId session, ConnectionNumber by) {
+  at_home([this, session, by] {
+    sessions_.closed(session, by);
+    home().log().info("session_closed session={} connection={}", to_string(session), by);
+  });
+}
+
+void Control::disconnected(ConnectionNumber number) {
+  at_home([this, number] { admitted_.erase(number); });
+}
+
+// ---- Requests to the server
+
+void Control::ask(std::shared_ptr<Connection> connection, SessionId session,
+                  wire::ServerRequest request) {
+  at_home([this, question = Question{
+                     std::move(connection), session, request.id, request.acknowledged,
+                     std::move(request.operation)}]() mutable { handle(std::move(question)); });
+}
+
+void Control::answer(const Question& to, ServerAnswer answer) {
+  asio::dispatch(to.connection->thread().context(),
+                 [connection = to.connection, id = to.id, answer = std::move(answer)] {
+                   connection->answer(id, answer);
+                   connection->thread().end_of_round();
+                 });
+}
+
+void Control::handle(Question&& question) {
+  if (auto* open = std::get_if<wire::OpenSpaceOp>(&question.operation)) {
+    const wire::OpenSpaceOp operation = std::move(*open);
+    open_space(std::move(question), operation);
+  } else if (auto* drop = std::get_if<wire::DropSpaceOp>(&question.operation)) {
+    const std::string name = std::move(drop->name);
+    drop_space(std::move(question), name);
+  } else if (std::holds_alternative<wire::ListSpacesOp>(question.operation)) {
+    list_spaces(std::move(question));
+  } else {
+    answer(question, wire::ServerAnswer(status()));
+  }
+}
+
+void Control::open_space(Question&& question, const wire::OpenSpaceOp& open) {
+  if (std::optional<Refused> refused = check_space_name(open.name)) {
+    answer(question, Answer(std::move(*refused)));
+    return;
+  }
+  const auto dropping = dropping_.find(open.name);
+  if (dropping != dropping_.end()) {
+    question.operation = open;
+    dropping->second.push_back(std::move(question));
+    return;
+  }
+  if (const std::shared_ptr<SpaceHost> host = directory_.find(open.name)) {
+    answer(question,
+           wire::ServerAnswer(wire::SpaceOpened{
+               host->info().number, static_cast<std::uint8_t>(host->info().durability), false}));
+    return;
+  }
+  if (!open.create) {
+    answer(question, Answer(no_such_space(open.name)));
+    return;
+  }
+  answer(question, create_space(open));
+}
+
+Control::ServerAnswer Control::create_space(const wire::OpenSpaceOp& open) {
+  const Result<storage::Durability> durability = durability_of(open.durability, facts_.durability);
+  if (!durability) return Answer(Refused{durability.error().code, durability.error().message});
+  if (facts_.directory.empty() && *durability != storage::Durability::kMemory) {
+    return Answer(Refused{
+        ErrorCode::kInvalidArgument,
+        fmt::format("open space {}: wanted durability {}, but this server keeps nothing on disk; "
+                    "start space-server with --directory",
+                    in_quotes(open.name), storage::name_of(*durability))});
+  }
+  const Time now = home().clock().now();
+  Initial initial = apply_initial(open.initial, now);
+  if (initial.refused) return Answer(std::move(*initial.refused));
+  Result<storage::SpaceInfo> created =
+      tools_.storage.create_space(open.name, *durability, initial.mutations, now);
+  if (!created) {
+    if (created.error().code == ErrorCode::kStorageFailed) tools_.fatal(created.error());
+    return Answer(Refused{created.error().code, created.error().message});
+  }
+  core::SpaceState state;
+  for (core::Mutation& mutation : initial.mutations) state.restore(std::move(mutation));
+  state.restored(now);
+  const SpaceNumber number = created->number;
+  home().log().info("space_created space={} number={} durability={}", in_quotes(open.name),
+                    number.value, storage::name_of(*durability));
+  add_host(std::move(*created), std::move(state));
+  return wire::ServerAnswer(
+      wire::SpaceOpened{number, static_cast<std::uint8_t>(*durability), true});
+}
+
+void Control::drop_space(Question&& question, const std::string& name) {
+  const std::shared_ptr<SpaceHost> host = directory_.find(name);
+  if (!host) {
+    const bool repeated = sessions_.has_dropped(question.session, question.id);
+    answer(question, repeated ? Answer(Done{}) : Answer(no_such_space(name)));
+    return;
+  }
+  directory_.remove(name);
+  dropping_[name];
+  asio::dispatch(host->thread().context(), [this, host, question = std::move(question)] {
+    host->stop_for_drop([this, host, question] {
+      at_home([this, host, question] { drop_stopped(host, question); });
+    });
+  });
+}
+
+// On the home strand; the host applies nothing more.
+void Control::drop_stopped(const std::shared_ptr<SpaceHost>& host, const Question& question) {
+  const storage::SpaceInfo& info = host->info();
+  const Result<void> result = tools_.storage.drop_space(info.number);
+  if (!result) {
+    tools_.fatal(result.error());
+    return;
+  }
+  home().log().info("space_dropped space={} number={}", in_quotes(info.name), info.number.value);
+  sessions_.remember_drop(question.session, question.id, question.acknowledged);
+  for (const auto& each : threads_) {
+    asio::dispatch(each->context(),
+                   [&thread = *each, number = info.number] { thread.host_removed(number); });
+  }
+  asio::dispatch(host->thread().context(), [host] {
+    host->dropped();
+    host->thread().flush();
+  });
+  answer(question, Answer(Done{}));
+  const auto waiting = dropping_.extract(info.name);
+  for (Question& open : waiting.mapped()) handle(std::move(open));
+}
+
+// Asks every host on its own thread; the last one to answer completes the list.
+void Control::list_spaces(Question&& question) {
+  struct Listing {
+    Question question;
+    wire::SpacesListed list;
+    std::size_t missing;
+  };
+  const auto& all = directory_.all();
+  auto listing = std::make_shared<Listing>(Listing{std::move(question), {}, all.size()});
+  if (all.empty()) answer(listing->question, wire::ServerAnswer(std::move(listing->list)));
+  listing->list.spaces.resize(all.size());
+  std::size_t index = 0;
+  for (const auto& [name, host] : all) {
+    asio::dispatch(host->thread().context(), [this, listing, index, host = host] {
+      at_home([listing, index, listed = host->listed()]() mutable {
+        listing->list.spaces[index] = std::move(listed);
+        if (--listing->missing > 0) return;
+        answer(listing->question, wire::ServerAnswer(std::move(listing->list)));
+      });
+    });
+    ++index;
+  }
+}
+
+wire::ServerStatus Control::status() const {
+  wire::ServerStatus result;
+  result.version = facts_.version;
+  result.pid = static_cast<std::uint32_t>(::getpid());
+  result.up = threads_.front()->clock().now() - started_at_;
+  result.directory = facts_.directory;
+  result.durability = storage::name_of(facts_.durability);
+  result.sessions = sessions_.size();
+  for (const auto& thread : threads_) {
+    const Counters& counters = thread->counters();
+    result.connections += counters.connections.load(std::memory_order_relaxed);
+    result.requests += counters.requests.load(std::memory_order_relaxed);
+    result.commits += counters.commits.load(std::memory_order_relaxed);
+  }
+  return result;
+}
+
+}  // namespace linden::server

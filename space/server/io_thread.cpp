@@ -1,0 +1,140 @@
+#include "space/server/io_thread.h"
+
+#include <utility>
+#include <boost/asio/post.hpp>
+
+#include "space/server/connection.h"
+#include "space/server/space_host.h"
+
+namespace linden::server {
+
+namespace asio = boost::asio;
+
+IoThread::IoThread(std::uint32_t index, std::uint32_t threads, const Clock& clock,
+                   const Limits& limits, Log& log)
+    : index_(index),
+      clock_(clock),
+      limits_(limits),
+      log_(log),
+      context_(1),
+      sweep_timer_(context_),
+      mailboxes_(threads) {}
+
+IoThread::~IoThread() = default;
+
+void IoThread::meet(const std::vector<std::unique_ptr<IoThread>>& all) {
+  for (const auto& thread : all) all_.push_back(thread.get());
+}
+
+void IoThread::run() {
+  const auto work = asio::make_work_guard(context_);
+  context_.run();
+}
+
+void IoThread::host_added(const std::shared_ptr<SpaceHost>& host) {
+  hosts_[host->info().number] = host;
+}
+
+void IoThread::host_removed(SpaceNumber number) {
+  hosts_.erase(number);
+}
+
+std::shared_ptr<SpaceHost> IoThread::host(SpaceNumber number) const {
+  const auto found = hosts_.find(number);
+  return found == hosts_.end() ? nullptr : found->second;
+}
+
+void IoThread::add(const std::shared_ptr<Connection>& connection) {
+  connections_.insert(connection);
+  Counters::add(counters_.connections, 1);
+}
+
+void IoThread::remove(const std::shared_ptr<Connection>& connection) {
+  if (connections_.erase(connection) > 0) Counters::add(counters_.connections, -1);
+}
+
+void IoThread::submit(const std::shared_ptr<SpaceHost>& host, Inbound&& inbound) {
+  host->weigh(inbound.bytes);
+  IoThread& there = host->thread();
+  if (&there == this) {
+    host->enqueue(std::move(inbound));
+  } else {
+    mailboxes_[there.index_].inbound.emplace_back(host, std::move(inbound));
+  }
+}
+
+void IoThread::deliver(const std::shared_ptr<Connection>& to, Outbound&& outbound) {
+  IoThread& there = to->thread();
+  if (&there == this) {
+    to->send(std::move(outbound));
+  } else {
+    mailboxes_[there.index_].outbound.emplace_back(to, std::move(outbound));
+  }
+}
+
+void IoThread::mark_dirty(const std::shared_ptr<SpaceHost>& host) {
+  dirty_.push_back(host);
+}
+
+void IoThread::mark_touched(const std::shared_ptr<Connection>& connection) {
+  touched_.push_back(connection);
+}
+
+void IoThread::end_of_round() {
+  post_mailboxes();
+  if (flush_posted_ || (dirty_.empty() && touched_.empty())) return;
+  flush_posted_ = true;
+  asio::post(context_, [this] {
+    flush_posted_ = false;
+    flush();
+  });
+}
+
+void IoThread::flush() {
+  // Closing a connection tells hosts of it; that waits for the next flush.
+  flushing_.swap(dirty_);
+  for (const auto& host : flushing_) host->run_batch();
+  flushing_.clear();
+  writing_.swap(touched_);
+  for (const auto& connection : writing_) connection->finish_round();
+  writing_.clear();
+  end_of_round();
+}
+
+void IoThread::post_mailboxes() {
+  for (std::size_t i = 0; i < mailboxes_.size(); ++i) {
+    if (mailboxes_[i].empty()) continue;
+    IoThread& there = *all_[i];
+    asio::post(there.context_, [&there, mailbox = std::exchange(mailboxes_[i], {})]() mutable {
+      there.receive(std::move(mailbox));
+    });
+  }
+}
+
+void IoThread::receive(Mailbox&& mailbox) {
+  for (auto& [host, inbound] : mailbox.inbound) host->enqueue(std::move(inbound));
+  for (auto& [connection, outbound] : mailbox.outbound) connection->send(std::move(outbound));
+  end_of_round();
+}
+
+void IoThread::start_sweeps() {
+  swept_at_ = clock_.now();
+  sweep_timer_.expires_after(std::chrono::seconds(1));
+  sweep_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) sweep();
+  });
+}
+
+void IoThread::sweep() {
+  // After a long stall of this thread, bytes wait in the sockets: nobody was silent.
+  const Time now = clock_.now();
+  const Duration stall = now - swept_at_ - std::chrono::seconds(1);
+  const std::vector<std::shared_ptr<Connection>> all(connections_.begin(), connections_.end());
+  for (const auto& connection : all) {
+    connection->sweep(now, stall > std::chrono::seconds(1) ? stall : Duration::zero());
+  }
+  start_sweeps();
+  end_of_round();
+}
+
+}  // namespace linden::server
