@@ -70,19 +70,21 @@ ObjectInstance& instance(PyObject* self) {
 
 PyObject* object_new(PyTypeObject* /*type*/, PyObject* args, PyObject* keywords) {
   static const char* names[] = {"codec", "parts", nullptr};
-  const char* codec = nullptr;
-  Py_ssize_t codec_bytes = 0;
+  PyObject* codec = nullptr;
   PyObject* parts = nullptr;
-  if (!PyArg_ParseTupleAndKeywords(args, keywords, "s#O:Object", const_cast<char**>(names), &codec,
-                                   &codec_bytes, &parts))
+  if (!PyArg_ParseTupleAndKeywords(args, keywords, "UO:Object", const_cast<char**>(names), &codec,
+                                   &parts))
     return nullptr;
   return guarded<PyObject*>(nullptr, [&] {
+    Py_ssize_t codec_bytes = 0;
+    const char* codec_utf8 = PyUnicode_AsUTF8AndSize(codec, &codec_bytes);
+    if (codec_utf8 == nullptr) throw py::error_already_set();
     if (PyObject_CheckBuffer(parts))
       raise(PyExc_TypeError, "Object: wanted a sequence of buffers as parts, found one %s",
             Py_TYPE(parts)->tp_name);
     const py::object sequence =
         checked(PySequence_Fast(parts, "Object: wanted a sequence of buffers as parts"));
-    Object value{std::string(codec, static_cast<std::size_t>(codec_bytes)), {}};
+    Object value{std::string(codec_utf8, static_cast<std::size_t>(codec_bytes)), {}};
     const Py_ssize_t count = PySequence_Fast_GET_SIZE(sequence.ptr());
     value.parts.reserve(static_cast<std::size_t>(count));
     // An item's buffer may run Python that shortens the list, so the size is asked each time.

@@ -126,6 +126,10 @@ void put_dealloc(PyObject* self) {
   Py_DECREF(type);
 }
 
+PyObject* put_fields(PyObject* self, void*) {
+  return guarded<PyObject*>(nullptr, [&] { return new_fields(instance(self).value.tuple); });
+}
+
 PyObject* put_nbytes(PyObject* self, void*) {
   return PyLong_FromSize_t(instance(self).value.tuple.byte_size());
 }
@@ -142,6 +146,7 @@ constexpr const char* kDoc =
     "A tuple to put, encoded at once: later changes to its parts are not seen.  Reusable.";
 
 PyGetSetDef properties[] = {
+    {"fields", &put_fields, nullptr, "The fields as whoever takes them will see them.", nullptr},
     {"nbytes", &put_nbytes, nullptr, "Bytes of the encoded tuple.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };

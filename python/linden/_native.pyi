@@ -63,6 +63,8 @@ class Put:
         lives_with: str | None = None,   # a session's hexadecimal id
     ) -> None: ...
     @property
+    def fields(self) -> Fields: ...      # as whoever takes them will see them; decoded each time
+    @property
     def nbytes(self) -> int: ...
 
 class Handout:
