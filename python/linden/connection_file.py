@@ -36,6 +36,12 @@ class ConnectionInfo:
     space: str = DEFAULT_FARM_SPACE
     cluster_id: str | None = None
 
+    def reachable_address(self) -> str:
+        """The address to use from here: the Unix socket on the server's host, TCP elsewhere."""
+        if self.tcp and self.address.startswith("unix:") and not os.path.exists(self.address.removeprefix("unix:")):
+            return self.tcp
+        return self.address
+
     def to_dict(self) -> dict[str, Any]:
         """The content of a connection file."""
         return {
@@ -121,9 +127,9 @@ def find_connection(
 ) -> ConnectionInfo:
     """Find out where the farm is.
 
-    Args: where: an address, the path of a connection file, its content, or None: ``$LINDEN_CONNECTION`` if it is set and no
-        cluster is named, else the connection file of the cluster. cluster_id: which cluster. timeout: seconds to wait for the
-        file to appear.
+    Args: where: an address, the path of a connection file, its content, or None: ``$LINDEN_CONNECTION`` if it is set
+        and no cluster is named, else the connection file of the cluster. cluster_id: which cluster. timeout: seconds
+        to wait for the file to appear.
     Raises: TimeoutError: no file in time; the message says what to start. ValueError: it is no connection file.
     """
     if isinstance(where, ConnectionInfo):
@@ -145,6 +151,10 @@ def _wait_for_file(path: Path, timeout: float, *, named: bool) -> ConnectionInfo
             return read_connection_file(path)
         except FileNotFoundError:
             if time.monotonic() >= deadline:
-                remedy = "check the path" if named else "start a cluster with `space-cluster start -n 4`, or use linden.start(4)"
+                remedy = (
+                    "check the path"
+                    if named
+                    else "start a cluster with `space-cluster start -n 4`, or use linden.start(4)"
+                )
                 raise TimeoutError(f"no connection file {path} within {timeout:g} s; {remedy}") from None
         time.sleep(_POLL_S)

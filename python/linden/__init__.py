@@ -1,0 +1,178 @@
+"""Linden: a durable tuple space for parallel computing.
+
+    import linden
+
+    with linden.start(4) as rc:
+        view = rc.load_balanced_view()
+        print(view.map_sync(pow, range(10), range(10)))
+
+``Client`` and its views follow ipyparallel (``import linden as ipp``); ``connect`` opens spaces of tuples.  Names are loaded
+when they are first used, so that an engine, which needs few of them, starts quickly.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ._native import VERSION as __version__
+
+if TYPE_CHECKING:
+    from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION
+
+    from linden_launchers import Cluster
+
+    from . import error, errors
+    from .async_result import AsyncResult
+    from .client import Client
+    from .connection import Connection, connect
+    from .connection_file import ConnectionInfo
+    from .decorators import ParallelFunction, RemoteFunction, parallel, remote
+    from .direct_view import DirectView
+    from .error import (
+        AlreadyDisplayedError,
+        CompositeError,
+        EngineDied,
+        EngineError,
+        KernelError,
+        NoEnginesRegistered,
+        RemoteError,
+        TaskAborted,
+    )
+    from .errors import (
+        Cancelled,
+        Closed,
+        ConnectionLost,
+        LindenError,
+        NoMatch,
+        NoSuchSpace,
+        OutcomeUnknown,
+        SessionExpired,
+        SpaceGone,
+        StaleLease,
+        Unreachable,
+    )
+    from .execute_reply import ExecuteReply
+    from .executor import ViewExecutor
+    from .fields import ANY, Between, OneOf, Prefix
+    from .load_balanced_view import LoadBalancedView
+    from .map_result import AsyncMapResult
+    from .outcome import Metadata
+    from .reference import Reference
+    from .serialize import NotPicklable
+    from .space import Reservation, Space
+
+version_info: tuple[int, ...] = tuple(int(part) for part in __version__.split(".")[:3])
+
+__all__ = [
+    # spaces
+    "connect",
+    "Connection",
+    "ConnectionInfo",
+    "Space",
+    "Reservation",
+    "ANY",
+    "Between",
+    "Prefix",
+    "OneOf",
+    # farms
+    "Client",
+    "DirectView",
+    "LoadBalancedView",
+    "ViewExecutor",
+    "AsyncResult",
+    "AsyncMapResult",
+    "ExecuteReply",
+    "Metadata",
+    "Reference",
+    "remote",
+    "parallel",
+    "RemoteFunction",
+    "ParallelFunction",
+    "ALL_COMPLETED",
+    "FIRST_COMPLETED",
+    "FIRST_EXCEPTION",
+    # clusters
+    "start",
+    "Cluster",
+    # errors
+    "error",
+    "errors",
+    "LindenError",
+    "NoMatch",
+    "Cancelled",
+    "StaleLease",
+    "NoSuchSpace",
+    "SpaceGone",
+    "SessionExpired",
+    "OutcomeUnknown",
+    "ConnectionLost",
+    "Unreachable",
+    "Closed",
+    "NotPicklable",
+    "KernelError",
+    "EngineError",
+    "EngineDied",
+    "NoEnginesRegistered",
+    "TaskAborted",
+    "RemoteError",
+    "CompositeError",
+    "AlreadyDisplayedError",
+    # versions
+    "__version__",
+    "version_info",
+]
+
+_MODULES = {
+    ".connection": ("connect", "Connection"),
+    ".connection_file": ("ConnectionInfo",),
+    ".space": ("Space", "Reservation"),
+    ".fields": ("ANY", "Between", "Prefix", "OneOf"),
+    ".client": ("Client",),
+    ".direct_view": ("DirectView",),
+    ".load_balanced_view": ("LoadBalancedView",),
+    ".executor": ("ViewExecutor",),
+    ".async_result": ("AsyncResult",),
+    ".map_result": ("AsyncMapResult",),
+    ".execute_reply": ("ExecuteReply",),
+    ".outcome": ("Metadata",),
+    ".reference": ("Reference",),
+    ".serialize": ("NotPicklable",),
+    ".decorators": ("remote", "parallel", "RemoteFunction", "ParallelFunction"),
+    "linden_launchers": ("Cluster",),
+    "concurrent.futures": ("ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"),
+    ".error": (
+        *("KernelError", "EngineError", "EngineDied", "NoEnginesRegistered", "TaskAborted", "RemoteError"),
+        *("CompositeError", "AlreadyDisplayedError", "LindenError", "NoMatch", "Cancelled", "StaleLease"),
+        *("NoSuchSpace", "SpaceGone", "SessionExpired", "OutcomeUnknown", "ConnectionLost", "Unreachable", "Closed"),
+    ),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def start(n: int | None = None, **options: Any) -> Client:
+    """Start a server and `n` engines on this machine, one per processor by default, and connect to them.
+
+    Returns: a client that owns the cluster: leaving its ``with`` block, ``shutdown(hub=True)`` or the end of this process
+        ends server and engines. Options: see linden_launchers.start.
+    """
+    from linden_launchers import start as start_cluster
+
+    client = start_cluster(n, **options)
+    client.owns_cluster = True
+    return client
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("error", "errors"):
+        return importlib.import_module(f".{name}", __name__)
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(module, __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,472 @@
+"""AsyncResult: the results of one call, now or later.  AsyncMapResult: those of a map, however many its items.
+
+Result tuples are kept as they came and are unpickled in the thread that asks for them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ALL_COMPLETED, FIRST_EXCEPTION, Future, InvalidStateError
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from . import farm
+from .completions import AwaitableFuture
+from .error import raise_errors
+from .outcome import Failure, Metadata, decode, metadata_of, moment
+
+if TYPE_CHECKING:
+    from .client import Client
+
+
+class ResultSource(Protocol):
+    """Where results come from."""
+
+    def wait_until(self, done: Callable[[], bool], timeout: float | None = None) -> bool: ...
+    def poll(self) -> None: ...
+    def nudge(self, urgent: bool = False) -> None: ...
+    def forget(self, numbers: Sequence[int]) -> None: ...
+
+
+class AsyncResult(AwaitableFuture):
+    """The results of the tasks of one call.
+
+    A `concurrent.futures.Future`, and awaitable.  `get` gives the value of a call on one engine, and a list of values in
+    the order of targets for a call on several.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        source: ResultSource,
+        message_ids: Sequence[str] | range,
+        name: str,
+        *,
+        single: bool,
+        session: str | None = None,
+        targets: Any = None,
+        label: str | None = None,
+        attempts: int = farm.DEFAULT_ATTEMPTS,
+        return_exceptions: bool = False,
+    ) -> None:
+        super().__init__()
+        self._client = client
+        self._source = source
+        self._tasks = message_ids  # numbers of this client's tasks, or the ids of any tasks
+        self._session = session
+        self._single = single
+        self._name = name
+        self._targets = targets
+        self._label = label
+        self._attempts = attempts
+        self._return_exceptions = return_exceptions
+        self._raw: dict[int, tuple[Sequence[Any], float]] = {}
+        self._outcomes: dict[int, Any] = {}
+        self._outputs: dict[int, dict[int, tuple[str, str]]] = {}
+        self._error: BaseException | None = None
+        self._submitted = time.time()
+        self.on_abort: Callable[[], None] | None = None  # set by who would submit more tasks
+
+    # ---- filled by the source
+
+    def store_result(self, number: int, fields: Sequence[Any]) -> None:
+        """For the source only."""
+        self._store(self._position(number), fields)
+
+    def _store(self, position: int, fields: Sequence[Any]) -> None:
+        if position not in self._raw:
+            self._raw[position] = (fields, time.time())
+        if self._all_here():
+            self._complete()
+
+    def store_output(self, number: int, id: int, stream: str, text: str) -> None:
+        """For the source only."""
+        self._outputs.setdefault(self._position(number), {})[id] = (stream, text)
+
+    def fail(self, error: BaseException) -> None:
+        """For the source only: no further result will come."""
+        if self._error is None and not self._all_here():
+            self._error = error
+            self._source.forget(self._numbers())
+        self._complete()
+
+    def _position(self, number: int) -> int:
+        return number - self._tasks.start  # type: ignore[union-attr]
+
+    def _numbers(self) -> Sequence[int]:
+        return self._tasks if self._session is not None else ()  # type: ignore[return-value]
+
+    def _all_here(self) -> bool:
+        return len(self._raw) >= len(self._tasks)
+
+    def _complete(self) -> None:
+        try:
+            if not Future.done(self):
+                self.set_result(None)
+        except InvalidStateError:  # two threads at once
+            return
+
+    def _is_complete(self) -> bool:
+        return Future.done(self)
+
+    # ---- waiting
+
+    def wait(self, timeout: float | None = None, return_when: str | None = None) -> Any:
+        """Wait until all results are here; whether they are.
+
+        Args: timeout: seconds; None or negative waits for ever. return_when: as in concurrent.futures.wait; then the
+            return value is the sets (done, pending) of single-task results.
+        """
+        limit = _limit(timeout)
+        if return_when is not None:
+            return self._wait_when(limit, return_when)
+        return Future.done(self) or self._source.wait_until(self._is_complete, limit)
+
+    def _wait_when(self, limit: float | None, return_when: str) -> tuple[set[AsyncResult], set[AsyncResult]]:
+        if return_when == ALL_COMPLETED:
+            self._source.wait_until(self._is_complete, limit)
+        elif return_when == FIRST_EXCEPTION:
+            self._source.wait_until(lambda: self._is_complete() or self._has_failure(), limit)
+        else:
+            self._source.wait_until(lambda: self._is_complete() or bool(self._raw), limit)
+        return ({self}, set()) if self._is_complete() else (set(), {self})
+
+    def wait_for_output(self, timeout: float | None = -1) -> bool:
+        """Wait for the output, which is here once the results are (F5)."""
+        return bool(self.wait(timeout))
+
+    def ready(self) -> bool:
+        """Whether all results are here."""
+        return self.done()
+
+    def done(self) -> bool:
+        """Whether all results are here."""
+        if not Future.done(self):
+            self._source.poll()
+        return Future.done(self)
+
+    def successful(self) -> bool:
+        """Whether all tasks ended without an error.
+
+        Raises: RuntimeError: not all results are here.
+        """
+        if not self.done():
+            raise RuntimeError("the results are not here yet; wait() for them")
+        return self._error is None and not self._has_failure()
+
+    def wait_interactive(
+        self, interval: float = 0.1, timeout: float | None = -1, widget: Any = None, return_when: str = ALL_COMPLETED
+    ) -> None:
+        """Wait with a progress bar.  Ctrl-C ends the waiting, not the tasks."""
+        from .interactive import wait_interactive
+
+        stop = self._has_failure if return_when == FIRST_EXCEPTION else None
+        wait_interactive([self], interval, _limit(timeout), widget, stop)
+
+    def add_done_callback(self, fn: Callable[[Future[Any]], Any]) -> None:
+        """Call `fn(self)` once all results are here, in whatever thread stores the last one."""
+        super().add_done_callback(fn)
+        if not Future.done(self):
+            self._source.nudge(urgent=True)
+
+    # ---- results
+
+    def get(
+        self, timeout: float | None = None, return_exceptions: bool | None = None, return_when: str | None = None
+    ) -> Any:
+        """The value, or the list of values.
+
+        Args: timeout: seconds; None or negative waits for ever. return_exceptions: put errors in the place of values.
+            return_when: FIRST_EXCEPTION raises as soon as one task has failed.
+        Raises: TimeoutError; RemoteError: a task raised an exception; CompositeError: several did; TaskAborted;
+            EngineError.
+        """
+        limit = _limit(timeout)
+        if return_when == FIRST_EXCEPTION:
+            self._wait_when(limit, return_when)
+            if not self._is_complete() and self._has_failure():
+                raise self._failures()[0]
+        if not (Future.done(self) or self._source.wait_until(self._is_complete, limit)):
+            raise TimeoutError(f"{self._name}: {self.progress} of {len(self)} done within {timeout:g} s")
+        if self._error is not None:
+            raise self._error
+        return self._value(self._return_exceptions if return_exceptions is None else return_exceptions)
+
+    def _value(self, return_exceptions: bool) -> Any:
+        values = [self._outcome(position) for position in range(len(self._tasks))]
+        if not return_exceptions:
+            errors = [value.error for value in values if type(value) is Failure]
+            if errors:
+                raise_errors(errors, self._name)
+        plain = [value.error if type(value) is Failure else value for value in values]
+        return plain[0] if self._single else plain
+
+    def _outcome(self, position: int) -> Any:
+        if position not in self._outcomes:
+            self._outcomes[position] = decode(self._raw[position][0], self._name, self._attempts)
+        return self._outcomes[position]
+
+    def _has_failure(self) -> bool:
+        return any(fields[farm.RESULT_STATUS] != farm.OK for fields, _ in list(self._raw.values()))
+
+    def _failures(self) -> list[BaseException]:
+        positions = sorted(self._raw)
+        return [error for position in positions for error in errors_in(self._outcome(position))]
+
+    def result(self, timeout: float | None = None) -> Any:
+        """As `get`."""
+        return self.get(timeout)
+
+    @property
+    def r(self) -> Any:
+        """As `get()`."""
+        return self.get()
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """The error that `get` raises, or None."""
+        if not self.wait(timeout):
+            raise TimeoutError(f"{self._name}: no result within {timeout:g} s")
+        try:
+            self.get()
+        except BaseException as error:  # noqa: BLE001  (it is what was asked for)
+            return error
+        return None
+
+    def get_dict(self, timeout: float | None = -1) -> dict[int, Any]:
+        """Values by engine id.
+
+        Raises: ValueError: an engine ran more than one of the tasks.
+        """
+        values = self.get(timeout)
+        engines = [row["engine_id"] for row in self._metadata_list()]
+        if len(set(engines)) != len(engines):
+            raise ValueError("an engine ran more than one of the tasks, so there is no dict by engine")
+        return {engines[0]: values} if self._single else dict(zip(engines, values, strict=True))
+
+    @property
+    def result_dict(self) -> dict[int, Any]:
+        """As `get_dict()`."""
+        return self.get_dict()
+
+    def abort(self) -> None:
+        """Abort the tasks which have not started; their results are TaskAborted.
+
+        Raises: RuntimeError: all results are here.
+        """
+        if self.done():
+            raise RuntimeError("all results are here, nothing is left to abort")
+        self._client.abort(self)
+
+    def cancel(self) -> bool:
+        """Abort the tasks which have not started; whether that was all of them."""
+        if self.done():
+            return False
+        self._client.abort(self)
+        self.wait(0)
+        return all(fields[farm.RESULT_STATUS] == farm.CANCELLED for fields, _ in self._raw.values()) and self.done()
+
+    # ---- what is known of the tasks
+
+    @property
+    def msg_ids(self) -> list[str]:
+        """Names of the tasks, with which anybody can ask for their results."""
+        if self._session is None:
+            return [str(task) for task in self._tasks]
+        return [farm.message_id(self._session, int(number)) for number in self._tasks]
+
+    @property
+    def msg_id(self) -> str:
+        """Of the first task."""
+        return self.msg_ids[0]
+
+    @property
+    def progress(self) -> int:
+        """How many results are here."""
+        if not Future.done(self):
+            self._source.poll()
+        return len(self._raw)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def _metadata_list(self) -> list[Metadata]:
+        return [self._metadata_of(position, id_) for position, id_ in enumerate(self.msg_ids)]
+
+    def _metadata_of(self, position: int, id_: str) -> Metadata:
+        fields, received = self._raw.get(position, (None, None))
+        texts = list(self._outputs.get(position, {}).values())
+        metadata = metadata_of(
+            fields,
+            received,
+            msg_id=id_,
+            submitted=moment(self._submitted),
+            label=self._label,
+            stdout="".join(text for stream, text in texts if stream == "stdout"),
+            stderr="".join(text for stream, text in texts if stream == "stderr"),
+        )
+        if fields is not None and fields[farm.RESULT_STATUS] != farm.OK:
+            metadata["error"] = next(iter(errors_in(self._outcome(position))), None)
+        return metadata
+
+    def _known(self, key: str) -> Any:
+        values = [row[key] for row in self._metadata_list()]
+        return values[0] if self._single else values
+
+    @property
+    def metadata(self) -> Any:
+        """What is known of the task, or a list of it for several tasks."""
+        rows = self._metadata_list()
+        return rows[0] if self._single else rows
+
+    @property
+    def stdout(self) -> Any:
+        """What the task printed, or a list."""
+        return self._known("stdout")
+
+    @property
+    def stderr(self) -> Any:
+        """What the task wrote to stderr, or a list."""
+        return self._known("stderr")
+
+    @property
+    def engine_id(self) -> Any:
+        """Of the engine that ran the task, or a list."""
+        return self._known("engine_id")
+
+    @property
+    def engine_uuid(self) -> Any:
+        """The session of the engine that ran the task, or a list."""
+        return self._known("engine_uuid")
+
+    @property
+    def status(self) -> Any:
+        """ "ok", "error", "aborted" or None while it runs; or a list."""
+        return self._known("status")
+
+    @property
+    def started(self) -> Any:
+        """When the task started, or a list."""
+        return self._known("started")
+
+    @property
+    def completed(self) -> Any:
+        """When the task ended, or a list."""
+        return self._known("completed")
+
+    @property
+    def submitted(self) -> datetime | None:
+        """When the call was made."""
+        return moment(self._submitted)
+
+    @property
+    def sent(self) -> bool:
+        """Arguments were copied at the call; they may be changed."""
+        return True
+
+    def wait_for_send(self, timeout: float | None = -1) -> bool:  # noqa: ARG002  (the name is ipyparallel's)
+        """Arguments were copied at the call, so there is nothing to wait for."""
+        return True
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the call to the last result, or to now."""
+        if self.done() and self._raw:
+            return max(received for _, received in self._raw.values()) - self._submitted
+        return time.time() - self._submitted
+
+    @property
+    def serial_time(self) -> float:
+        """Sum of the tasks' run times in seconds.
+
+        Raises: TimeoutError: not all results are here.
+        """
+        self._must_be_ready()
+        return sum(run_time(fields) for fields, _ in self._raw.values())
+
+    @property
+    def wall_time(self) -> float:
+        """Seconds from the call to the last result.
+
+        Raises: TimeoutError: not all results are here.
+        """
+        self._must_be_ready()
+        return self.elapsed
+
+    def timedelta(self, start: Any, end: Any, start_key: Any = min, end_key: Any = max) -> float:
+        """Seconds between two moments, or lists of moments, of this call."""
+        first = start if isinstance(start, datetime) else start_key(start)
+        last = end if isinstance(end, datetime) else end_key(end)
+        return float((last - first) / timedelta(seconds=1))
+
+    def _must_be_ready(self) -> None:
+        if not self.done():
+            raise TimeoutError("not all results are here yet")
+
+    def display_outputs(self, groupby: str = "type", result_only: bool = False) -> None:
+        """Print what the tasks printed, each line with its engine.  `groupby`: "type", "engine" or "order"."""
+        from .interactive import display_outputs
+
+        if not result_only:
+            display_outputs(self._metadata_list(), groupby)
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            return self._known(key)
+        self._must_be_ready()
+        value = self.get()
+        return [value][key] if self._single else value[key]
+
+    def __iter__(self) -> Generator[Any, None, None]:
+        if self._single:
+            raise TypeError("the result of one call on one engine is a value and cannot be iterated; use get()")
+        return self._items()
+
+    def _items(self) -> Generator[Any, None, None]:
+        for position in range(len(self._tasks)):
+            self._wait_for(position)
+            yield self._item(self._outcome(position))
+
+    def _wait_for(self, position: int) -> None:
+        self._source.wait_until(lambda: position in self._raw or self._is_complete())
+        if position not in self._raw and self._error is not None:
+            raise self._error
+
+    def _item(self, outcome: Any) -> Any:
+        if type(outcome) is not Failure:
+            return outcome
+        if self._return_exceptions:
+            return outcome.error
+        raise outcome.error
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __repr__(self) -> str:
+        state = "finished" if self.done() else f"{self.progress}/{len(self)}"
+        return f"<{type(self).__name__}({self._name}): {state}>"
+
+
+def errors_in(outcome: Any) -> list[BaseException]:
+    """The errors of a task, or of the items of a chunk."""
+    if type(outcome) is Failure:
+        return [outcome.error]
+    if type(outcome) is list:
+        return [item.error for item in outcome if type(item) is Failure]
+    return []
+
+
+def run_time(fields: Sequence[Any]) -> float:
+    """Seconds that the task ran; 0 if it never did."""
+    meta = fields[farm.RESULT_META]
+    if len(meta) <= farm.META_COMPLETED:
+        return 0.0
+    return max(0.0, meta[farm.META_COMPLETED] - meta[farm.META_STARTED])
+
+
+def _limit(timeout: float | None) -> float | None:
+    # ipyparallel writes -1 for "for ever".
+    return None if timeout is None or timeout < 0 else timeout

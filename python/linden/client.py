@@ -1,0 +1,307 @@
+"""Client: a farm as seen by the one who gives it work."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from . import _native, farm, housekeeping
+from .async_result import AsyncResult
+from .connection import Connection, open_native
+from .connection_file import ConnectionInfo, find_connection
+from .direct_view import DirectView
+from .error import NoEnginesRegistered
+from .executor import ViewExecutor
+from .fetched import Fetcher
+from .load_balanced_view import LoadBalancedView
+from .local_results import LocalMetadata, LocalResults
+from .result_reader import ResultReader
+from .space import Space
+from .submission import Submitter
+
+_LIST_LIMIT = 10_000
+
+
+class Client:
+    """A client of a farm, with the names of ipyparallel's.
+
+    Args: connection_info: an address, the path of a connection file, its content as a dict, or None for the running
+        cluster. timeout: seconds to wait for the connection file and the server. cluster_id: which cluster of this user.
+        profile: as cluster_id. cluster: the Cluster that belongs to this client; ``shutdown(hub=True)`` stops it.
+        reconnect: how long calls wait for a server that is away.
+    Raises: TimeoutError: no connection file. Unreachable: no server there.
+
+    ``client[0]``, ``client[:]`` are direct views, `load_balanced_view()` gives work to whoever is free.  Closing the client
+    leaves its tasks and results in the farm.
+    """
+
+    def __init__(
+        self,
+        connection_info: str | os.PathLike[str] | Mapping[str, Any] | ConnectionInfo | None = None,
+        *,
+        timeout: float = 10.0,
+        cluster_id: str | None = None,
+        profile: str | None = None,
+        cluster: Any = None,
+        name: str = "",
+        reconnect: float = 60.0,
+    ) -> None:
+        self.info = find_connection(connection_info, cluster_id=cluster_id or profile, timeout=timeout)
+        native = open_native(self.info, name or f"client pid={os.getpid()}", timeout, reconnect=reconnect)
+        self.block = False
+        self.cluster = cluster
+        self.owns_cluster = False  # whether leaving the `with` block stops it, too
+        self.connection = Connection(native, self.info)
+        self._native = native
+        self.space: Space = self.connection.space(self.info.space, initial=farm.initial_tuples(), timeout=timeout)
+        self.reader = ResultReader(native, self.space.native)
+        self.submitter = Submitter(native, self.space.native, self.reader)
+        self._fetcher = Fetcher(self)
+        self._known_engines: dict[int, farm.Engine] = {}
+        self._closed = False
+        _open_clients.add(self)
+
+    # ---- engines
+
+    def engines(self) -> list[farm.Engine]:
+        """All engines that serve now, by id."""
+        request = self.space.native.send_list(farm.engines_form(), limit=_LIST_LIMIT, all_states=False)
+        rows = self._native.wait(request)["tuples"]
+        engines = sorted(farm.parse_engine(row["fields"]) for row in rows)
+        self._known_engines.update((engine.id, engine) for engine in engines)
+        return engines
+
+    @property
+    def ids(self) -> list[int]:
+        """Ids of the engines that serve now."""
+        return [engine.id for engine in self.engines()]
+
+    def engines_of(self, targets: Any) -> tuple[list[farm.Engine], bool]:
+        """The engines that `targets` means, and whether it is a single one.
+
+        Raises: NoEnginesRegistered; IndexError: there never was an engine of that id.
+        """
+        if targets is None or (isinstance(targets, str) and targets == "all"):
+            engines = self.engines()
+            if not engines:
+                raise NoEnginesRegistered(
+                    "no engine serves this farm; start some with `space-cluster start -n 4` or `space-engine`"
+                )
+            return engines, False
+        single = isinstance(targets, int)
+        ids = [targets] if single else self._ids_in(targets)
+        if any(id_ not in self._known_engines for id_ in ids):
+            self.engines()
+        missing = [id_ for id_ in ids if id_ not in self._known_engines]
+        if missing:
+            raise IndexError(f"no engine {missing[0]}; there are {sorted(self._known_engines) or 'none'}")
+        return [self._known_engines[id_] for id_ in ids], single
+
+    def _ids_in(self, targets: Any) -> list[int]:
+        if isinstance(targets, slice):
+            return self.ids[targets]
+        if isinstance(targets, (list, tuple, range, set, frozenset)) and all(type(id_) is int for id_ in targets):
+            if not targets:
+                raise NoEnginesRegistered("the list of targets is empty")
+            return list(targets)
+        raise TypeError(f"targets must be 'all', an engine id or a list of these, not {targets!r}")
+
+    def __len__(self) -> int:
+        return len(self.engines())
+
+    def __iter__(self) -> Iterator[DirectView]:
+        return iter([self.direct_view(id_) for id_ in self.ids])
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __getitem__(self, key: int | slice | Sequence[int] | range) -> DirectView:
+        """A direct view of the engines at these places of `ids`; ``[:]`` is the engines of now.
+
+        Raises: IndexError; TypeError.
+        """
+        ids = self.ids
+        if isinstance(key, bool) or not isinstance(key, (int, slice, list, tuple, range)):
+            raise TypeError(f"a client is indexed by int, slice, list or tuple, not {type(key).__name__}")
+        if isinstance(key, int):
+            if not -len(ids) <= key < len(ids):
+                raise IndexError(f"no engine at place {key}; there are {len(ids)} engines: {ids}")
+            return self.direct_view(ids[key])
+        if isinstance(key, slice):
+            return self.direct_view(ids[key])
+        return self.direct_view([ids[index] for index in key])
+
+    def wait_for_engines(
+        self, n: int | None = None, *, timeout: float = -1, block: bool = True, interactive: bool | None = None
+    ) -> Any:
+        """Wait until `n` engines serve (None: as many as `cluster` starts).
+
+        Raises: TimeoutError.
+        """
+        return housekeeping.wait_for_engines(self, n, timeout, block, interactive)
+
+    # ---- views
+
+    def direct_view(self, targets: Any = "all", **flags: Any) -> DirectView:
+        """A view that runs each call on all of `targets`; "all" is looked up at every call."""
+        if targets is None:
+            targets = "all"
+        if not isinstance(targets, (str, int)):
+            targets = self._ids_in(targets)
+        if targets != "all":
+            self.engines_of(targets)
+        return DirectView(self, targets).set_flags(**flags)
+
+    def load_balanced_view(self, targets: Any = None, **flags: Any) -> LoadBalancedView:
+        """A view that gives each task to whichever engine is free, or is one of `targets`."""
+        if targets is not None and targets != "all" and not isinstance(targets, int):
+            targets = self._ids_in(targets)
+        return LoadBalancedView(self, targets).set_flags(**flags)
+
+    def executor(self, targets: Any = None) -> ViewExecutor:
+        """A `concurrent.futures.Executor` over a load-balanced view."""
+        return self.load_balanced_view(targets).executor
+
+    # ---- results
+
+    @property
+    def session(self) -> str:
+        """Names this client in message ids."""
+        return self._native.session
+
+    @property
+    def history(self) -> list[str]:
+        """Message ids of all tasks that this client has submitted."""
+        return [farm.message_id(self.session, number) for numbers in self.submitter.history for number in numbers]
+
+    @property
+    def outstanding(self) -> set[str]:
+        """Message ids of this client's tasks whose results have not come."""
+        self.reader.poll()
+        return {farm.message_id(self.session, number) for number in self.reader.outstanding()}
+
+    @property
+    def results(self) -> LocalResults:
+        """Values by message id, read from the farm."""
+        return LocalResults(self)
+
+    @property
+    def metadata(self) -> LocalMetadata:
+        """Metadata by message id, read from the farm."""
+        return LocalMetadata(self)
+
+    def get_result(
+        self, indices_or_msg_ids: Any = None, block: bool | None = None, owner: bool = True  # noqa: ARG002
+    ) -> Any:
+        """The results of tasks, of this client or any other, by message id or index of `history`; default: the last.
+
+        Raises: KeyError: neither a task nor a result of that id is in the farm.
+        """
+        ids, single = housekeeping.message_ids(self, -1 if indices_or_msg_ids is None else indices_or_msg_ids)
+        result = self._fetcher.fetch(ids, single=single)
+        return result.get() if (self.block if block is None else block) else result
+
+    def wait(self, jobs: Any = None, timeout: float | None = -1) -> bool:
+        """Wait for `jobs`: message ids, indices of `history`, AsyncResults, any futures; None: all that is outstanding.
+
+        Returns: whether all of them are finished.
+        """
+        return housekeeping.wait(self, jobs, timeout)
+
+    def wait_any(self, results: Sequence[AsyncResult], timeout: float | None = None) -> bool:
+        """Wait until one of the results is here."""
+        return self.reader.wait_until(lambda: any(result._is_complete() for result in results), timeout)
+
+    def wait_interactive(self, jobs: Any = None, interval: float = 1.0, timeout: float = -1.0) -> None:
+        """`wait` with a progress bar."""
+        from .interactive import wait_interactive
+
+        results = housekeeping.results_of(self, jobs)
+        wait_interactive(results, interval, None if timeout < 0 else timeout)
+
+    def result_status(self, msg_ids: Any, status_only: bool = True) -> dict[str, Any]:
+        """Which of the tasks are "pending" and "completed"; with `status_only=False` also values by message id."""
+        return housekeeping.result_status(self, msg_ids, status_only)
+
+    def queue_status(self, targets: Any = "all", verbose: bool = False) -> dict[Any, Any]:
+        """Per engine the tasks that wait in its queue, that it holds, and that it has completed; and "unassigned"."""
+        return housekeeping.queue_status(self, targets, verbose)
+
+    def abort(self, jobs: Any = None, targets: Any = None, block: bool | None = None) -> None:  # noqa: ARG002
+        """Abort tasks which have not started: `jobs`, or all that is outstanding.  Started ones go on."""
+        housekeeping.abort(self, jobs)
+
+    def purge_local_results(self, jobs: Any = (), targets: Any = ()) -> None:
+        """Nothing: results are kept in the farm only."""
+
+    def purge_results(self, jobs: Any = (), targets: Any = ()) -> None:
+        """Remove results and output from the farm: of `jobs` ("all": all of this client) or of engines `targets`.
+
+        Raises: RuntimeError: a task has no result yet. ValueError: nothing named.
+        """
+        housekeeping.purge_results(self, jobs, targets)
+
+    purge_hub_results = purge_results
+
+    def purge_everything(self) -> None:
+        """Remove all results and output of this client, and its history."""
+        housekeeping.purge_results(self, "all", ())
+        self.submitter.history.clear()
+
+    # ---- engines, from above
+
+    def clear(self, targets: Any = None, block: bool | None = None) -> Any:
+        """Empty the namespaces of engines."""
+        return self.direct_view("all" if targets is None else targets).clear(block=block)
+
+    def send_signal(self, sig: int | str, targets: Any = None, block: bool | None = None) -> None:  # noqa: ARG002
+        """Send a signal (number or name) to engines; SIGINT interrupts what they run."""
+        housekeeping.send_signal(self, sig, targets)
+
+    def shutdown(
+        self, targets: Any = "all", restart: bool = False, hub: bool = False, block: bool | None = None  # noqa: ARG002
+    ) -> None:
+        """Stop engines; with `hub` also the server, and close this client.
+
+        Raises: NotImplementedError: restart.
+        """
+        housekeeping.shutdown(self, targets, restart, hub)
+
+    # ---- the end
+
+    def close(self, linger: float | None = None) -> None:  # noqa: ARG002  (the name is ipyparallel's)
+        """Say goodbye to the server.  Tasks go on, results stay in the farm.  Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        _open_clients.discard(self)
+        self.connection.close()
+        self.reader.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.owns_cluster:
+            self.shutdown(hub=True)
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else self._native.address
+        return f"<linden.Client {state}>"
+
+
+_open_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for client in list(_open_clients):
+        client.close()
+

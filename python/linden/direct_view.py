@@ -1,0 +1,242 @@
+"""DirectView: the same work, or a part of it each, on chosen engines; and the engines' namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from . import _native, farm, serialize
+from .async_result import AsyncResult
+from .chunking import even_parts
+from .columns import cut, is_array, make_columns
+from .gather import GatherResult, partition
+from .map_result import AsyncMapResult
+from .view import View
+
+
+class DirectView(View):
+    """Runs each call on every one of `targets`.
+
+    ``"all"`` means whichever engines there are at the time of the call; a list of ids is fixed; a single id gives values
+    where a list gives lists of values.  Tasks of a direct view end with their engine: they never run elsewhere.
+    """
+
+    def __init__(self, client: Any, targets: Any = "all") -> None:
+        super().__init__(client, targets)
+
+    # ---- inside
+
+    def _submit(
+        self,
+        kind: str,
+        name: str,
+        payloads: Callable[[int], list[Any]],
+        *,
+        block: bool | None,
+        function: str = "",
+        targets: Any = None,
+        label: str | None = None,
+        make_result: type[AsyncResult] = AsyncResult,
+        **options: Any,
+    ) -> Any:
+        """One task for each target; `payloads` makes them, given their number."""
+        engines, single = self.client.engines_of(self.targets if targets is None else targets)
+        numbers = self._submitter.take_numbers(len(engines), self._own)
+        result = make_result(
+            self.client,
+            self._reader,
+            numbers,
+            name,
+            single=single,
+            session=self._submitter.session,
+            targets=[engine.id for engine in engines],
+            label=label or self.label,
+            attempts=1,
+            **options,
+        )
+        self._send(kind, name, function, engines, payloads(len(engines)), numbers, result)
+        return self._began(result, self.block if block is None else block)
+
+    def _send(
+        self,
+        kind: str,
+        name: str,
+        function: str,
+        engines: list[farm.Engine],
+        payloads: list[Any],
+        numbers: range,
+        result: AsyncResult,
+    ) -> None:
+        self._reader.expect(numbers, result)
+        puts = [
+            farm.task(
+                farm.engine_queue(engine.id),
+                self._submitter.session,
+                number,
+                name,
+                kind,
+                function,
+                payload,
+                engine=engine,
+            )
+            for engine, number, payload in zip(engines, numbers, payloads, strict=False)
+        ]
+        self._submitter.send(puts, result)
+
+    # ---- apply and map
+
+    def _apply(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], block: bool) -> Any:
+        digest, name, payload = self._submitter.call_payload(function, args, kwargs)
+        return self._submit(farm.APPLY, name, lambda n: [payload] * n, block=block, function=digest)
+
+    def _map(self, function: Callable[..., Any], sequences: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        return self._map_parts(function, sequences, **options)
+
+    def _map_parts(
+        self,
+        function: Callable[..., Any],
+        sequences: tuple[Any, ...],
+        *,
+        block: bool,
+        track: bool = False,  # noqa: ARG002  (the name is ipyparallel's)
+        return_exceptions: bool = False,
+        label: str | None = None,
+        join: Callable[[list[Any]], Any] | None = None,
+    ) -> Any:
+        """One task per engine with a contiguous part of the items."""
+        columns, total = make_columns(sequences)
+        if not total:
+            return []
+        if join is None and any(is_array(sequence) for sequence in sequences):
+            join = _as_array
+        engines, _ = self.client.engines_of(self.targets)
+        digest, name = self._submitter.publish(function)
+        ranges = even_parts(total, min(total, len(engines)))
+        numbers = self._submitter.take_numbers(len(ranges), self._own)
+        result = AsyncMapResult(
+            self.client,
+            self._reader,
+            name,
+            session=self._submitter.session,
+            numbers=numbers,
+            sizes=[stop - start for start, stop in ranges],
+            total=total,
+            join=join,
+            label=label or self.label,
+            targets=[engine.id for engine in engines],
+            attempts=1,
+            return_exceptions=return_exceptions,
+        )
+        payloads = [serialize.pack(cut(columns, *part), f"items {part[0]} to {part[1] - 1} of {name}") for part in ranges]
+        self._send(farm.MAP, name, digest, engines, payloads, numbers, result)
+        return self._began(result, block)
+
+    # ---- the engines' namespaces
+
+    def execute(
+        self, code: str, silent: bool = True, targets: Any = None, block: bool | None = None, label: str | None = None
+    ) -> Any:
+        """Run source text (an IPython cell where IPython is installed) in the engines' namespaces.
+
+        `silent=False`: the value is an ExecuteReply with the value of the last expression.
+        """
+        payload = [code, silent]
+        return self._submit(
+            farm.EXECUTE, "execute", lambda n: [payload] * n, block=block, targets=targets, label=label
+        )
+
+    def run(
+        self, filename: str | Path, targets: Any = None, block: bool | None = None, label: str | None = None
+    ) -> Any:
+        """`execute` the text of a local file."""
+        text = Path(filename).expanduser().read_text(encoding="utf-8")
+        return self.execute(text, targets=targets, block=block, label=label or str(filename))
+
+    def push(
+        self, ns: dict[str, Any], targets: Any = None, block: bool | None = None, track: bool | None = None  # noqa: ARG002
+    ) -> Any:
+        """Put names into the engines' namespaces; a dotted name sets an attribute."""
+        if not isinstance(ns, dict):
+            raise TypeError(f"push takes a dict of names, not a {type(ns).__name__}")
+        payload = serialize.pack(ns, "the pushed dict")
+        return self._submit(farm.PUSH, "push", lambda n: [payload] * n, block=block, targets=targets)
+
+    def pull(self, names: str | Sequence[str], targets: Any = None, block: bool | None = None) -> Any:
+        """The value of a name or expression in the engines' namespaces; a list of names gives lists of values."""
+        payload = _names(names)
+        return self._submit(farm.PULL, "pull", lambda n: [payload] * n, block=block, targets=targets)
+
+    def get(self, key_s: str | Sequence[str]) -> Any:
+        """`pull`, and wait for it."""
+        return self.pull(key_s, block=True)
+
+    def update(self, ns: dict[str, Any]) -> Any:
+        """As `push`."""
+        return self.push(ns, block=self.block)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.get(key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.push({key: value}, block=True)
+
+    def clear(self, targets: Any = None, block: bool | None = None) -> Any:
+        """Empty the engines' namespaces."""
+        return self._submit(farm.CLEAR, "clear", lambda n: [None] * n, block=block, targets=targets)
+
+    # ---- scatter and gather
+
+    def scatter(
+        self,
+        key: str,
+        seq: Iterable[Any],
+        dist: str = "b",
+        flatten: bool = False,
+        targets: Any = None,
+        block: bool | None = None,
+        track: bool | None = None,  # noqa: ARG002
+    ) -> Any:
+        """Push a part of `seq` under the name `key` to each engine.
+
+        `dist`: "b" cuts contiguous blocks, "r" deals round robin.  `flatten`: a part of one item is pushed as the item.
+        """
+        if not is_array(seq) and not isinstance(seq, (list, tuple, range, str, bytes)):
+            seq = list(seq)
+        sequence = cast("Sequence[Any]", seq)
+
+        def payloads(count: int) -> list[_native.Object]:
+            parts = partition(sequence, count, dist)
+            return [
+                serialize.pack({key: part[0] if flatten and len(part) == 1 else part}, f"the sequence {key}")
+                for part in parts
+            ]
+
+        return self._submit(farm.PUSH, "scatter", payloads, block=block, targets=targets)
+
+    def gather(self, key: str, dist: str = "b", targets: Any = None, block: bool | None = None) -> Any:
+        """Pull the parts under the name `key` and join them: the inverse of `scatter`."""
+        payload = _names(key)
+        return self._submit(
+            farm.PULL,
+            "gather",
+            lambda n: [payload] * n,
+            block=block,
+            targets=targets,
+            make_result=GatherResult,
+            dist=dist,
+        )
+
+
+def _names(names: str | Sequence[str]) -> str | list[str]:
+    if isinstance(names, str):
+        return names
+    if isinstance(names, (list, tuple, set)) and all(isinstance(name, str) for name in names):
+        return list(names)
+    raise TypeError(f"names must be a str or a list of str, not {names!r}")
+
+
+def _as_array(values: list[Any]) -> Any:
+    import numpy
+
+    return numpy.asarray(values)

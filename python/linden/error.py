@@ -1,0 +1,227 @@
+"""Errors of the farm, under the names of ``ipyparallel.error``.
+
+An exception that a task raised arrives as a ``RemoteError`` which is also of the original type where that type is known
+here, so that both ``except RemoteError`` and ``except ValueError`` catch it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import pickle
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from .errors import *  # noqa: F403  (one module has every error)
+
+
+class KernelError(Exception):
+    """Whatever goes wrong on the farm."""
+
+
+class EngineError(KernelError):
+    """The engine that had the task has gone, and the task is not run again."""
+
+
+EngineDied = EngineError
+
+
+class NoEnginesRegistered(KernelError):
+    """There is no engine to run anything on."""
+
+
+class TaskAborted(KernelError):
+    """The task was aborted before it had started."""
+
+
+class RemoteError(KernelError):
+    """An exception that was raised in a task.
+
+    `ename` and `evalue` are its type and text, `traceback` is the text of the traceback on the engine, `engine_info` is
+    ``{"engine_id", "engine_uuid", "method"}``, `original` the exception itself if it could be carried over.
+    """
+
+    ename: str = ""
+    evalue: str = ""
+    traceback: str = ""
+    engine_info: dict[str, Any]
+    original: BaseException | None = None
+
+    def __init__(
+        self, ename: str, evalue: str, traceback: str = "", engine_info: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(ename, evalue, traceback, engine_info)
+        self._describe(ename, evalue, traceback, engine_info)
+
+    def _describe(self, ename: str, evalue: str, traceback: str, engine_info: dict[str, Any] | None) -> None:
+        self.ename = ename
+        self.evalue = evalue
+        self.traceback = traceback
+        self.engine_info = engine_info or {}
+
+    def __str__(self) -> str:
+        text = f"{self.ename}: {self.evalue}"
+        if self.engine_info:
+            info = self.engine_info
+            text = f"[{info.get('engine_id')}:{info.get('method')}] {text}"
+        return text
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+    def __reduce__(self) -> Any:
+        state = pickle.dumps(self.original) if self.original is not None else None
+        return make_remote_error, (self.ename, self.evalue, self.traceback, self.engine_info, state)
+
+    def render_traceback(self) -> list[str]:
+        """The remote traceback as lines."""
+        return (self.traceback or str(self)).splitlines()
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of the local traceback."""
+        return self.render_traceback()
+
+    def print_traceback(self, excid: int | None = None) -> None:  # noqa: ARG002  (the name is ipyparallel's)
+        """Print the remote traceback."""
+        print("\n".join(self.render_traceback()), file=sys.stderr)
+
+    def raise_exception(self, excid: int | None = None) -> NoReturn:  # noqa: ARG002
+        """Raise this error."""
+        raise self
+
+
+class CompositeError(RemoteError):
+    """Several tasks of one call failed.  `errors` are theirs in the order of tasks; `elist` is ipyparallel's form of them."""
+
+    tb_limit = 4
+
+    def __init__(self, msg: str, errors: Sequence[BaseException]) -> None:
+        self.errors = list(errors)
+        super().__init__("CompositeError", msg, "", None)
+        self.msg = msg
+
+    @property
+    def elist(self) -> list[tuple[str, str, str, dict[str, Any]]]:
+        """(name, text, traceback, engine_info) of each error."""
+        return [
+            (e.ename, e.evalue, e.traceback, e.engine_info)
+            if isinstance(e, RemoteError)
+            else (type(e).__name__, str(e), "", {})
+            for e in self.errors
+        ]
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.msg, self.errors)
+
+    def __str__(self) -> str:
+        lines = [self.msg]
+        lines += [_one_line(error) for error in self.errors[: self.tb_limit]]
+        hidden = len(self.errors) - self.tb_limit
+        if hidden > 0:
+            lines.append(f"... and {hidden} more")
+        return "\n".join(lines)
+
+    def render_traceback(self) -> list[str]:
+        lines = [self.msg]
+        for error in self.errors[: self.tb_limit]:
+            lines.append(_one_line(error))
+            if isinstance(error, RemoteError):
+                lines += error.render_traceback()
+            lines.append("")
+        hidden = len(self.errors) - self.tb_limit
+        if hidden > 0:
+            lines.append(f"... and {hidden} more")
+        return lines
+
+    def print_traceback(self, excid: int | None = None) -> None:
+        error = self if excid is None else self.errors[excid]
+        lines = error.render_traceback() if isinstance(error, RemoteError) else [str(error)]
+        print("\n".join(lines), file=sys.stderr)
+
+    def raise_exception(self, excid: int | None = None) -> NoReturn:
+        """Raise the error of number `excid`; the first one without it."""
+        raise self.errors[excid or 0]
+
+
+class AlreadyDisplayedError(RemoteError):
+    """Stands for errors whose text was shown already."""
+
+
+def _one_line(error: BaseException) -> str:
+    text = str(error) if isinstance(error, KernelError) else f"{type(error).__name__}: {error}"
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+@functools.cache
+def _remote_class(original: type[BaseException]) -> type[RemoteError]:
+    """A subclass of RemoteError that is of type `original` too, or RemoteError itself if the two do not go together."""
+    if issubclass(RemoteError, original) or original in (SystemExit, GeneratorExit):
+        return RemoteError
+    try:
+        return type(original.__name__, (RemoteError, original), {"__module__": __name__, "__doc__": original.__doc__})
+    except TypeError:
+        return RemoteError
+
+
+def make_remote_error(
+    ename: str, evalue: str, traceback: str, engine_info: dict[str, Any] | None, pickled: bytes | None
+) -> RemoteError:
+    """The error that stands here for one that was raised on an engine."""
+    original = _load_exception(pickled)
+    if original is None:
+        known = getattr(builtins, ename, None)
+        kind = known if isinstance(known, type) and issubclass(known, Exception) else Exception
+        cls = _remote_class(kind)
+        arguments: tuple[Any, ...] = (evalue,)
+    else:
+        cls = _remote_class(type(original))
+        arguments = original.args
+    error = _construct(cls, arguments)
+    if original is not None:
+        error.__dict__.update(original.__dict__)
+        error.original = original
+    error._describe(ename, evalue, traceback, engine_info)
+    if traceback:
+        error.__notes__ = [f"\nTraceback on the engine:\n{traceback}"]
+    return error
+
+
+def _construct(cls: type[RemoteError], arguments: tuple[Any, ...]) -> RemoteError:
+    # The original type's own fields (errno, say) are set by its __new__ or __init__ from the arguments.
+    try:
+        error = cls.__new__(cls, *arguments)
+        for base in cls.__mro__:
+            if not issubclass(base, KernelError) and base.__init__ is not object.__init__:
+                base.__init__(error, *arguments)
+                break
+    except Exception:  # noqa: BLE001  (any constructor of a user may be run here)
+        error = RemoteError.__new__(RemoteError)
+    error.args = arguments
+    return error
+
+
+def _load_exception(pickled: bytes | None) -> BaseException | None:
+    if not pickled:
+        return None
+    try:
+        original = pickle.loads(pickled)
+    except Exception:  # noqa: BLE001  (a class that is not known here must not hide the error itself)
+        return None
+    return original if isinstance(original, BaseException) else None
+
+
+def raise_errors(errors: Sequence[BaseException], method: str) -> NoReturn:
+    """Raise the one error, or a CompositeError of several."""
+    if len(errors) == 1:
+        raise errors[0]
+    raise CompositeError(f"{len(errors)} errors in {method}", errors)
+
+
+def collect_exceptions(results: Iterable[Any], method: str = "unspecified") -> list[Any]:
+    """`results` as a list if there is no exception among them; else raise as `AsyncResult.get` does."""
+    values = list(results)
+    errors = [value for value in values if isinstance(value, BaseException)]
+    if errors:
+        raise_errors(errors, method)
+    return values

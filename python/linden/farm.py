@@ -1,0 +1,272 @@
+"""The farm's tuples: their shapes, built and read in this one place.  ``docs/reference/farm-schema.md`` describes them.
+
+    ("engine_id", next)                                          a counter
+    ("engine", id, session, info)                                an engine; lives with its session
+    ("task", queue, client, number, name, kind, function, retries, payload)
+    ("result", client, number, status, meta, payload)            the one final result of a task
+    ("output", client, number, stream, n, text)                  what a task printed, before its result
+    ("function", digest, payload)                                sent once, read by engines
+    ("control", session, verb, argument)                         to an engine
+
+Everything in here is pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from . import _native
+from .connection_file import DEFAULT_FARM_SPACE as DEFAULT_FARM_SPACE
+from .fields import ANY, Between
+from .serialize import PackedFunction
+
+ANY_QUEUE = "any"
+
+APPLY = "apply"  # payload: (args, kwargs)
+MAP = "map"  # payload: one column of arguments per parameter; result: a list
+EXECUTE = "execute"  # payload: source text
+PUSH = "push"  # payload: dict of names
+PULL = "pull"  # payload: list of names or expressions
+CLEAR = "clear"  # payload: nothing
+
+OK = "ok"
+ERROR = "error"
+CANCELLED = "cancelled"
+ENGINE_DIED = "engine_died"
+EXPIRED = "expired"
+
+SHUTDOWN = "shutdown"
+SIGNAL = "signal"
+
+# How often a task is started at most if its `retries` is None: death of an engine is forgiven, an exception is final.
+DEFAULT_ATTEMPTS = 3
+NAME_LENGTH_MAX = 200
+
+_INT = _native.Typed("int")
+_TEXT = _native.Typed("text")
+_OBJECT = _native.Typed("object")
+
+# Positions in a task tuple.
+TASK_QUEUE, TASK_CLIENT, TASK_NUMBER, TASK_NAME, TASK_KIND, TASK_FUNCTION, TASK_RETRIES, TASK_PAYLOAD = range(1, 9)
+# Positions in a result tuple.
+RESULT_CLIENT, RESULT_NUMBER, RESULT_STATUS, RESULT_META, RESULT_PAYLOAD = range(1, 6)
+# Positions in a result's meta list.
+META_ENGINE, META_SESSION, META_STARTED, META_COMPLETED = range(4)
+
+
+# ---- Message ids ---------------------------------------------------------------------------------------------------
+
+
+def message_id(client: str, number: int) -> str:
+    """The name of a task that anybody can use to ask for its result."""
+    return f"{client}_{number}"
+
+
+def parse_message_id(text: str) -> tuple[str, int]:
+    """Client and number of a message id.
+
+    Raises: ValueError: it is none.
+    """
+    client, separator, number = text.rpartition("_")
+    if not separator or not client or not number.isdigit():
+        raise ValueError(f"{text!r} is no message id; one looks like 0123456789abcdef0123456789abcdef_17")
+    return client, int(number)
+
+
+# ---- Engines -------------------------------------------------------------------------------------------------------
+
+
+class Engine(NamedTuple):
+    """An engine as its tuple tells."""
+
+    id: int
+    session: str
+    info: dict[str, Any]
+
+
+def initial_tuples() -> list[_native.Put]:
+    """What a new farm space starts with."""
+    return [_native.Put(("engine_id", 0))]
+
+
+def engine_id_form() -> tuple[Any, ...]:
+    """The counter of engine ids."""
+    return ("engine_id", _INT)
+
+
+def registration(next_id: int, session: str, info: dict[str, Any]) -> list[_native.Put]:
+    """What finishing the reserved counter puts: the counter's next value and the engine with the id `next_id`."""
+    return [
+        _native.Put(("engine_id", next_id + 1)),
+        _native.Put(("engine", next_id, session, json.dumps(info)), lives_with=session),
+    ]
+
+
+def engines_form() -> tuple[Any, ...]:
+    """All engines."""
+    return ("engine", _INT, _TEXT, _TEXT)
+
+
+def parse_engine(fields: Sequence[Any]) -> Engine:
+    """The engine of an engine tuple."""
+    return Engine(fields[1], fields[2], json.loads(fields[3]))
+
+
+def engine_queue(engine: int) -> str:
+    """The queue that only that engine serves."""
+    return f"engine:{engine}"
+
+
+# ---- Tasks ---------------------------------------------------------------------------------------------------------
+
+
+def max_attempts(retries: int | None) -> int:
+    """How often a task may be started."""
+    return DEFAULT_ATTEMPTS if retries is None else retries + 1
+
+
+def task_forms(engine: int) -> list[tuple[Any, ...]]:
+    """What the engine serves: its own queue and everybody's."""
+    rest = (_TEXT, _INT, _TEXT, _TEXT, _TEXT, ANY, ANY)
+    return [("task", engine_queue(engine), *rest), ("task", ANY_QUEUE, *rest)]
+
+
+def tasks_form(client: Any = ANY, number: Any = ANY, queue: Any = ANY) -> tuple[Any, ...]:
+    """Tasks that have no result yet."""
+    return ("task", queue, client, number, ANY, ANY, ANY, ANY, ANY)
+
+
+def task(
+    queue: str,
+    client: str,
+    number: int,
+    name: str,
+    kind: str,
+    function: str,
+    payload: Any,
+    *,
+    retries: int | None = None,
+    priority: int = 0,
+    engine: Engine | None = None,
+) -> _native.Put:
+    """A task; for the one `engine`, it ends with that engine's session."""
+    if engine is not None:
+        return _native.Put(
+            ("task", queue, client, number, name, kind, function, 0, payload),
+            priority=priority,
+            max_attempts=1,
+            will=_died(client, number, engine),
+            lives_with=engine.session,
+        )
+    return _native.Put(
+        ("task", queue, client, number, name, kind, function, retries, payload),
+        priority=priority,
+        max_attempts=DEFAULT_ATTEMPTS if retries is None else retries + 1,
+        will=("result", client, number, ENGINE_DIED, [], None),
+    )
+
+
+def retry_of(fields: Sequence[Any], retries: int) -> _native.Put:
+    """The task once more, with `retries` left: what an engine puts when a task has failed that may be run again."""
+    client, number = fields[TASK_CLIENT], fields[TASK_NUMBER]
+    again = (*fields[:TASK_RETRIES], retries, fields[TASK_PAYLOAD])
+    will = ("result", client, number, ENGINE_DIED, [], None)
+    return _native.Put(again, max_attempts=retries + 1, will=will)
+
+
+def _died(client: str, number: int, engine: Engine) -> tuple[Any, ...]:
+    return ("result", client, number, ENGINE_DIED, [engine.id, engine.session, 0.0, 0.0], None)
+
+
+# ---- Results and output --------------------------------------------------------------------------------------------
+
+
+def result(client: str, number: int, status: str, meta: list[Any], payload: Any) -> _native.Put:
+    """The final result of a task."""
+    return _native.Put(("result", client, number, status, meta, payload))
+
+
+def results_form(client: Any = ANY, number: Any = ANY) -> tuple[Any, ...]:
+    """Results of a client's tasks."""
+    return ("result", client, number, ANY, ANY, ANY)
+
+
+def results_of_engine_form(engine: int) -> tuple[Any, ...]:
+    """Results that came from one engine."""
+    return ("result", ANY, ANY, ANY, [engine, ANY, ANY, ANY], ANY)
+
+
+def output(client: str, number: int, stream: str, n: int, text: str) -> _native.Put:
+    """The `n`-th piece that the task printed to `stream`."""
+    return _native.Put(("output", client, number, stream, n, safe_text(text)))
+
+
+def outputs_form(client: Any = ANY, number: Any = ANY) -> tuple[Any, ...]:
+    """What a client's tasks have printed."""
+    return ("output", client, number, ANY, ANY, ANY)
+
+
+def client_forms(client: str) -> list[tuple[Any, ...]]:
+    """All that a client wants to hear of: its results and their output."""
+    return [("result", client, _INT, ANY, ANY, ANY), ("output", client, _INT, ANY, ANY, ANY)]
+
+
+class ItemError(NamedTuple):
+    """What one item of a task raised; `index` is 0 unless the task is a chunk of a map."""
+
+    index: int
+    ename: str
+    evalue: str
+    traceback: str
+    pickled: bytes | None
+
+
+def error_payload(errors: Iterable[ItemError], values: Any) -> list[Any]:
+    """The payload of a result with status "error": the errors, and for a chunk the packed list of all values."""
+    rows = [[e.index, safe_text(e.ename), safe_text(e.evalue), safe_text(e.traceback), e.pickled] for e in errors]
+    return [rows, values]
+
+
+def parse_error_payload(payload: Sequence[Any]) -> tuple[list[ItemError], Any]:
+    """The inverse of `error_payload`."""
+    rows, values = payload
+    return [ItemError(*row) for row in rows], values
+
+
+def safe_text(text: str) -> str:
+    """`text` without what UTF-8 cannot say."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+# ---- Functions and control -----------------------------------------------------------------------------------------
+
+
+def function(packed: PackedFunction) -> _native.Put:
+    """A function for engines to read."""
+    return _native.Put(("function", packed.digest, packed.field))
+
+
+def function_form(digest: str) -> tuple[Any, ...]:
+    """The function of that digest."""
+    return ("function", digest, _OBJECT)
+
+
+def control(session: str, verb: str, argument: Any = None) -> _native.Put:
+    """A word to the engine of that session; gone with it."""
+    return _native.Put(("control", session, verb, argument), lives_with=session)
+
+
+def control_form(session: str) -> tuple[Any, ...]:
+    """Words to the engine of that session."""
+    return ("control", session, _TEXT, ANY)
+
+
+def number_range(first: int, last: int) -> Any:
+    """Numbers from `first` to `last`, both included, as a field of a template."""
+    return first if first == last else Between(first, last)

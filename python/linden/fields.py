@@ -1,0 +1,134 @@
+"""From Python values to fields of tuples and back, and templates.
+
+A field is None, a bool, int (64 bits), float, str, bytes or a list of fields.  Whatever else a tuple holds is pickled into
+an object, which a space stores and returns but cannot match by value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from . import _native, serialize
+
+Tuple = tuple[Any, ...]
+Template = tuple[Any, ...]
+
+ANY = _native.AnyField()
+Between = _native.Between
+Prefix = _native.Prefix
+OneOf = _native.OneOf
+
+_FORMALS: dict[Any, Any] = {
+    type(None): _native.Typed("nil"),
+    bool: _native.Typed("bool"),
+    int: _native.Typed("int"),
+    float: _native.Typed("float"),
+    str: _native.Typed("text"),
+    bytes: _native.Typed("bytes"),
+    list: _native.Typed("list"),
+    object: _native.Typed("object"),
+}
+
+
+def make_put(
+    fields: Sequence[Any],
+    *,
+    priority: int = 0,
+    ttl: float | None = None,
+    max_attempts: int = 0,
+    will: Sequence[Any] | None = None,
+    lives_with: str | None = None,
+) -> _native.Put:
+    """Encode one tuple with its attributes; what is no field is pickled.
+
+    Raises: OverflowError: an int beyond 64 bits. serialize.NotPicklable (a TypeError): names the field.
+    """
+    check_duration("ttl", ttl)
+    packed = tuple(fields)
+    packed_will = None if will is None else tuple(will)
+    while True:
+        try:
+            return _native.Put(
+                packed, priority=priority, ttl=ttl, max_attempts=max_attempts, will=packed_will, lives_with=lives_with
+            )
+        except _native.NotEncodable as error:
+            # The native side names the first field that it cannot encode, so that plain tuples are never scanned here.
+            index = error.args[1]
+            if _is_refused(packed, index):
+                packed = _pack_field(packed, index)
+            elif packed_will is not None and _is_refused(packed_will, index):
+                packed_will = _pack_field(packed_will, index)
+            else:
+                raise
+
+
+def _is_refused(fields: Tuple, index: int) -> bool:
+    if index >= len(fields):
+        return False
+    try:
+        _native.Put((fields[index],))
+    except _native.NotEncodable:
+        return True
+    return False
+
+
+def _pack_field(fields: Tuple, index: int) -> Tuple:
+    packed = serialize.pack(fields[index], what=f"field {index} of the tuple")
+    return (*fields[:index], packed, *fields[index + 1 :])
+
+
+def make_form(template: Sequence[Any]) -> Tuple:
+    """A template as the native side takes it: types become formals.
+
+    Raises: TypeError: a value that can be stored but not matched.
+    """
+    return tuple(_form_field(field, index) for index, field in enumerate(template))
+
+
+def _form_field(field: Any, index: int) -> Any:
+    if isinstance(field, type):
+        formal = _FORMALS.get(field)
+        if formal is None:
+            raise TypeError(
+                f"field {index} of the template is the type {field.__name__}; a formal is one of "
+                "int, float, str, bytes, bool, list, type(None), object, ANY, Between, Prefix, OneOf"
+            )
+        return formal
+    kind = type(field)
+    if kind is list:
+        return [_form_field(item, index) for item in field]
+    if field is None or kind in _FORMALS or isinstance(field, (_native.AnyField, Between, Prefix, OneOf, _native.Typed)):
+        return field
+    raise TypeError(
+        f"field {index} of the template is a {kind.__name__}, which a space stores but cannot match by value; "
+        "use ANY or object for that field"
+    )
+
+
+def to_python(fields: Tuple) -> Tuple:
+    """The fields of a tuple that was read, with its objects unpickled."""
+    for field in fields:
+        if type(field) is _native.Object or type(field) is list:
+            return tuple(_value(field) for field in fields)
+    return fields
+
+
+def _value(field: Any) -> Any:
+    if type(field) is _native.Object:
+        return serialize.unpack(field)
+    if type(field) is list:
+        return [_value(item) for item in field]
+    return field
+
+
+def check_timeout(timeout: float | None) -> None:
+    """Refuse a negative timeout (P12)."""
+    if timeout is not None and not timeout >= 0:
+        raise ValueError(f"timeout is {timeout!r}; 0 does not wait, None waits for ever, a negative one is an error")
+
+
+def check_duration(name: str, seconds: float | None) -> None:
+    """Refuse what is no duration."""
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"{name} is {seconds!r}; it must be a positive number of seconds, or None")

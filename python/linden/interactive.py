@@ -1,0 +1,107 @@
+"""What people see while they wait: progress bars, and the output of tasks."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from .outcome import Metadata
+
+if TYPE_CHECKING:
+    from .async_result import AsyncResult
+
+
+class _Bar(Protocol):
+    def update(self, n: int) -> Any: ...
+    def close(self) -> Any: ...
+
+
+def wait_interactive(
+    results: Sequence[AsyncResult],
+    interval: float,
+    timeout: float | None,
+    widget: Any = None,
+    stop: Callable[[], bool] | None = None,
+) -> None:
+    """Show how many of the items of `results` are done until all are, `stop()` is true or `timeout` is over."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    bar = progress_bar(sum(len(result) for result in results), "tasks", widget)
+    shown = 0
+    try:
+        while True:
+            done = sum(result.progress for result in results)
+            bar.update(done - shown)
+            shown = done
+            pending = [result for result in results if not result.done()]
+            if not pending or (stop is not None and stop()):
+                return
+            remaining = interval if deadline is None else min(interval, deadline - time.monotonic())
+            if remaining <= 0:
+                return
+            pending[0].wait(remaining)
+    finally:
+        bar.close()
+
+
+def progress_bar(total: int, unit: str, widget: Any = None) -> _Bar:
+    """tqdm's bar where it is installed, else lines of text on stderr.  `widget`: force or forbid its notebook form."""
+    try:
+        if widget or (widget is None and _in_notebook()):
+            from tqdm.notebook import tqdm
+        else:
+            from tqdm import tqdm
+    except ImportError:
+        return _TextBar(total, unit, sys.stderr)
+    bar: _Bar = tqdm(total=total, unit=unit)
+    return bar
+
+
+def _in_notebook() -> bool:
+    # Without importing IPython for the sake of the question.
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+class _TextBar:
+    def __init__(self, total: int, unit: str, file: TextIO) -> None:
+        self._total = total
+        self._unit = unit
+        self._file = file
+        self._done = 0
+        self._show()
+
+    def update(self, n: int) -> None:
+        self._done += n
+        if n:
+            self._show()
+
+    def _show(self) -> None:
+        self._file.write(f"\r{self._done}/{self._total} {self._unit}")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.write("\n")
+        self._file.flush()
+
+
+def display_outputs(rows: Sequence[Metadata], groupby: str) -> None:
+    """Print the output of tasks, each line with its stream and engine."""
+    if groupby not in ("type", "engine", "order"):
+        raise ValueError(f"groupby must be 'type', 'engine' or 'order', not {groupby!r}")
+    streams = [(name, row) for name in ("stdout", "stderr") for row in rows]
+    if groupby != "type":
+        streams = [(name, row) for row in rows for name in ("stdout", "stderr")]
+    for name, row in streams:
+        _print_stream(name, row)
+
+
+def _print_stream(name: str, row: Metadata) -> None:
+    text = row[name]
+    if not text:
+        return
+    file = sys.stdout if name == "stdout" else sys.stderr
+    for line in text.splitlines():
+        print(f"[{name}:{row['engine_id']}] {line}", file=file)

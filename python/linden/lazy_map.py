@@ -1,0 +1,73 @@
+"""LazyMapIterator: results of a map over inputs that may be endless."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from .async_result import AsyncResult
+
+if TYPE_CHECKING:
+    from .view import View
+
+
+class LazyMapIterator(Iterator[Any]):
+    """Submits a task when one is asked for a result, so that a bounded number is on its way."""
+
+    def __init__(
+        self,
+        view: View,
+        function: Callable[..., Any],
+        rows: Iterator[tuple[Any, ...]],
+        ordered: bool,
+        max_outstanding: int,
+        return_exceptions: bool,
+    ) -> None:
+        self._view = view
+        self._function = function
+        self._rows = rows
+        self._ordered = ordered
+        self._max_outstanding = max_outstanding
+        self._return_exceptions = return_exceptions
+        self._on_their_way: deque[AsyncResult] = deque()
+        self._exhausted = False
+        self._submit()
+
+    def _submit(self) -> None:
+        while not self._exhausted and not 0 < self._max_outstanding <= len(self._on_their_way):
+            try:
+                row = next(self._rows)
+            except StopIteration:
+                self._exhausted = True
+                return
+            self._on_their_way.append(self._view.apply_async(self._function, *row))
+
+    def cancel(self) -> None:
+        """Submit nothing more, and abort what has not started."""
+        self._exhausted = True
+        for result in self._on_their_way:
+            if not result.done():
+                result.abort()
+
+    def __iter__(self) -> LazyMapIterator:
+        return self
+
+    def __next__(self) -> Any:
+        if not self._on_their_way:
+            raise StopIteration
+        result = self._next_result()
+        self._on_their_way.remove(result)
+        self._submit()
+        if self._return_exceptions:
+            return result.exception() or result.get()
+        return result.get()
+
+    def _next_result(self) -> AsyncResult:
+        if self._ordered:
+            first = self._on_their_way[0]
+            first.wait()
+            return first
+        waiting = list(self._on_their_way)
+        self._view.client.wait_any(waiting)
+        return next(result for result in waiting if result.done())

@@ -1,0 +1,233 @@
+"""Python objects and functions to bytes and back.
+
+Trust: unpickling runs code.  Whoever may put tuples into a space can run code in every Python process that reads them, so
+give access to a farm only to people who may use your account.  Servers and admin tools never unpickle.
+
+Plain pickle (protocol 5, large buffers out of band) is tried first because it is quick.  It would store what is defined in
+``__main__`` by name only, which means something else in another process; so bytes that mention ``__main__``, and whatever
+pickle refuses (lambdas, local functions), go through cloudpickle, which stores definitions by value.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Callable
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+from . import _native
+
+PICKLE = "pickle"
+CLOUDPICKLE = "cloudpickle"
+
+_PROTOCOL = 5
+# Values of these exact types are fields of their own and need no pickle.
+PLAIN_TYPES = frozenset({type(None), bool, int, float, str})
+
+_dumps = pickle.dumps
+_loads = pickle.loads
+
+
+class NotPicklable(TypeError):
+    """An object that neither pickle nor cloudpickle can turn into bytes."""
+
+
+def dumps(value: Any, what: str = "the value") -> tuple[str, list[Any]]:
+    """The codec and the parts (pickle, then out-of-band buffers) of `value`.
+
+    Raises: NotPicklable: its message begins with `what`.
+    """
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        data = _dumps(value, _PROTOCOL, buffer_callback=buffers.append)
+        codec = PICKLE
+        if b"__main__" in data:
+            codec, data, buffers = _dumps_by_value(value)
+    except Exception:  # noqa: BLE001  (objects raise whatever they like here)
+        try:
+            codec, data, buffers = _dumps_by_value(value)
+        except Exception as error:
+            raise NotPicklable(f"{what} cannot be pickled: {_describe(value)}: {error}") from error
+    if buffers:
+        return codec, [data, *(buffer.raw() for buffer in buffers)]
+    return codec, [data]
+
+
+def _dumps_by_value(value: Any) -> tuple[str, bytes, list[pickle.PickleBuffer]]:
+    import cloudpickle
+
+    buffers: list[pickle.PickleBuffer] = []
+    data = cloudpickle.dumps(value, protocol=_PROTOCOL, buffer_callback=buffers.append)
+    return CLOUDPICKLE, data, buffers
+
+
+def _describe(value: Any) -> str:
+    # The items of a row of arguments are tried one by one, so that the message names the culprit.
+    if isinstance(value, (tuple, list)) and not isinstance(value, str):
+        for index, item in enumerate(value):
+            try:
+                dumps(item)
+            except NotPicklable:
+                return f"item {index} is {_describe(item)}"
+    if isinstance(value, dict):
+        for key, item in value.items():
+            try:
+                dumps(item)
+            except NotPicklable:
+                return f"item {key!r} is {_describe(item)}"
+    return f"a {type(value).__module__}.{type(value).__qualname__}"
+
+
+def loads(codec: str, parts: list[Any]) -> Any:
+    """The inverse of `dumps`.
+
+    Raises: ValueError: an unknown codec; whatever unpickling raises.
+    """
+    if codec not in (PICKLE, CLOUDPICKLE):
+        raise ValueError(f"cannot read an object of codec {codec!r}; this version knows pickle and cloudpickle")
+    if len(parts) == 1:
+        return _loads(parts[0])
+    return _loads(parts[0], buffers=parts[1:])
+
+
+def pack(value: Any, what: str = "the value") -> _native.Object:
+    """`value` as an object field."""
+    codec, parts = dumps(value, what)
+    return _native.Object(codec, parts)
+
+
+def unpack(field: _native.Object) -> Any:
+    """The inverse of `pack`."""
+    return loads(field.codec, field.parts)
+
+
+def pack_result(value: Any) -> Any:
+    """`value` as a payload: plain values as they are, so that nothing is pickled for a None or a number."""
+    kind = type(value)
+    if kind in PLAIN_TYPES and (kind is not int or -(2**63) <= value < 2**63) and kind is not str:
+        return value
+    return pack(value, "the result")
+
+
+def unpack_result(payload: Any) -> Any:
+    """The inverse of `pack_result`."""
+    return unpack(payload) if type(payload) is _native.Object else payload
+
+
+# ---- Functions -----------------------------------------------------------------------------------------------------
+
+
+class PackedFunction(NamedTuple):
+    """A function as it travels: once, under its digest."""
+
+    digest: str
+    name: str
+    field: _native.Object
+
+
+_MISSING = object()
+_CACHE_SIZE = 256
+# function -> (what its pickle depends on, the pickle).  The oldest leaves first.
+_cache: dict[FunctionType, tuple[list[Any], PackedFunction]] = {}
+
+
+def pack_function(function: Callable[..., Any]) -> PackedFunction:
+    """The function, its name and digest.
+
+    A function is pickled again at each call, for its closure and globals may have changed, unless all that its pickle
+    depends on is immutable and the same as last time.
+    """
+    if type(function) is not FunctionType:
+        return _pack_function(function)
+    state: list[Any] = []
+    if not _collect_state(function, state, set()):
+        return _pack_function(function)
+    known = _cache.get(function)
+    if known is not None and len(known[0]) == len(state) and all(a is b for a, b in zip(known[0], state, strict=True)):
+        return known[1]
+    packed = _pack_function(function)
+    while len(_cache) >= _CACHE_SIZE:
+        _cache.pop(next(iter(_cache)), None)
+    _cache[function] = (state, packed)
+    return packed
+
+
+def _pack_function(function: Callable[..., Any]) -> PackedFunction:
+    from hashlib import sha256
+
+    codec, parts = dumps(function, f"the function {function_name(function)}")
+    digest = sha256(codec.encode())
+    for part in parts:
+        digest.update(part)
+    return PackedFunction(digest.hexdigest(), function_name(function), _native.Object(codec, parts))
+
+
+def function_name(function: Any) -> str:
+    """What people call it."""
+    return getattr(function, "__name__", None) or type(function).__name__
+
+
+def is_importable(function: Any) -> bool:
+    """Whether another process finds the same object under its module and name."""
+    module = getattr(function, "__module__", None)
+    name = getattr(function, "__qualname__", None)
+    if module is None or name is None or module == "__main__":
+        return False
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found is function
+
+
+def _collect_state(function: FunctionType, state: list[Any], seen: set[FunctionType]) -> bool:
+    """Append to `state` all that the pickle of `function` depends on; False if any of it is mutable."""
+    if function in seen:
+        return True
+    seen.add(function)
+    state.append(function.__code__)
+    if is_importable(function):
+        return True
+    if function.__dict__:
+        return False
+    values: list[Any] = list(function.__defaults__ or ())
+    if function.__kwdefaults__:
+        values += function.__kwdefaults__.values()
+    for cell in function.__closure__ or ():
+        try:
+            values.append(cell.cell_contents)
+        except ValueError:  # an empty cell
+            values.append(_MISSING)
+    names = function.__globals__
+    values += [names.get(name, _MISSING) for name in global_names(function.__code__)]
+    return all(_collect_value(value, state, seen) for value in values)
+
+
+def _collect_value(value: Any, state: list[Any], seen: set[FunctionType]) -> bool:
+    kind = type(value)
+    if kind is FunctionType:
+        return _collect_state(value, state, seen)
+    state.append(value)
+    if value is _MISSING or kind in PLAIN_TYPES or kind is bytes or kind in (ModuleType, BuiltinFunctionType):
+        return True
+    if kind is tuple:
+        return all(_collect_value(item, state, seen) for item in value)
+    return isinstance(value, type) and is_importable(value)
+
+
+def global_names(code: CodeType) -> tuple[str, ...]:
+    """The names that `code` and the functions inside it look up outside (names of attributes are among them)."""
+    names = _names_of_code.get(code)
+    if names is None:
+        found = dict.fromkeys(code.co_names)
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                found.update(dict.fromkeys(global_names(constant)))
+        names = tuple(found)
+        if len(_names_of_code) >= 4 * _CACHE_SIZE:
+            _names_of_code.clear()
+        _names_of_code[code] = names
+    return names
+
+
+_names_of_code: dict[CodeType, tuple[str, ...]] = {}

@@ -1,0 +1,384 @@
+"""Space: put, take, read and reserve tuples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any
+
+from . import _native
+from .completions import Completions, RequestFuture
+from .errors import NoMatch, StaleLease
+from .fields import Template, Tuple, check_duration, check_timeout, make_form, make_put, to_python
+
+_PAGE = 1000
+_GIVE_BACK_S = 1.0
+Token = tuple[int, int]
+Ids = list[int]
+Tuples = list[Tuple]
+Handouts = list[_native.Handout]
+
+
+class Space:
+    """A bag of tuples that many processes share (``docs/glossary.md``, promises P1 to P40).
+
+    Every call but iteration has an ``_async`` form that returns a future, which may be awaited.
+    """
+
+    def __init__(self, native: _native.Space, completions: Completions) -> None:
+        self._native = native
+        self._client = native.client
+        self._completions = completions
+
+    @property
+    def name(self) -> str:
+        """Of the space."""
+        return self._native.name
+
+    @property
+    def durability(self) -> str:
+        """ "memory", "process" or "sync" (P31)."""
+        return self._native.durability
+
+    @property
+    def native(self) -> _native.Space:
+        """The C++ space."""
+        return self._native
+
+    # ---- put
+
+    def put(
+        self,
+        fields: Sequence[Any],
+        *,
+        priority: int = 0,
+        ttl: float | None = None,
+        max_attempts: int = 0,
+        will: Sequence[Any] | None = None,
+        session: bool = False,
+    ) -> int:
+        """Put a tuple (Linda ``out``).
+
+        Args: fields: each None, bool, int, float, str, bytes or a list of these; anything else is pickled. priority:
+            higher is handed out first. ttl: seconds after which it is gone. max_attempts: started reservations that
+            may end without a finish (P19); will: the tuple that is put then. session: gone with this connection (P25).
+        Returns: the tuple's id.
+        Raises: OverflowError: an int beyond 64 bits. NotPicklable (a TypeError): names the field.
+        """
+        tuple_ = self._make_put(fields, priority, ttl, max_attempts, will, session)
+        return int(self._client.wait(self._native.send_put([tuple_]))[0])
+
+    def put_async(
+        self,
+        fields: Sequence[Any],
+        *,
+        priority: int = 0,
+        ttl: float | None = None,
+        max_attempts: int = 0,
+        will: Sequence[Any] | None = None,
+        session: bool = False,
+    ) -> RequestFuture:
+        """`put` as a future."""
+        tuple_ = self._make_put(fields, priority, ttl, max_attempts, will, session)
+        return self._submit(lambda: self._native.send_put([tuple_], queue=True), lambda ids: ids[0])
+
+    def put_many(self, tuples: Iterable[Sequence[Any]], *, priority: int = 0, ttl: float | None = None) -> Ids:
+        """Put all `tuples` in one step; returns their ids."""
+        puts = [make_put(fields, priority=priority, ttl=ttl) for fields in tuples]
+        return list(self._client.wait(self._native.send_put(puts))) if puts else []
+
+    def put_many_async(
+        self, tuples: Iterable[Sequence[Any]], *, priority: int = 0, ttl: float | None = None
+    ) -> RequestFuture:
+        """`put_many` as a future."""
+        puts = [make_put(fields, priority=priority, ttl=ttl) for fields in tuples]
+        return self._submit(lambda: self._native.send_put(puts, queue=True), list)
+
+    def _make_put(
+        self,
+        fields: Sequence[Any],
+        priority: int,
+        ttl: float | None,
+        max_attempts: int,
+        will: Sequence[Any] | None,
+        session: bool,
+    ) -> _native.Put:
+        lives_with = self._client.session if session else None
+        return make_put(
+            fields, priority=priority, ttl=ttl, max_attempts=max_attempts, will=will, lives_with=lives_with
+        )
+
+    # ---- take and read
+
+    def take(self, template: Template, *, timeout: float | None = None) -> Tuple:
+        """Remove and return the oldest tuple that matches *template* (Linda ``in``).
+
+        Args: template: n fields, each a value, a type, ANY, Between, Prefix or OneOf. timeout: seconds; 0 does not
+            wait, None waits for ever.
+        Returns: a tuple of n fields that no other client will get.
+        Raises: NoMatch: nothing in time.
+        """
+        return to_python(self._wait_take(_native.TAKE, [template], 1, timeout)[0].fields)
+
+    def read(self, template: Template, *, timeout: float | None = None) -> Tuple:
+        """Return the oldest tuple that matches, and leave it there (Linda ``rd``)."""
+        return to_python(self._wait_take(_native.READ, [template], 1, timeout)[0].fields)
+
+    def try_take(self, template: Template) -> Tuple | None:
+        """`take` without waiting; None if nothing matches (Linda ``inp``)."""
+        return _or_none(lambda: self.take(template, timeout=0))
+
+    def try_read(self, template: Template) -> Tuple | None:
+        """`read` without waiting; None if nothing matches (Linda ``rdp``)."""
+        return _or_none(lambda: self.read(template, timeout=0))
+
+    def take_any(self, templates: Sequence[Template], *, timeout: float | None = None) -> tuple[int, Tuple]:
+        """`take` with several templates (P14): (which one matched, the tuple)."""
+        handout = self._wait_take(_native.TAKE, templates, 1, timeout)[0]
+        return handout.index, to_python(handout.fields)
+
+    def read_any(self, templates: Sequence[Template], *, timeout: float | None = None) -> tuple[int, Tuple]:
+        """`read` with several templates (P14): (which one matched, the tuple)."""
+        handout = self._wait_take(_native.READ, templates, 1, timeout)[0]
+        return handout.index, to_python(handout.fields)
+
+    def take_many(self, template: Template, n: int, *, timeout: float | None = 0) -> Tuples:
+        """Take at least one and at most `n` matching tuples (P15); an empty list if there is none in time."""
+        if n < 1:
+            raise ValueError(f"n is {n}; it must be at least 1")
+        try:
+            return [to_python(handout.fields) for handout in self._wait_take(_native.TAKE, [template], n, timeout)]
+        except NoMatch:
+            return []
+
+    def take_async(self, template: Template, *, timeout: float | None = None) -> RequestFuture:
+        """`take` as a future; cancelling it ends the take."""
+        return self._submit_take(_native.TAKE, template, timeout, lambda found: to_python(found[0].fields))
+
+    def read_async(self, template: Template, *, timeout: float | None = None) -> RequestFuture:
+        """`read` as a future."""
+        return self._submit_take(_native.READ, template, timeout, lambda found: to_python(found[0].fields))
+
+    def try_take_async(self, template: Template) -> RequestFuture:
+        """`try_take` as a future."""
+        return self._submit_take(_native.TAKE, template, 0, _first_or_none, none=True)
+
+    def try_read_async(self, template: Template) -> RequestFuture:
+        """`try_read` as a future."""
+        return self._submit_take(_native.READ, template, 0, _first_or_none, none=True)
+
+    def take_many_async(self, template: Template, n: int, *, timeout: float | None = 0) -> RequestFuture:
+        """`take_many` as a future."""
+        return self._submit_take(
+            _native.TAKE, template, timeout, lambda found: [to_python(h.fields) for h in found or ()], n, none=True
+        )
+
+    # ---- reserve
+
+    def reserve(self, template: Template, *, timeout: float | None = None, lease: float = 30.0) -> Reservation:
+        """Take a tuple under a lease (P16): a context manager.
+
+        ``finish`` removes it and may put others in the same step.  If the block fails, or this process ends or falls
+        silent for longer than `lease` seconds, the tuple is back in the space.
+        Raises: NoMatch: nothing in time.
+        """
+        return Reservation(self, self._wait_take(_native.RESERVE, [template], 1, timeout, lease)[0])
+
+    def try_reserve(self, template: Template, *, lease: float = 30.0) -> Reservation | None:
+        """`reserve` without waiting; None if nothing matches."""
+        return _or_none(lambda: self.reserve(template, timeout=0, lease=lease))
+
+    def reserve_async(
+        self, template: Template, *, timeout: float | None = None, lease: float = 30.0
+    ) -> RequestFuture:
+        """`reserve` as a future."""
+        return self._submit_take(
+            _native.RESERVE, template, timeout, lambda found: Reservation(self, found[0]), lease=lease
+        )
+
+    # ---- looking
+
+    def count(self, template: Template) -> int:
+        """How many free tuples match."""
+        return int(self._client.wait(self._native.send_count(make_form(template))))
+
+    def count_async(self, template: Template) -> RequestFuture:
+        """`count` as a future."""
+        form = make_form(template)
+        return self._submit(lambda: self._native.send_count(form, queue=True), int)
+
+    def list(self, template: Template | None = None, limit: int = 100) -> Tuples:
+        """Up to `limit` free tuples that match, oldest first; they stay."""
+        found = []
+        for fields in self.iterate(template):
+            if len(found) >= limit:
+                break
+            found.append(fields)
+        return found
+
+    def iterate(self, template: Template | None = None) -> Iterator[Tuple]:
+        """All free tuples that match, oldest first, read page by page; they stay."""
+        for row in self.describe(template, all_states=False):
+            yield to_python(row["fields"])
+
+    def describe(self, template: Template | None = None, *, all_states: bool = True) -> Iterator[dict[str, Any]]:
+        """Like `iterate`, with id, state, attempt, priority, holder and raw fields of each; reserved ones too."""
+        form = None if template is None else make_form(template)
+        after = 0
+        more = True
+        while more:
+            request = self._native.send_list(form, after=after, limit=_PAGE, all_states=all_states)
+            page = self._client.wait(request)
+            yield from page["tuples"]
+            more = page["more"] and bool(page["tuples"])
+            if more:
+                after = page["tuples"][-1]["id"]
+
+    def summarize(self, first_fields: int = 2, groups: int = 1000) -> dict[str, Any]:
+        """Counts by state and by the values of the first fields."""
+        return dict(self._client.wait(self._native.send_summarize(first_fields, groups)))
+
+    def __repr__(self) -> str:
+        return f"<linden.Space {self.name!r} at {self._client.address}>"
+
+    # ---- inside
+
+    def _wait_take(
+        self,
+        mode: int,
+        templates: Sequence[Template],
+        count: int,
+        timeout: float | None,
+        lease: float = 30.0,
+    ) -> Handouts:
+        check_timeout(timeout)
+        check_duration("lease", lease)
+        forms = [make_form(template) for template in templates]
+        request = self._native.send_take(mode, forms, count=count, timeout=timeout, lease=lease)
+        try:
+            return list(self._client.wait(request))
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C: what was on its way must not be lost
+            self._native.cancel(request)
+            self._give_back(mode, request)
+            raise
+
+    def _give_back(self, mode: int, request: int) -> None:
+        try:
+            self._return_handouts(mode, self._client.wait(request, _GIVE_BACK_S))
+        except Exception:  # noqa: BLE001  (usually Cancelled; the interruption itself is what the caller hears of)
+            return
+
+    def _return_handouts(self, mode: int, handouts: Sequence[_native.Handout]) -> None:
+        if mode == _native.RESERVE:
+            self._native.send_release([(h.id, h.attempt) for h in handouts], started=False)
+        elif mode == _native.TAKE:
+            self._native.send_put([_native.Put(h.fields) for h in handouts])
+        self._client.flush()
+
+    def _submit_take(
+        self,
+        mode: int,
+        template: Template,
+        timeout: float | None,
+        convert: Callable[[Any], Any],
+        count: int = 1,
+        lease: float = 30.0,
+        none: bool = False,
+    ) -> RequestFuture:
+        check_timeout(timeout)
+        check_duration("lease", lease)
+        forms = [make_form(template)]
+        return self._submit(
+            lambda: self._native.send_take(mode, forms, count=count, timeout=timeout, lease=lease, queue=True),
+            convert,
+            lambda handouts: self._return_handouts(mode, handouts),
+            none=none,
+        )
+
+    def _submit(
+        self,
+        send: Callable[[], int],
+        convert: Callable[[Any], Any],
+        give_back: Callable[[Any], None] | None = None,
+        *,
+        none: bool = False,
+    ) -> RequestFuture:
+        return self._completions.submit(send, convert, self._native.cancel, give_back, none)
+
+
+class Reservation:
+    """A tuple that is ours under a lease.  As a context manager: finished at the block's end, released if it fails."""
+
+    def __init__(self, space: Space, handout: _native.Handout) -> None:
+        self._space = space
+        self._handout = handout
+        self._over = False
+        self.tuple: Tuple = to_python(handout.fields)
+
+    @property
+    def id(self) -> int:
+        """Of the tuple."""
+        return self._handout.id
+
+    @property
+    def attempt(self) -> int:
+        """How often the tuple has been handed out, this time included."""
+        return self._handout.attempt
+
+    @property
+    def token(self) -> Token:
+        """(tuple id, attempt): what fences off a former holder (P16)."""
+        return self._handout.id, self._handout.attempt
+
+    def finish(self, puts: Iterable[Sequence[Any] | _native.Put] = ()) -> None:
+        """Remove the tuple and put `puts`, in one step (P17).
+
+        Raises: StaleLease: the reservation had ended; nothing has happened.
+        """
+        made = [put if isinstance(put, _native.Put) else make_put(put) for put in puts]
+        self._end(self._space.native.send_finish([(self.token, made)]), "finish")
+
+    def release(self, started: bool = True) -> None:
+        """Give the tuple back; it keeps its age.  `started`: it counts against max_attempts (P19)."""
+        self._end(self._space.native.send_release([self.token], started=started), "release")
+
+    def _end(self, request: int, verb: str) -> None:
+        self._over = True
+        code = self._space.native.client.wait(request)[0]
+        if code:
+            raise StaleLease(
+                f"{verb} of tuple {self.id}, attempt {self.attempt}: the reservation had ended, "
+                "by its lease or a lost connection; nothing has happened"
+            )
+
+    def __enter__(self) -> Reservation:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._over:
+            return
+        if kind is None:
+            self.finish()
+            return
+        try:
+            self.release()
+        except StaleLease:
+            return  # it is back in the space already, and the block's own error matters more
+
+    def __repr__(self) -> str:
+        return f"<linden.Reservation {self.tuple!r}, attempt {self.attempt}>"
+
+
+def _or_none(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except NoMatch:
+        return None
+
+
+def _first_or_none(found: Any) -> Tuple | None:
+    return to_python(found[0].fields) if found else None

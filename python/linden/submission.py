@@ -1,0 +1,111 @@
+"""Tasks on their way into the farm: numbers, functions and frames.  One per client, safe to use from several threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from . import _native, farm, serialize
+from .errors import NoMatch
+from .reference import Reference, call_reference
+from .result_reader import ResultReader, TaskGroup
+
+# Frames start small, so that engines begin while the rest is being pickled, and grow.
+_FIRST_FRAME_TASKS = 32
+_FRAME_TASKS_MAX = 2048
+_FRAME_BYTES_MAX = 8 << 20
+
+
+class Submitter:
+    """Puts tasks; their answers are looked at when somebody waits for the results (ResultReader.confirm_later)."""
+
+    def __init__(self, client: _native.Client, space: _native.Space, reader: ResultReader) -> None:
+        self.session = client.session
+        self._client = client
+        self._space = space
+        self._reader = reader
+        self._lock = threading.Lock()
+        self._next_number = 1
+        self._published: set[str] = set()
+        self.history: list[range] = []
+
+    def take_numbers(self, count: int, own: list[range]) -> range:
+        """The next `count` task numbers; `own` is the history of the view that they are for."""
+        with self._lock:
+            numbers = range(self._next_number, self._next_number + count)
+            self._next_number += count
+            self.history.append(numbers)
+            own.append(numbers)
+        return numbers
+
+    def publish(self, function: Callable[..., Any]) -> tuple[str, str]:
+        """Make sure that engines can read the function; its digest and name.
+
+        Raises: NotPicklable.
+        """
+        packed = serialize.pack_function(function)
+        if packed.digest not in self._published:
+            if not self._is_there(packed.digest):
+                # Tasks that use it are put later on the same connection, so it is there before them (P9).
+                self._client.wait(self._space.send_put([farm.function(packed)]))
+            self._published.add(packed.digest)
+        return packed.digest, packed.name
+
+    def _is_there(self, digest: str) -> bool:
+        request = self._space.send_take(_native.READ, [farm.function_form(digest)], timeout=0.0)
+        try:
+            self._client.wait(request)
+        except NoMatch:
+            return False
+        return True
+
+    def call_payload(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, str, Any]:
+        """Digest, name and payload of a call."""
+        if isinstance(function, Reference):
+            args = (function, *args)
+            digest, _ = self.publish(call_reference)
+            name = function.name
+        else:
+            digest, name = self.publish(function)
+        return digest, name, self.pack_arguments(args, kwargs, name)
+
+    def pack_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> _native.Object:
+        """Arguments of a call as a payload.
+
+        Raises: NotPicklable: its message names the argument.
+        """
+        try:
+            return _native.Object(*serialize.dumps((args, kwargs)))
+        except serialize.NotPicklable:
+            for index, argument in enumerate(args):
+                serialize.dumps(argument, f"argument {index} of {name}")
+            for key, argument in kwargs.items():
+                serialize.dumps(argument, f"argument {key!r} of {name}")
+            raise
+
+    def send(self, puts: list[_native.Put], group: TaskGroup) -> None:
+        """Put tasks whose results `group` expects already."""
+        self._reader.confirm_later(self._space.send_put(puts), group)
+
+    def send_many(self, puts: Iterable[_native.Put], group: TaskGroup) -> None:
+        """`send` in frames, while `puts` are being made."""
+        frame: list[_native.Put] = []
+        frame_bytes = 0
+        limit = _FIRST_FRAME_TASKS
+        for put in puts:
+            frame.append(put)
+            frame_bytes += put.nbytes
+            if len(frame) >= limit or frame_bytes >= _FRAME_BYTES_MAX:
+                self.send(frame, group)
+                self.flush()
+                frame = []
+                frame_bytes = 0
+                limit = min(2 * limit, _FRAME_TASKS_MAX)
+        if frame:
+            self.send(frame, group)
+        self.flush()
+
+    def flush(self) -> None:
+        """Let everything go that was sent."""
+        self._client.flush()

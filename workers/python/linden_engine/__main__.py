@@ -1,0 +1,90 @@
+"""space-engine: options in, exit code out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from linden import __version__
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_LOST = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until told to stop.
+
+    Returns: 0 after a request to stop, 1 if no farm was found, 3 if the server stayed away.
+    """
+    options = _parse(arguments)
+    # As `python script.py` would: modules that lie in the current directory can be imported by tasks.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    from linden.connection_file import find_connection
+    from linden.errors import LindenError
+
+    from .engine import Engine
+    from .log import Log
+
+    log = Log(quiet=options.quiet)
+    try:
+        info = find_connection(options.connection, cluster_id=options.cluster_id, timeout=options.timeout)
+        engine = Engine(
+            info,
+            space_name=options.space or info.space,
+            name=options.name,
+            log=log,
+            timeout=options.timeout,
+            hold=options.hold,
+            reconnect=options.reconnect,
+            parent_pid=options.parent_pid,
+        )
+        return EXIT_OK if engine.serve() else EXIT_LOST
+    except (LindenError, TimeoutError, ValueError) as error:
+        log.failure(f"space-engine: {error}")
+        return EXIT_FAILED
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="space-engine",
+        description="Runs tasks of a Linden farm in this process until it is told to stop "
+        "(SIGTERM, or shutdown by a client).",
+        epilog="Exit code: 0 told to stop, 1 no farm found, 3 the server stayed away for longer than --reconnect.",
+    )
+    parser.add_argument(
+        "--connection",
+        metavar="FILE|ADDRESS",
+        help="connection file, or unix:/path or tcp:host:port (default: $LINDEN_CONNECTION, else the running cluster)",
+    )
+    parser.add_argument("--cluster-id", metavar="ID", help="which cluster of this user, instead of --connection")
+    parser.add_argument("--space", metavar="NAME", help="the farm's space (default: as the connection file says: farm)")
+    parser.add_argument("--name", default="", help="what lists of engines call this one (default: host:pid)")
+    parser.add_argument(
+        "--timeout", type=float, default=10.0, metavar="S", help="wait so long for file and server (default 10)"
+    )
+    parser.add_argument(
+        "--hold",
+        type=float,
+        default=5.0,
+        metavar="S",
+        help="after a broken connection others get our tasks so much later (default 5)",
+    )
+    parser.add_argument(
+        "--reconnect",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="give up when the server has been away for so long (default 60)",
+    )
+    parser.add_argument("--parent-pid", type=int, metavar="PID", help="stop when this process has gone")
+    parser.add_argument("--quiet", action="store_true", help="say nothing but failures")
+    parser.add_argument("--version", action="version", version=f"space-engine {__version__}")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""The thread beside the one that runs tasks: sends what running tasks print, listens to clients, watches the parent.
+
+It looks now and then instead of waiting, so that it takes no part in reading the socket: the main thread's way to its next
+task stays as short as it can be.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+from linden import _native, farm
+from linden.errors import LindenError
+
+from .log import Log
+from .output import TaskOutput
+
+_PERIOD_S = 0.1
+# A task that does not let go of the interpreter is not waited for any longer than this.
+_GRACE_S = 5.0
+
+
+class Attendant:
+    """Serves one session of an engine."""
+
+    def __init__(
+        self,
+        client: _native.Client,
+        space: _native.Space,
+        output: TaskOutput,
+        log: Log,
+        parent_pid: int | None,
+        stop: Callable[[str], None],
+    ) -> None:
+        self._client = client
+        self._control = space.open_stream(_native.TAKE, [farm.control_form(client.session)], credit=8)
+        self._output = output
+        self._log = log
+        self._parent_pid = parent_pid
+        self._stop = stop
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="linden-attendant", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """End."""
+        self._over.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join(2.0)
+
+    def _run(self) -> None:
+        while not self._over.wait(_PERIOD_S):
+            try:
+                self._output.send()
+                self._listen()
+            except LindenError:  # the main thread meets the same error and decides
+                return
+            if self._parent_pid is not None and not is_alive(self._parent_pid):
+                self._end("parent_gone")
+
+    def _listen(self) -> None:
+        word = self._control.next(0.0)
+        if word is None:
+            return
+        _, _, verb, argument = word.fields
+        self._log.event("control", verb=verb, argument=argument)
+        if verb == farm.SHUTDOWN:
+            self._end("shutdown")
+        elif verb == farm.SIGNAL and isinstance(argument, int):
+            os.kill(os.getpid(), argument)
+
+    def _end(self, reason: str) -> None:
+        self._stop(reason)
+        os.kill(os.getpid(), signal.SIGTERM)
+        if not self._over.wait(_GRACE_S):
+            self._log.event("stopped", reason=reason, task="did not stop in time")
+            self._client.close()
+            os._exit(0)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of that id."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,116 @@
+"""One task: its tuple in, status and payload out.  Runs user code, catches everything that it raises.
+
+Nothing in here knows of connections; functions come from a callable that is passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from linden import _native, farm, serialize
+
+from .execution import Shell, make_shell
+from .namespace import Namespace
+from .remote_traceback import item_error
+
+Outcome = tuple[str, Any]
+LoadFunction = Callable[[str], Callable[..., Any]]
+
+
+class EngineStop(BaseException):
+    """The engine is to stop now, in the middle of a task; no result of the task."""
+
+
+class TaskRunner:
+    """Runs tasks of all kinds in one namespace."""
+
+    def __init__(self, load_function: LoadFunction, namespace: Namespace) -> None:
+        self._load_function = load_function
+        self._namespace = namespace
+        self._shell: Shell | None = None
+        self._kinds: dict[str, Callable[[str, Any], Outcome]] = {
+            farm.APPLY: self._apply,
+            farm.MAP: self._map,
+            farm.EXECUTE: self._execute,
+            farm.PUSH: self._push,
+            farm.PULL: self._pull,
+            farm.CLEAR: self._clear,
+        }
+
+    def run(self, fields: Sequence[Any]) -> Outcome:
+        """Status and payload of the task's result.
+
+        Raises: EngineStop only.
+        """
+        kind = fields[farm.TASK_KIND]
+        try:
+            run = self._kinds.get(kind)
+            if run is None:
+                raise ValueError(f"this engine knows no tasks of kind {kind!r}")
+            return run(fields[farm.TASK_FUNCTION], fields[farm.TASK_PAYLOAD])
+        except EngineStop:
+            raise
+        except BaseException as error:  # noqa: BLE001  (SystemExit and KeyboardInterrupt end the task, not the engine)
+            return farm.ERROR, farm.error_payload([item_error(0, error)], None)
+
+    @staticmethod
+    def interrupted() -> Outcome:
+        """The outcome of a task that was interrupted before anything of it ran."""
+        return farm.ERROR, farm.error_payload([item_error(0, KeyboardInterrupt("interrupted"))], None)
+
+    def _apply(self, digest: str, payload: Any) -> Outcome:
+        args, kwargs = _unpack(payload)
+        return farm.OK, serialize.pack_result(self._load_function(digest)(*args, **kwargs))
+
+    def _map(self, digest: str, payload: Any) -> Outcome:
+        columns = _unpack(payload)
+        values, errors = map_columns(self._load_function(digest), columns)
+        if errors:
+            return farm.ERROR, farm.error_payload(errors, serialize.pack(values, "the results"))
+        return farm.OK, serialize.pack(values, "the results")
+
+    def _execute(self, _digest: str, payload: Any) -> Outcome:
+        source, silent = payload
+        if self._shell is None:
+            self._shell = make_shell(self._namespace)
+        return farm.OK, serialize.pack_result(self._shell.run(source, silent))
+
+    def _push(self, _digest: str, payload: Any) -> Outcome:
+        for name, value in _unpack(payload).items():
+            self._namespace.set(name, value)
+        return farm.OK, None
+
+    def _pull(self, _digest: str, payload: Any) -> Outcome:
+        if isinstance(payload, str):
+            return farm.OK, serialize.pack_result(self._namespace.evaluate(payload))
+        return farm.OK, serialize.pack([self._namespace.evaluate(name) for name in payload], "the values")
+
+    def _clear(self, _digest: str, _payload: Any) -> Outcome:
+        self._namespace.clear()
+        self._shell = None
+        return farm.OK, None
+
+
+def _unpack(payload: Any) -> Any:
+    return serialize.unpack(payload) if type(payload) is _native.Object else payload
+
+
+def map_columns(
+    function: Callable[..., Any], columns: Sequence[Sequence[Any]]
+) -> tuple[list[Any], list[farm.ItemError]]:
+    """All values of ``map(function, *columns)``, with None in the place of those that raised, and what they raised."""
+    count = min(len(column) for column in columns)
+    values: list[Any] = []
+    errors: list[farm.ItemError] = []
+    results = map(function, *columns)
+    while len(values) < count:
+        try:
+            # Runs in C until an item raises; what came before that item stays in the list.
+            values.extend(results)
+            if len(values) < count:
+                raise RuntimeError(f"item {len(values)} raised StopIteration")
+        except Exception as error:  # noqa: BLE001  (an item's error is its result, and the others go on)
+            errors.append(item_error(len(values), error))
+            values.append(None)
+    return values, errors
