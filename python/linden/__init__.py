@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ._native import VERSION as __version__
+from . import _native
 
 if TYPE_CHECKING:
     from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from .serialize import NotPicklable
     from .space import Reservation, Space
 
+__version__ = _native.VERSION
 version_info: tuple[int, ...] = tuple(int(part) for part in __version__.split(".")[:3])
 
 __all__ = [

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from . import _native, farm, housekeeping
+from . import farm, housekeeping
 from .async_result import AsyncResult
 from .connection import Connection, open_native
 from .connection_file import ConnectionInfo, find_connection
@@ -195,7 +195,10 @@ class Client:
         return LocalMetadata(self)
 
     def get_result(
-        self, indices_or_msg_ids: Any = None, block: bool | None = None, owner: bool = True  # noqa: ARG002
+        self,
+        indices_or_msg_ids: Any = None,
+        block: bool | None = None,
+        owner: bool = True,  # noqa: ARG002
     ) -> Any:
         """The results of tasks, of this client or any other, by message id or index of `history`; default: the last.
 
@@ -263,7 +266,11 @@ class Client:
         housekeeping.send_signal(self, sig, targets)
 
     def shutdown(
-        self, targets: Any = "all", restart: bool = False, hub: bool = False, block: bool | None = None  # noqa: ARG002
+        self,
+        targets: Any = "all",
+        restart: bool = False,
+        hub: bool = False,
+        block: bool | None = None,  # noqa: ARG002
     ) -> None:
         """Stop engines; with `hub` also the server, and close this client.
 
@@ -304,4 +311,3 @@ _open_clients: weakref.WeakSet[Client] = weakref.WeakSet()
 def _close_all() -> None:
     for client in list(_open_clients):
         client.close()
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 Columns = tuple[Sequence[Any], ...]
 
@@ -13,12 +13,14 @@ _SLICED = (list, tuple, range, str, bytes)
 
 def make_columns(sequences: Sequence[Iterable[Any]]) -> tuple[Columns, int]:
     """Columns and the number of rows, which is that of the shortest one, as in `map`."""
-    columns = tuple(column if _can_be_sliced(column) else list(column) for column in sequences)
-    return columns, min((len(column) for column in columns), default=0)  # type: ignore[arg-type]
+    columns = tuple(_sliceable(column) for column in sequences)
+    return columns, min((len(column) for column in columns), default=0)
 
 
-def _can_be_sliced(column: Any) -> bool:
-    return type(column) in _SLICED or is_array(column)
+def _sliceable(column: Any) -> Sequence[Any]:
+    if type(column) in _SLICED or is_array(column):
+        return cast("Sequence[Any]", column)
+    return list(column)
 
 
 def is_array(value: Any) -> bool:

@@ -95,9 +95,7 @@ class Connection:
             default; initial: tuples to put in the same step as making it.
         Raises: NoSuchSpace.
         """
-        native = self._native.open_space(
-            name, create=create, durability=durability, initial=initial, timeout=timeout
-        )
+        native = self._native.open_space(name, create=create, durability=durability, initial=initial, timeout=timeout)
         return Space(native, self._completions)
 
     def drop_space(self, name: str) -> None:

@@ -91,9 +91,7 @@ def _cut(sequence: Sequence[Any], parts: int) -> list[Any]:
     return [sequence[start:stop] for start, stop in even_parts(len(sequence), parts)]
 
 
-def remote(
-    view: View, block: bool | None = None, **flags: Any
-) -> Callable[[Callable[..., Any]], RemoteFunction]:
+def remote(view: View, block: bool | None = None, **flags: Any) -> Callable[[Callable[..., Any]], RemoteFunction]:
     """Decorator: calls of the function run on `view`."""
     return lambda function: RemoteFunction(view, function, block, **flags)
 

@@ -128,7 +128,9 @@ class DirectView(View):
             attempts=1,
             return_exceptions=return_exceptions,
         )
-        payloads = [serialize.pack(cut(columns, *part), f"items {part[0]} to {part[1] - 1} of {name}") for part in ranges]
+        payloads = [
+            serialize.pack(cut(columns, *part), f"items {part[0]} to {part[1] - 1} of {name}") for part in ranges
+        ]
         self._send(farm.MAP, name, digest, engines, payloads, numbers, result)
         return self._began(result, block)
 
@@ -142,9 +144,7 @@ class DirectView(View):
         `silent=False`: the value is an ExecuteReply with the value of the last expression.
         """
         payload = [code, silent]
-        return self._submit(
-            farm.EXECUTE, "execute", lambda n: [payload] * n, block=block, targets=targets, label=label
-        )
+        return self._submit(farm.EXECUTE, "execute", lambda n: [payload] * n, block=block, targets=targets, label=label)
 
     def run(
         self, filename: str | Path, targets: Any = None, block: bool | None = None, label: str | None = None
@@ -154,7 +154,11 @@ class DirectView(View):
         return self.execute(text, targets=targets, block=block, label=label or str(filename))
 
     def push(
-        self, ns: dict[str, Any], targets: Any = None, block: bool | None = None, track: bool | None = None  # noqa: ARG002
+        self,
+        ns: dict[str, Any],
+        targets: Any = None,
+        block: bool | None = None,
+        track: bool | None = None,  # noqa: ARG002
     ) -> Any:
         """Put names into the engines' namespaces; a dotted name sets an attribute."""
         if not isinstance(ns, dict):

@@ -7,7 +7,6 @@ here, so that both ``except RemoteError`` and ``except ValueError`` catch it.
 from __future__ import annotations
 
 import builtins
-import functools
 import pickle
 import sys
 from collections.abc import Iterable, Sequence
@@ -48,9 +47,7 @@ class RemoteError(KernelError):
     engine_info: dict[str, Any]
     original: BaseException | None = None
 
-    def __init__(
-        self, ename: str, evalue: str, traceback: str = "", engine_info: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, ename: str, evalue: str, traceback: str = "", engine_info: dict[str, Any] | None = None) -> None:
         super().__init__(ename, evalue, traceback, engine_info)
         self._describe(ename, evalue, traceback, engine_info)
 
@@ -153,9 +150,18 @@ def _one_line(error: BaseException) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
-@functools.cache
+_remote_classes: dict[type[BaseException], type[RemoteError]] = {}
+
+
 def _remote_class(original: type[BaseException]) -> type[RemoteError]:
     """A subclass of RemoteError that is of type `original` too, or RemoteError itself if the two do not go together."""
+    found = _remote_classes.get(original)
+    if found is None:
+        found = _remote_classes[original] = _make_remote_class(original)
+    return found
+
+
+def _make_remote_class(original: type[BaseException]) -> type[RemoteError]:
     if issubclass(RemoteError, original) or original in (SystemExit, GeneratorExit):
         return RemoteError
     try:

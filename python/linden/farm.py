@@ -172,7 +172,7 @@ def retry_of(fields: Sequence[Any], retries: int) -> _native.Put:
     """The task once more, with `retries` left: what an engine puts when a task has failed that may be run again."""
     client, number = fields[TASK_CLIENT], fields[TASK_NUMBER]
     again = (*fields[:TASK_RETRIES], retries, fields[TASK_PAYLOAD])
-    will = ("result", client, number, ENGINE_DIED, [], None)
+    will: tuple[Any, ...] = ("result", client, number, ENGINE_DIED, [], None)
     return _native.Put(again, max_attempts=retries + 1, will=will)
 
 
@@ -214,9 +214,9 @@ def client_forms(client: str) -> list[tuple[Any, ...]]:
 
 
 class ItemError(NamedTuple):
-    """What one item of a task raised; `index` is 0 unless the task is a chunk of a map."""
+    """What one item of a task raised; `item` is 0 unless the task is a chunk of a map."""
 
-    index: int
+    item: int
     ename: str
     evalue: str
     traceback: str
@@ -225,7 +225,7 @@ class ItemError(NamedTuple):
 
 def error_payload(errors: Iterable[ItemError], values: Any) -> list[Any]:
     """The payload of a result with status "error": the errors, and for a chunk the packed list of all values."""
-    rows = [[e.index, safe_text(e.ename), safe_text(e.evalue), safe_text(e.traceback), e.pickled] for e in errors]
+    rows = [[e.item, safe_text(e.ename), safe_text(e.evalue), safe_text(e.traceback), e.pickled] for e in errors]
     return [rows, values]
 
 

@@ -65,7 +65,9 @@ class Fetcher:
     def _is_known(self, session: str, number: int) -> bool:
         # Between the looks at the task and at the result, one may have become the other; so look at the result twice.
         result = farm.results_form(session, number)
-        return bool(self.listed(result, 1) or self.listed(farm.tasks_form(session, number), 1) or self.listed(result, 1))
+        return bool(
+            self.listed(result, 1) or self.listed(farm.tasks_form(session, number), 1) or self.listed(result, 1)
+        )
 
     def listed(self, form: tuple[Any, ...], limit: int = 10_000) -> list[dict[str, Any]]:
         """Tuples of any state that match."""

@@ -98,7 +98,11 @@ def _form_field(field: Any, index: int) -> Any:
     kind = type(field)
     if kind is list:
         return [_form_field(item, index) for item in field]
-    if field is None or kind in _FORMALS or isinstance(field, (_native.AnyField, Between, Prefix, OneOf, _native.Typed)):
+    if (
+        field is None
+        or kind in _FORMALS
+        or isinstance(field, (_native.AnyField, Between, Prefix, OneOf, _native.Typed))
+    ):
         return field
     raise TypeError(
         f"field {index} of the template is a {kind.__name__}, which a space stores but cannot match by value; "

@@ -84,7 +84,8 @@ def _remaining(deadline: float | None) -> float | None:
 def result_status(client: Client, msg_ids: Any, status_only: bool) -> dict[str, Any]:
     """Client.result_status."""
     ids, _ = message_ids(client, msg_ids)
-    pending, completed = [], []
+    pending: list[str] = []
+    completed: list[str] = []
     for id_ in ids:
         form = farm.results_form(*farm.parse_message_id(id_))
         (completed if _count(client, form) else pending).append(id_)
@@ -104,11 +105,11 @@ def _count(client: Client, form: tuple[Any, ...]) -> int:
 def queue_status(client: Client, targets: Any, verbose: bool) -> dict[Any, Any]:
     """Client.queue_status."""
     engines, single = client.engines_of(targets)
-    rows = {e.id: {"queue": [], "completed": [], "tasks": []} for e in engines}
+    rows: dict[int, dict[str, list[str]]] = {e.id: {"queue": [], "completed": [], "tasks": []} for e in engines}
     unassigned = _sort_tasks(client, {engine.session: engine.id for engine in engines}, rows)
     status: dict[Any, Any] = {}
     for engine in engines:
-        row: dict[str, list[str]] = rows[engine.id]
+        row = rows[engine.id]
         if verbose:
             row["completed"] = [_id_of(found["fields"], 1) for found in _listed(client, _completed_form(engine))]
             status[engine.id] = row
@@ -237,7 +238,9 @@ def purge_results(client: Client, jobs: Any, targets: Any) -> None:
 
 def _refuse_outstanding(ids: set[str]) -> None:
     if ids:
-        raise RuntimeError(f"{len(ids)} of the tasks have no result yet, {min(ids)} for one; wait for them or abort them")
+        raise RuntimeError(
+            f"{len(ids)} of the tasks have no result yet, {min(ids)} for one; wait for them or abort them"
+        )
 
 
 def _drop(client: Client, form: tuple[Any, ...]) -> None:
@@ -259,14 +262,17 @@ def wait_for_engines(client: Client, n: int | None, timeout: float, block: bool,
         raise ValueError("say how many engines to wait for; this client knows no cluster")
     limit = None if timeout is None or timeout < 0 else timeout
     if block:
-        return _wait_for_engines(client, wanted, limit, bool(interactive))
+        _wait_for_engines(client, wanted, limit, bool(interactive))
+        return None
     future = AwaitableFuture()
 
     def run() -> None:
         try:
-            future.set_result(_wait_for_engines(client, wanted, limit, False))
+            _wait_for_engines(client, wanted, limit, False)
         except Exception as error:  # noqa: BLE001  (the future carries it)
             future.set_exception(error)
+        else:
+            future.set_result(None)
 
     threading.Thread(target=run, name="linden-wait-for-engines", daemon=True).start()
     return future
@@ -339,7 +345,7 @@ def _wait_until_gone(client: Client, ids: set[int]) -> None:
 def _stop_server(client: Client) -> None:
     pid = client.space.native.client.server_pid
     address = client.connection.address
-    if not (address.startswith("unix:") or address.startswith(("tcp:127.", "tcp:localhost:", "tcp:[::1]:"))):
+    if not address.startswith(("unix:", "tcp:127.", "tcp:localhost:", "tcp:[::1]:")):
         raise LindenError(f"the server at {address} runs on another host; stop it there")
     client.close()
     os.kill(pid, signal.SIGTERM)

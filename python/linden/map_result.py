@@ -127,7 +127,9 @@ class AsyncMapResult(AsyncResult):
             self._gather(self._chunk(position), values, errors)
         missing = self._total - len(values)
         if missing > 0:
-            errors.append(TaskAborted(f"{self._name}: {missing} of {self._total} items were aborted before they started"))
+            errors.append(
+                TaskAborted(f"{self._name}: {missing} of {self._total} items were aborted before they started")
+            )
             values += errors[-1:] * missing
         if errors and not return_exceptions:
             raise_errors(errors, self._name)
@@ -158,12 +160,7 @@ class AsyncMapResult(AsyncResult):
         return outcome
 
     def _failures(self) -> list[BaseException]:
-        return [
-            item.error
-            for position in sorted(self._raw)
-            for item in self._chunk(position)
-            if type(item) is Failure
-        ]
+        return [item.error for position in sorted(self._raw) for item in self._chunk(position) if type(item) is Failure]
 
     def _items(self) -> Generator[Any, None, None]:
         order = self._in_order() if self._ordered else self._as_they_come()

@@ -51,7 +51,7 @@ def _decode_error(fields: Sequence[Any], method: str) -> Any:
         return _failure(errors[0], info)
     items = serialize.unpack_result(values)
     for error in errors:
-        items[error.index] = _failure(error, info)
+        items[error.item] = _failure(error, info)
     return items
 
 

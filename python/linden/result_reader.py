@@ -239,8 +239,6 @@ class ResultReader:
                 if not self._urgent:
                     time.sleep(_TAKE_OVER_AFTER_S)
                 self._urgent = False
-                if self._waiting:
-                    break
                 if not self._outstanding:
                     idle += 1
                     continue

@@ -64,7 +64,7 @@ def _dumps_by_value(value: Any) -> tuple[str, bytes, list[pickle.PickleBuffer]]:
 
 def _describe(value: Any) -> str:
     # The items of a row of arguments are tried one by one, so that the message names the culprit.
-    if isinstance(value, (tuple, list)) and not isinstance(value, str):
+    if isinstance(value, (tuple, list)):
         for index, item in enumerate(value):
             try:
                 dumps(item)

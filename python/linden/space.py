@@ -104,9 +104,7 @@ class Space:
         session: bool,
     ) -> _native.Put:
         lives_with = self._client.session if session else None
-        return make_put(
-            fields, priority=priority, ttl=ttl, max_attempts=max_attempts, will=will, lives_with=lives_with
-        )
+        return make_put(fields, priority=priority, ttl=ttl, max_attempts=max_attempts, will=will, lives_with=lives_with)
 
     # ---- take and read
 
@@ -188,9 +186,7 @@ class Space:
         """`reserve` without waiting; None if nothing matches."""
         return _or_none(lambda: self.reserve(template, timeout=0, lease=lease))
 
-    def reserve_async(
-        self, template: Template, *, timeout: float | None = None, lease: float = 30.0
-    ) -> RequestFuture:
+    def reserve_async(self, template: Template, *, timeout: float | None = None, lease: float = 30.0) -> RequestFuture:
         """`reserve` as a future."""
         return self._submit_take(
             _native.RESERVE, template, timeout, lambda found: Reservation(self, found[0]), lease=lease
@@ -209,7 +205,7 @@ class Space:
 
     def list(self, template: Template | None = None, limit: int = 100) -> Tuples:
         """Up to `limit` free tuples that match, oldest first; they stay."""
-        found = []
+        found: Tuples = []
         for fields in self.iterate(template):
             if len(found) >= limit:
                 break

@@ -53,26 +53,13 @@ class IPythonShell:
     """IPython's InteractiveShell: magics, ``!commands``, rich values."""
 
     def __init__(self, namespace: Namespace) -> None:
-        from IPython.core.displayhook import DisplayHook
-        from IPython.core.interactiveshell import InteractiveShell
         from traitlets.config import Config
-
-        class QuietDisplayHook(DisplayHook):  # type: ignore[misc]
-            # Values travel in the reply; they are not printed as well.
-            def write_output_prompt(self) -> None: ...
-            def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None: ...
 
         config = Config()
         config.HistoryManager.enabled = False
         config.InteractiveShell.colors = "NoColor"
         config.InteractiveShell.autocall = 0
-        InteractiveShell.displayhook_class = QuietDisplayHook
-        self._shell = InteractiveShell.instance(
-            config=config, user_module=namespace.module, user_ns=namespace.names
-        )
-        # Errors travel in the result; they are not printed as well.
-        self._shell.showtraceback = lambda *_args, **_kwargs: None
-        self._shell.showsyntaxerror = lambda *_args, **_kwargs: None
+        self._shell: Any = _shell_class()(config=config, user_module=namespace.module, user_ns=namespace.names)
 
     def run(self, source: str, silent: bool) -> ExecuteReply | None:
         """Run the cell; unless `silent`, reply with the value of its last expression."""
@@ -84,3 +71,23 @@ class IPythonShell:
         if result.result is not None:
             data, _ = self._shell.display_formatter.format(result.result)
         return ExecuteReply(source, result.execution_count or 0, data)
+
+
+def _shell_class() -> Any:
+    from IPython.core.displayhook import DisplayHook
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets import Type
+
+    class QuietDisplayHook(DisplayHook):
+        # Values travel in the reply; they are not printed as well.
+        def write_output_prompt(self) -> None: ...
+        def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None: ...
+
+    class EngineShell(InteractiveShell):
+        displayhook_class = Type(QuietDisplayHook)
+
+        # Errors travel in the result; they are not printed as well.
+        def showtraceback(self, *_args: Any, **_kwargs: Any) -> None: ...
+        def showsyntaxerror(self, *_args: Any, **_kwargs: Any) -> None: ...
+
+    return EngineShell

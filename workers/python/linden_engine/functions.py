@@ -46,6 +46,8 @@ class Functions:
         try:
             found = client.wait(request)
         except NoMatch:
-            raise FunctionMissing(f"the function {digest[:12]} of this task is not in the farm; was it purged?") from None
+            raise FunctionMissing(
+                f"the function {digest[:12]} of this task is not in the farm; was it purged?"
+            ) from None
         function: Callable[..., Any] = serialize.unpack(found[0].fields[2])
         return function

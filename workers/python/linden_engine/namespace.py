@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from opcode import opmap
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 from linden.serialize import global_names
 
@@ -72,7 +72,7 @@ class Namespace:
     def bridge(self, function: Any) -> Callable[..., Any]:
         """`function`, made to see this namespace if it comes from a user's ``__main__``."""
         if type(function) is not FunctionType or not is_by_value(function, self.names):
-            return function  # type: ignore[no-any-return]
+            return cast("Callable[..., Any]", function)
         return self._bridged(function)
 
     def _bridged(self, function: FunctionType) -> Callable[..., Any]:
