@@ -138,7 +138,7 @@ class MemoryStorage final : public Storage {
                      space.table[id] = encode(mutations);
                    });
     for (const TupleId id : plan.removed) space.table.erase(id);
-    entry.table.update(plan.kept, plan.removed);
+    plan.apply_to(entry.table);
     std::vector<core::Mutation> rest;
     live.describe_rest(rest);
     space.rest = encode(rest);
@@ -207,7 +207,7 @@ class MemoryStorage final : public Storage {
     }
     for (const auto& [id, record] : space.table) {
       if (Result<void> done = read(record, visit); !done) return done.error();
-      entry.table.append(id);
+      entry.table.add(id);
     }
     entry.segments.begin_at(space.first);
     for (const std::string& record : space.journal) {

@@ -271,7 +271,7 @@ Result<void> RocksdbStorage::retire(SpaceNumber number, const LiveState& live) {
   if (Result<void> done = write(batch, false, "write the table of space", space); !done) {
     return done;
   }
-  space->table.update(plan.kept, plan.removed);
+  plan.apply_to(space->table);
   segments.drop_oldest();
   return {};
 }
@@ -330,7 +330,7 @@ Result<void> RocksdbStorage::load_table(Space& space, const MutationVisitor& vis
     std::string_view record = view(at->value());
     if (!id) return damaged(space, "its table has a key of a wrong length");
     if (*id != 0) {
-      space.table.append(TupleId{*id});
+      space.table.add(TupleId{*id});
     } else {
       const std::optional<Sequence> first = number_of(record.substr(0, sizeof(Sequence)));
       if (!first) return damaged(space, "its table has a rest record that is too short");

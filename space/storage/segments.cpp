@@ -1,9 +1,20 @@
 #include "space/storage/segments.h"
 
 #include <algorithm>
-#include <iterator>
 
 namespace linden::storage {
+namespace {
+
+constexpr std::uint64_t kRunIds = 4096;
+
+std::uint64_t run_of(TupleId id) noexcept {
+  return id.value / kRunIds;
+}
+std::uint16_t place_in_run(TupleId id) noexcept {
+  return static_cast<std::uint16_t>(id.value % kRunIds);
+}
+
+}  // namespace
 
 void Segments::begin_at(Sequence first) {
   next_ = first;
@@ -37,16 +48,27 @@ void Segments::drop_oldest() {
 }
 
 bool TableIds::contains(TupleId id) const noexcept {
-  return std::binary_search(ids_.begin(), ids_.end(), id);
+  const auto run = runs_.find(run_of(id));
+  return run != runs_.end() &&
+         std::binary_search(run->second.begin(), run->second.end(), place_in_run(id));
 }
 
-void TableIds::update(const std::vector<TupleId>& added, const std::vector<TupleId>& removed) {
-  std::vector<TupleId> kept;
-  kept.reserve(ids_.size() + added.size());
-  std::set_difference(ids_.begin(), ids_.end(), removed.begin(), removed.end(),
-                      std::back_inserter(kept));
-  ids_.clear();
-  std::set_union(kept.begin(), kept.end(), added.begin(), added.end(), std::back_inserter(ids_));
+void TableIds::add(TupleId id) {
+  std::vector<std::uint16_t>& run = runs_[run_of(id)];
+  const auto at = std::lower_bound(run.begin(), run.end(), place_in_run(id));
+  if (at != run.end() && *at == place_in_run(id)) return;
+  run.insert(at, place_in_run(id));
+  ++size_;
+}
+
+void TableIds::remove(TupleId id) {
+  const auto run = runs_.find(run_of(id));
+  if (run == runs_.end()) return;
+  const auto at = std::lower_bound(run->second.begin(), run->second.end(), place_in_run(id));
+  if (at == run->second.end() || *at != place_in_run(id)) return;
+  run->second.erase(at);
+  --size_;
+  if (run->second.empty()) runs_.erase(run);
 }
 
 }  // namespace linden::storage

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <map>
 #include <vector>
 
 #include "space/storage/key_layout.h"
@@ -52,25 +53,31 @@ class Segments {
   std::deque<Segment> open_ = std::deque<Segment>(1);
 };
 
-// The ids of the tuples that a space's table has: sorted, 8 bytes each.
+// The ids of the tuples that a space's table has.  Ids are dense, so they are kept in runs of 4,096
+// of which only the low bits are stored, sorted: 2 bytes a tuple, and a change moves at most 8 KiB.
 class TableIds {
  public:
   [[nodiscard]] bool contains(TupleId id) const noexcept;
-  [[nodiscard]] std::size_t size() const noexcept { return ids_.size(); }
-  // `id` is above all others; for loading.
-  void append(TupleId id) { ids_.push_back(id); }
-  // Both ascending.  O(size() + added + removed), once per retirement.
-  void update(const std::vector<TupleId>& added, const std::vector<TupleId>& removed);
-  void clear() { ids_.clear(); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  // Adding what is there, or removing what is not, changes nothing.
+  void add(TupleId id);
+  void remove(TupleId id);
 
  private:
-  std::vector<TupleId> ids_;
+  std::map<std::uint64_t, std::vector<std::uint16_t>> runs_;
+  std::size_t size_ = 0;
 };
 
 // What the retirement of a segment has to do to the table.
 struct TablePlan {
   std::vector<TupleId> kept;     // still live: written, whether or not they were there
   std::vector<TupleId> removed;  // in the table and no longer live: deleted
+
+  // Once it is done.
+  void apply_to(TableIds& table) const {
+    for (const TupleId id : kept) table.add(id);
+    for (const TupleId id : removed) table.remove(id);
+  }
 };
 
 // Calls `write(id, mutations)` for each of `touched` that lives.
