@@ -59,7 +59,9 @@ class IPythonShell:
         config.HistoryManager.enabled = False
         config.InteractiveShell.colors = "NoColor"
         config.InteractiveShell.autocall = 0
-        self._shell: Any = _shell_class()(config=config, user_module=namespace.module, user_ns=namespace.names)
+        before = set(namespace.names)
+        self._shell: Any = _shell_class().instance(config=config, user_module=namespace.module, user_ns=namespace.names)
+        namespace.keep(set(namespace.names) - before)
 
     def run(self, source: str, silent: bool) -> ExecuteReply | None:
         """Run the cell; unless `silent`, reply with the value of its last expression."""

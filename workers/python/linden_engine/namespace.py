@@ -29,7 +29,7 @@ class Namespace:
         self.module = ModuleType("__main__", "The namespace of this engine.")
         self.names: dict[str, Any] = self.module.__dict__
         self.names["__builtins__"] = __builtins__
-        self._reserved = frozenset(self.names)
+        self._kept = set(self.names)
 
     def install(self) -> None:
         """Become this process's ``__main__``."""
@@ -64,9 +64,13 @@ class Namespace:
         adopted.__doc__ = function.__doc__
         return adopted
 
+    def keep(self, names: set[str]) -> None:
+        """These names do not belong to users; `clear` leaves them."""
+        self._kept |= names
+
     def clear(self) -> None:
         """Forget all names."""
-        for name in [name for name in self.names if name not in self._reserved]:
+        for name in [name for name in self.names if name not in self._kept]:
             del self.names[name]
 
     def bridge(self, function: Any) -> Callable[..., Any]:

@@ -88,7 +88,6 @@ class TaskRunner:
 
     def _clear(self, _digest: str, _payload: Any) -> Outcome:
         self._namespace.clear()
-        self._shell = None
         return farm.OK, None
 
 
