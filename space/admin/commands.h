@@ -1,0 +1,34 @@
+// space/admin/commands.h: one function per noun or verb; each adds its command to the command line.
+#pragma once
+
+#include <string>
+#include <CLI/CLI.hpp>
+
+#include "space/admin/session.h"
+
+namespace linden::admin {
+
+// What the commands work with.  Outlives the command line.
+struct Desk {
+  Options options;
+  Session session{options};
+  int exit_code = kExitOk;
+};
+
+void add_server(CLI::App& app, Desk& desk);
+void add_sessions(CLI::App& app, Desk& desk);
+void add_spaces(CLI::App& app, Desk& desk);
+void add_drop(CLI::App& app, Desk& desk);
+void add_queues(CLI::App& app, Desk& desk);
+void add_engines(CLI::App& app, Desk& desk);
+void add_tuples(CLI::App& app, Desk& desk);
+void add_count(CLI::App& app, Desk& desk);
+void add_read(CLI::App& app, Desk& desk);
+void add_take(CLI::App& app, Desk& desk);
+void add_put(CLI::App& app, Desk& desk);
+
+// Prints a table no wider than the terminal, if standard output is one.
+class Table;
+void print_table(const Table& table);
+
+}  // namespace linden::admin

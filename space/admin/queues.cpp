@@ -1,0 +1,80 @@
+// space/admin/queues.cpp: space-admin queues.
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+
+#include <iostream>
+
+#include "space/admin/commands.h"
+#include "space/admin/json.h"
+#include "space/admin/table.h"
+
+namespace linden::admin {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::uint32_t kGroupsMax = 1000;
+
+json::object json_of_group(const SummaryGroup& group) {
+  return {{"arity", group.arity},
+          {"first_fields", json_of(std::span<const Value>(group.first_fields))},
+          {"ready", group.ready},
+          {"reserved", group.reserved},
+          {"started", group.started},
+          {"dead", group.dead},
+          {"bytes", group.bytes}};
+}
+
+// `("task", "any", ...)`: the first fields and whether there are more.
+std::string text_of(const SummaryGroup& group) {
+  std::string text = to_string(Tuple(std::span<const Value>(group.first_fields)));
+  if (group.first_fields.size() < group.arity)
+    text.replace(text.size() - 1, 1, group.first_fields.empty() ? "...)" : ", ...)");
+  return text;
+}
+
+void show_queues(Desk& desk, std::uint32_t first_fields) {
+  const auto summary = desk.session.ask<Summary>(SummarizeOp{first_fields, kGroupsMax});
+  if (desk.options.json) {
+    json::array groups;
+    for (const SummaryGroup& group : summary.groups) groups.push_back(json_of_group(group));
+    print_json(json::object{{"space", desk.session.space().name()},
+                            {"groups", groups},
+                            {"tuples", summary.tuples},
+                            {"waiters", summary.waiters},
+                            {"streams", summary.streams},
+                            {"more", summary.more}});
+    return;
+  }
+  Table table({{"READY", Align::kRight},
+               {"RESERVED", Align::kRight},
+               {"STARTED", Align::kRight},
+               {"DEAD", Align::kRight},
+               {"SIZE", Align::kRight},
+               {"FIELDS", Align::kRight},
+               {"TUPLES"}});
+  for (const SummaryGroup& group : summary.groups)
+    table.add({std::to_string(group.ready), std::to_string(group.reserved),
+               std::to_string(group.started), std::to_string(group.dead), with_unit(group.bytes),
+               std::to_string(group.arity), text_of(group)});
+  print_table(table);
+  if (summary.more) fmt::print(std::cout, "... and more; try fewer --fields\n");
+  fmt::print(std::cout, "{}, {}, {}\n", counted(summary.tuples, "tuple"),
+             counted(summary.waiters, "waiting request"), counted(summary.streams, "stream"));
+}
+
+}  // namespace
+
+void add_queues(CLI::App& app, Desk& desk) {
+  CLI::App* command =
+      app.add_subcommand("queues", "how many tuples of each kind there are, by state");
+  auto first_fields = std::make_shared<std::uint32_t>(2);
+  command
+      ->add_option("--fields", *first_fields,
+                   "tuples that agree in so many first fields are a kind")
+      ->type_name("N")
+      ->capture_default_str();
+  command->callback([&desk, first_fields] { show_queues(desk, *first_fields); });
+}
+
+}  // namespace linden::admin

@@ -1,0 +1,145 @@
+// space/admin/spaces.cpp: space-admin server, sessions, spaces, drop.
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+
+#include <iostream>
+
+#include "space/admin/commands.h"
+#include "space/admin/json.h"
+#include "space/admin/table.h"
+
+namespace linden::admin {
+namespace {
+
+namespace json = boost::json;
+
+void show_server(Desk& desk) {
+  const ServerInfo info = desk.session.client().server(desk.session.timeout());
+  const std::string& address = desk.session.client().address();
+  if (desk.options.json) {
+    print_json(json::object{{"address", address},
+                            {"version", info.version},
+                            {"pid", info.pid},
+                            {"up_s", json_of(info.up)},
+                            {"directory", info.directory},
+                            {"durability", info.durability},
+                            {"connections", info.connections},
+                            {"sessions", info.sessions},
+                            {"requests", info.requests},
+                            {"commits", info.commits}});
+    return;
+  }
+  const auto line = [](const char* name, const std::string& value) {
+    fmt::print(std::cout, "{:<13}{}\n", name, value);
+  };
+  line("address", harmless(address));
+  line("version", harmless(info.version));
+  line("pid", std::to_string(info.pid));
+  line("up", with_unit(info.up));
+  line("directory", info.directory.empty() ? "none" : harmless(info.directory));
+  line("durability", harmless(info.durability));
+  line("connections", std::to_string(info.connections));
+  line("sessions", std::to_string(info.sessions));
+  line("requests", std::to_string(info.requests));
+  line("commits", std::to_string(info.commits));
+}
+
+void show_sessions(Desk& desk) {
+  const auto listed = desk.session.ask<SessionsListed>(ListSessionsOp{});
+  if (desk.options.json) {
+    json::array sessions;
+    for (const SessionInfo& session : listed.sessions)
+      sessions.push_back(json::object{{"id", to_string(session.id)},
+                                      {"name", session.name},
+                                      {"connected", session.connected},
+                                      {"silent_for_s", json_of(session.silent_for)},
+                                      {"held", session.held},
+                                      {"waiting", session.waiting}});
+    print_json(json::object{{"space", desk.session.space().name()}, {"sessions", sessions}});
+    return;
+  }
+  Table table({{"SESSION"},
+               {"CONNECTED"},
+               {"SILENT", Align::kRight},
+               {"HELD", Align::kRight},
+               {"WAITING", Align::kRight},
+               {"NAME"}});
+  for (const SessionInfo& session : listed.sessions)
+    table.add({to_string(session.id), session.connected ? "yes" : "no",
+               with_unit(session.silent_for), std::to_string(session.held),
+               std::to_string(session.waiting), harmless(session.name)});
+  print_table(table);
+}
+
+void show_spaces(Desk& desk) {
+  const auto spaces = desk.session.client().spaces(desk.session.timeout());
+  if (desk.options.json) {
+    json::array array;
+    for (const SpaceStatus& space : spaces)
+      array.push_back(json::object{{"number", space.number.value},
+                                   {"name", space.name},
+                                   {"durability", space.durability},
+                                   {"tuples", space.tuples},
+                                   {"ready", space.ready},
+                                   {"reserved", space.reserved},
+                                   {"dead", space.dead},
+                                   {"waiters", space.waiters},
+                                   {"bytes", space.bytes}});
+    print_json(json::object{{"spaces", array}});
+    return;
+  }
+  Table table({{"SPACE"},
+               {"DURABILITY"},
+               {"TUPLES", Align::kRight},
+               {"READY", Align::kRight},
+               {"RESERVED", Align::kRight},
+               {"DEAD", Align::kRight},
+               {"WAITERS", Align::kRight},
+               {"SIZE", Align::kRight}});
+  for (const SpaceStatus& space : spaces)
+    table.add({harmless(space.name), space.durability, std::to_string(space.tuples),
+               std::to_string(space.ready), std::to_string(space.reserved),
+               std::to_string(space.dead), std::to_string(space.waiters), with_unit(space.bytes)});
+  print_table(table);
+}
+
+void drop_space(Desk& desk, const std::string& name, bool yes) {
+  if (!yes)
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("dropping space '{}' deletes all its tuples for good; add --yes if "
+                            "that is what you want",
+                            harmless(name)));
+  desk.session.client().drop_space(name, desk.session.timeout());
+  if (desk.options.json)
+    print_json(json::object{{"dropped", name}});
+  else
+    fmt::print(std::cout, "dropped space {}\n", harmless(name));
+}
+
+}  // namespace
+
+void add_server(CLI::App& app, Desk& desk) {
+  app.add_subcommand("server", "how the server is")->callback([&desk] { show_server(desk); });
+}
+
+void add_sessions(CLI::App& app, Desk& desk) {
+  app.add_subcommand("sessions", "who is connected, and what each holds and waits for")
+      ->callback([&desk] { show_sessions(desk); });
+}
+
+void add_spaces(CLI::App& app, Desk& desk) {
+  app.add_subcommand("spaces", "the spaces of the server")->callback([&desk] {
+    show_spaces(desk);
+  });
+}
+
+void add_drop(CLI::App& app, Desk& desk) {
+  CLI::App* command = app.add_subcommand("drop", "delete a space and all its tuples");
+  auto name = std::make_shared<std::string>();
+  auto yes = std::make_shared<bool>(false);
+  command->add_option("SPACE", *name, "its name")->required();
+  command->add_flag("--yes", *yes, "do not ask whether it is meant");
+  command->callback([&desk, name, yes] { drop_space(desk, *name, *yes); });
+}
+
+}  // namespace linden::admin

@@ -1,0 +1,253 @@
+// space/admin/tuples.cpp: space-admin tuples, count, read, take, put.
+#include <unistd.h>
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+
+#include <iostream>
+
+#include "space/admin/commands.h"
+#include "space/admin/json.h"
+#include "space/admin/notation.h"
+#include "space/admin/table.h"
+
+namespace linden::admin {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::uint32_t kPage = 500;  // tuples asked for at a time
+
+// ---- tuples
+
+struct ListOptions {
+  std::string form;
+  std::uint32_t limit = 100;
+  std::uint64_t after = 0;
+  std::string state;
+};
+
+json::object json_of_listed(const ListedTuple& listed) {
+  json::object object{{"id", listed.id.value},
+                      {"state", name_of(listed.state)},
+                      {"attempt", listed.attempt},
+                      {"priority", listed.priority},
+                      {"holder", nullptr},
+                      {"expires_in_s", nullptr},
+                      {"bytes", listed.tuple.byte_size()},
+                      {"fields", json_of(listed.tuple)}};
+  if (!listed.holder.is_none()) object["holder"] = to_string(listed.holder);
+  if (listed.expires_in) object["expires_in_s"] = json_of(*listed.expires_in);
+  return object;
+}
+
+// States are sorted out here, so that pages are asked for until there are enough.
+Listed list(Session& session, const ListOptions& options) {
+  ListOp page{std::nullopt, TupleId{options.after}, 0, true};
+  if (!options.form.empty()) page.form = parse_template(options.form).value_or_throw();
+  Listed result;
+  for (;;) {
+    const auto missing = options.limit - static_cast<std::uint32_t>(result.tuples.size());
+    page.limit = options.state.empty() ? std::min(missing, kPage) : kPage;
+    auto listed = session.ask<Listed>(page);
+    for (ListedTuple& one : listed.tuples) {
+      page.after = one.id;
+      if (!options.state.empty() && name_of(one.state) != options.state) continue;
+      if (result.tuples.size() == options.limit) {
+        result.more = true;
+        return result;
+      }
+      result.tuples.push_back(std::move(one));
+    }
+    result.more = listed.more;
+    if (!listed.more || (result.tuples.size() == options.limit && options.state.empty()))
+      return result;
+  }
+}
+
+void show_tuples(Desk& desk, const ListOptions& options) {
+  const Listed listed = list(desk.session, options);
+  if (listed.tuples.empty() && !(options.form.empty() && options.state.empty()))
+    desk.exit_code = kExitNothing;
+  if (desk.options.json) {
+    json::array tuples;
+    for (const ListedTuple& one : listed.tuples) tuples.push_back(json_of_listed(one));
+    print_json(json::object{
+        {"space", desk.session.space().name()}, {"tuples", tuples}, {"more", listed.more}});
+    return;
+  }
+  Table table({{"ID", Align::kRight},
+               {"STATE"},
+               {"ATTEMPT", Align::kRight},
+               {"PRIORITY", Align::kRight},
+               {"EXPIRES", Align::kRight},
+               {"SIZE", Align::kRight},
+               {"TUPLE"}});
+  for (const ListedTuple& one : listed.tuples)
+    table.add({std::to_string(one.id.value), std::string(name_of(one.state)),
+               std::to_string(one.attempt), std::to_string(one.priority),
+               one.expires_in ? with_unit(*one.expires_in) : "never",
+               with_unit(one.tuple.byte_size()), to_string(one.tuple)});
+  print_table(table);
+  if (listed.more)
+    fmt::print(std::cout, "... and more; go on with --after {}\n",
+               listed.tuples.empty() ? options.after : listed.tuples.back().id.value);
+}
+
+// ---- count, read, take
+
+void show_count(Desk& desk, const std::string& form) {
+  const auto counted =
+      desk.session.ask<Counted>(CountOp{parse_template(form).value_or_throw()}).count;
+  if (counted == 0) desk.exit_code = kExitNothing;
+  if (desk.options.json)
+    print_json(json::object{{"count", counted}});
+  else
+    fmt::print(std::cout, "{}\n", counted);
+}
+
+json::object json_of_match(const Match& match) {
+  return {{"id", match.id.value}, {"fields", json_of(match.tuple)}};
+}
+
+void show_read(Desk& desk, const std::string& form, double wait_s) {
+  const Template parsed = parse_template(form).value_or_throw();
+  const Match match = desk.session.space().read(parsed, duration_of(wait_s));
+  if (desk.options.json)
+    print_json(json_of_match(match));
+  else
+    fmt::print(std::cout, "{}\n", to_string(match.tuple));
+}
+
+struct TakeOptions {
+  std::string form;
+  double wait_s = 0;
+  std::uint32_t count = 1;
+  bool yes = false;
+};
+
+bool is_confirmed(Desk& desk, const Template& form, std::uint32_t count) {
+  if (::isatty(STDIN_FILENO) == 0)
+    throw Error(ErrorCode::kInvalidArgument,
+                "take removes tuples for good, and there is no terminal to ask at; add --yes if "
+                "that is what you want");
+  const auto matching = desk.session.ask<Counted>(CountOp{form}).count;
+  fmt::print(std::cerr, "{} of space '{}' match{}. Remove up to {} for good? [y/N] ",
+             counted(matching, "tuple"), harmless(desk.session.space().name()),
+             matching == 1 ? "es" : "", count);
+  std::cerr.flush();
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+void take(Desk& desk, const TakeOptions& options) {
+  const Template form = parse_template(options.form).value_or_throw();
+  if (!options.yes && !is_confirmed(desk, form, options.count)) {
+    desk.exit_code = kExitNothing;
+    return;
+  }
+  const auto matches =
+      desk.session.space().take_many(form, options.count, duration_of(options.wait_s));
+  if (desk.options.json) {
+    json::array taken;
+    for (const Match& match : matches) taken.push_back(json_of_match(match));
+    print_json(json::object{{"taken", taken}});
+    return;
+  }
+  for (const Match& match : matches) fmt::print(std::cout, "{}\n", to_string(match.tuple));
+}
+
+// ---- put
+
+struct PutOptions {
+  std::string tuple;
+  std::int32_t priority = 0;
+  std::optional<double> ttl_s;
+  std::uint32_t max_attempts = 0;
+};
+
+void put(Desk& desk, const PutOptions& options) {
+  NewTuple tuple{parse_tuple(options.tuple).value_or_throw(), {}};
+  tuple.attributes.priority = options.priority;
+  tuple.attributes.max_attempts = options.max_attempts;
+  if (options.ttl_s) tuple.attributes.ttl = duration_of(*options.ttl_s);
+  const TupleId id = desk.session.ask<PutDone>(PutOp{{std::move(tuple)}}).first;
+  if (desk.options.json)
+    print_json(json::object{{"id", id.value}});
+  else
+    fmt::print(std::cout, "{}\n", id.value);
+}
+
+void add_form(CLI::App& command, std::string& form) {
+  command.add_option("TEMPLATE", form, R"(such as '("task", ?int, ?)'; see space-admin --help)")
+      ->required();
+}
+
+}  // namespace
+
+void add_tuples(CLI::App& app, Desk& desk) {
+  CLI::App* command =
+      app.add_subcommand("tuples", "list tuples in the order in which they were put");
+  auto options = std::make_shared<ListOptions>();
+  command->add_option("TEMPLATE", options->form,
+                      R"(only those that match, such as '("task", ?int, ?)')");
+  command->add_option("--limit", options->limit, "how many at most")
+      ->type_name("N")
+      ->check(CLI::Range(1U, 1'000'000U))
+      ->capture_default_str();
+  command->add_option("--after", options->after, "only those with a higher id")->type_name("ID");
+  command->add_option("--state", options->state, "ready, reserved, started or dead")
+      ->type_name("STATE")
+      ->check(CLI::IsMember({"ready", "reserved", "started", "dead"}));
+  command->callback([&desk, options] { show_tuples(desk, *options); });
+}
+
+void add_count(CLI::App& app, Desk& desk) {
+  CLI::App* command = app.add_subcommand("count", "how many ready tuples match");
+  auto form = std::make_shared<std::string>();
+  add_form(*command, *form);
+  command->callback([&desk, form] { show_count(desk, *form); });
+}
+
+void add_read(CLI::App& app, Desk& desk) {
+  CLI::App* command = app.add_subcommand("read", "show the first tuple that matches; it stays");
+  auto form = std::make_shared<std::string>();
+  auto wait_s = std::make_shared<double>(0);
+  add_form(*command, *form);
+  command->add_option("--wait", *wait_s, "wait so long for a match")
+      ->type_name("SECONDS")
+      ->capture_default_str();
+  command->callback([&desk, form, wait_s] { show_read(desk, *form, *wait_s); });
+}
+
+void add_take(CLI::App& app, Desk& desk) {
+  CLI::App* command = app.add_subcommand("take", "remove tuples that match, and show them");
+  auto options = std::make_shared<TakeOptions>();
+  add_form(*command, options->form);
+  command->add_option("--wait", options->wait_s, "wait so long for a match")
+      ->type_name("SECONDS")
+      ->capture_default_str();
+  command->add_option("--count", options->count, "how many at most")
+      ->type_name("N")
+      ->check(CLI::Range(1U, 100'000U))
+      ->capture_default_str();
+  command->add_flag("--yes", options->yes, "do not ask whether it is meant");
+  command->callback([&desk, options] { take(desk, *options); });
+}
+
+void add_put(CLI::App& app, Desk& desk) {
+  CLI::App* command = app.add_subcommand("put", "put a tuple, and show its id");
+  auto options = std::make_shared<PutOptions>();
+  command->add_option("TUPLE", options->tuple, R"(such as '("greeting", 17, [true, nil])')")
+      ->required();
+  command->add_option("--priority", options->priority, "higher is handed out first")
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_option("--ttl", options->ttl_s, "gone after so long")->type_name("SECONDS");
+  command->add_option("--max-attempts", options->max_attempts, "dead after so many; 0: never")
+      ->type_name("N")
+      ->capture_default_str();
+  command->callback([&desk, options] { put(desk, *options); });
+}
+
+}  // namespace linden::admin
