@@ -21,6 +21,7 @@ KINDS = [
     ("ours", r"(api|space|workers|launchers|python|tests)/"),
     ("asio", r"boost/asio"),
     ("containers", r"boost/(unordered|container|intrusive|multi_index|heap|functional|core/span)"),
+    ("json", r"boost/json"),
     ("boost", r"boost/"),
     ("protobuf", r"google/protobuf/"),
     ("rocksdb", r"rocksdb/"),
@@ -72,7 +73,7 @@ LAYERS = {
         "api/wire",
         "api/model",
     ),
-    "space/admin": layer("public generated iovec posix options log", "space/admin"),
+    "space/admin": layer("public generated iovec posix options log json", "space/admin"),
     "workers/cpp": layer("public generated tbb options log", "workers/cpp"),
     "python/bindings": layer("public generated iovec posix pybind11", "python/bindings"),
 }
