@@ -70,15 +70,15 @@ class AsyncResult(AwaitableFuture):
 
     # ---- filled by the source
 
-    def store_result(self, number: int, fields: Sequence[Any]) -> None:
+    def store_result(self, number: int, fields: Sequence[Any]) -> bool:
         """For the source only."""
-        self._store(self._position(number), fields)
+        return self.store(self._position(number), fields)
 
-    def _store(self, position: int, fields: Sequence[Any]) -> None:
+    def store(self, position: int, fields: Sequence[Any]) -> bool:
+        """For the source only: the result of the task at `position`; whether all are here."""
         if position not in self._raw:
             self._raw[position] = (fields, time.time())
-        if self._all_here():
-            self._complete()
+        return self._all_here()
 
     def store_output(self, number: int, id: int, stream: str, text: str) -> None:
         """For the source only."""
@@ -89,7 +89,7 @@ class AsyncResult(AwaitableFuture):
         if self._error is None and not self._all_here():
             self._error = error
             self._source.forget(self._numbers())
-        self._complete()
+        self.complete()
 
     def _position(self, number: int) -> int:
         return number - self._tasks.start  # type: ignore[union-attr]
@@ -100,7 +100,8 @@ class AsyncResult(AwaitableFuture):
     def _all_here(self) -> bool:
         return len(self._raw) >= len(self._tasks)
 
-    def _complete(self) -> None:
+    def complete(self) -> None:
+        """For the source only: resolve the future, which runs callbacks."""
         try:
             if not Future.done(self):
                 self.set_result(None)
@@ -108,7 +109,8 @@ class AsyncResult(AwaitableFuture):
             return
 
     def _is_complete(self) -> bool:
-        return Future.done(self)
+        # Not just Future.done: Ctrl-C may have kept the last result from completing the future.
+        return self._all_here() or self._error is not None
 
     # ---- waiting
 
@@ -121,7 +123,7 @@ class AsyncResult(AwaitableFuture):
         limit = _limit(timeout)
         if return_when is not None:
             return self._wait_when(limit, return_when)
-        return Future.done(self) or self._source.wait_until(self._is_complete, limit)
+        return self._source.wait_until(self._is_complete, limit)
 
     def _wait_when(self, limit: float | None, return_when: str) -> tuple[set[AsyncResult], set[AsyncResult]]:
         if return_when == ALL_COMPLETED:
@@ -142,8 +144,10 @@ class AsyncResult(AwaitableFuture):
 
     def done(self) -> bool:
         """Whether all results are here."""
-        if not Future.done(self):
+        if not self._is_complete():
             self._source.poll()
+        if self._is_complete():
+            self.complete()
         return Future.done(self)
 
     def successful(self) -> bool:
@@ -167,7 +171,7 @@ class AsyncResult(AwaitableFuture):
     def add_done_callback(self, fn: Callable[[Future[Any]], Any]) -> None:
         """Call `fn(self)` once all results are here, in whatever thread stores the last one."""
         super().add_done_callback(fn)
-        if not Future.done(self):
+        if not self.done():
             self._source.nudge(urgent=True)
 
     # ---- results
@@ -187,7 +191,7 @@ class AsyncResult(AwaitableFuture):
             self._wait_when(limit, return_when)
             if not self._is_complete() and self._has_failure():
                 raise self._failures()[0]
-        if not (Future.done(self) or self._source.wait_until(self._is_complete, limit)):
+        if not self._source.wait_until(self._is_complete, limit):
             raise TimeoutError(f"{self._name}: {self.progress} of {len(self)} done within {timeout:g} s")
         if self._error is not None:
             raise self._error
@@ -283,7 +287,7 @@ class AsyncResult(AwaitableFuture):
     @property
     def progress(self) -> int:
         """How many results are here."""
-        if not Future.done(self):
+        if not self._is_complete():
             self._source.poll()
         return len(self._raw)
 

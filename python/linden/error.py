@@ -10,6 +10,8 @@ import builtins
 import pickle
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, NoReturn
 
 from .errors import *  # noqa: F403  (one module has every error)
@@ -178,15 +180,10 @@ def make_remote_error(
     if original is None:
         known = getattr(builtins, ename, None)
         kind = known if isinstance(known, type) and issubclass(known, Exception) else Exception
-        cls = _remote_class(kind)
-        arguments: tuple[Any, ...] = (evalue,)
+        error = _construct(_remote_class(kind), (evalue,))
     else:
-        cls = _remote_class(type(original))
-        arguments = original.args
-    error = _construct(cls, arguments)
-    if original is not None:
-        error.__dict__.update(original.__dict__)
-        error.original = original
+        error = _construct(_remote_class(type(original)), original.args)
+        _copy_state(original, error)
     error._describe(ename, evalue, traceback, engine_info)
     if traceback:
         error.__notes__ = [f"\nTraceback on the engine:\n{traceback}"]
@@ -194,17 +191,26 @@ def make_remote_error(
 
 
 def _construct(cls: type[RemoteError], arguments: tuple[Any, ...]) -> RemoteError:
-    # The original type's own fields (errno, say) are set by its __new__ or __init__ from the arguments.
+    # Without __init__: that of the original type has run already where it was unpickled, and may want other arguments.
     try:
-        error = cls.__new__(cls, *arguments)
-        for base in cls.__mro__:
-            if not issubclass(base, KernelError) and base.__init__ is not object.__init__:
-                base.__init__(error, *arguments)
-                break
-    except Exception:  # noqa: BLE001  (any constructor of a user may be run here)
+        error = cls.__new__(cls)
+    except Exception:  # noqa: BLE001  (__new__ may be the user's)
         error = RemoteError.__new__(RemoteError)
     error.args = arguments
     return error
+
+
+def _copy_state(original: BaseException, error: RemoteError) -> None:
+    """What is known of `original`: its attributes, and the fields of builtin types, such as errno."""
+    for base in type(original).__mro__:
+        if base in (BaseException, object) or not issubclass(type(error), base):
+            continue
+        for name, member in vars(base).items():
+            if isinstance(member, (MemberDescriptorType, GetSetDescriptorType)) and not name.startswith("__"):
+                with suppress(AttributeError, TypeError):
+                    setattr(error, name, getattr(original, name))
+    error.__dict__.update(original.__dict__)
+    error.original = original
 
 
 def _load_exception(pickled: bytes | None) -> BaseException | None:

@@ -88,7 +88,8 @@ class Fetcher:
             return
         error = future.exception()
         if error is None:
-            result._store(position, future.result())
+            if result.store(position, future.result()):
+                result.complete()
         elif not isinstance(error, (Cancelled, NoMatch)):
             result.fail(error)
         with self._arrival:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from . import farm
@@ -79,7 +78,7 @@ class AsyncMapResult(AsyncResult):
         """There will be no further task."""
         self._growing = False
         if self._all_here():
-            self._complete()
+            self.complete()
 
     @property
     def in_flight(self) -> int:
@@ -95,15 +94,15 @@ class AsyncMapResult(AsyncResult):
     def _position(self, number: int) -> int:
         return self._positions[number]
 
-    def _store(self, position: int, fields: Sequence[Any]) -> None:
+    def store(self, position: int, fields: Sequence[Any]) -> bool:
+        """For the source only."""
         if position not in self._raw:
             self._raw[position] = (fields, time.time())
             self._arrived.append(position)
             self._items_here += self.size_of(position)
         if self.on_result is not None:
             self.on_result(position, fields)
-        if self._all_here():
-            self._complete()
+        return self._all_here()
 
     def _all_here(self) -> bool:
         return not self._growing and len(self._raw) >= len(self._numbers_list)
@@ -113,7 +112,7 @@ class AsyncMapResult(AsyncResult):
     @property
     def progress(self) -> int:
         """How many items are here."""
-        if not Future.done(self):
+        if not self._is_complete():
             self._source.poll()
         return self._items_here
 

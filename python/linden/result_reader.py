@@ -33,8 +33,12 @@ _FOREVER_S = 3600.0
 class TaskGroup(Protocol):
     """What waits for results: an AsyncResult."""
 
-    def store_result(self, number: int, fields: Sequence[Any]) -> None:
-        """The result of task `number` has come.  May be called twice."""
+    def store_result(self, number: int, fields: Sequence[Any]) -> bool:
+        """The result of task `number` has come; whether it was the last one.  May be called twice; must not wait."""
+        ...
+
+    def complete(self) -> None:
+        """All results are here: time for callbacks, which may wait for other results."""
 
     def store_output(self, number: int, id: int, stream: str, text: str) -> None:
         """The task has printed something.  May be called twice with the same `id`."""
@@ -159,10 +163,13 @@ class ResultReader:
             group = outstanding.get(number)
             if group is not None:
                 if fields[0] == "result":
-                    group.store_result(number, fields)
+                    is_last = group.store_result(number, fields)
                     outstanding.pop(number, None)
-                else:
-                    group.store_output(number, handout.id, fields[3], fields[5])
+                    inbox.popleft()
+                    if is_last:
+                        group.complete()
+                    continue
+                group.store_output(number, handout.id, fields[3], fields[5])
             inbox.popleft()
 
     def _follow(self, done: Callable[[], bool], remaining: float | None) -> None:

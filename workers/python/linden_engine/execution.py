@@ -57,7 +57,6 @@ class IPythonShell:
 
         config = Config()
         config.HistoryManager.enabled = False
-        config.InteractiveShell.colors = "NoColor"
         config.InteractiveShell.autocall = 0
         before = set(namespace.names)
         self._shell: Any = _shell_class().instance(config=config, user_module=namespace.module, user_ns=namespace.names)
