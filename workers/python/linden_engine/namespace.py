@@ -9,7 +9,7 @@ ipyparallel it also sees the names of the engine's namespace, which win over wha
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from opcode import opmap
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, cast
@@ -64,9 +64,9 @@ class Namespace:
         adopted.__doc__ = function.__doc__
         return adopted
 
-    def keep(self, names: set[str]) -> None:
+    def keep(self, names: Iterable[str]) -> None:
         """These names do not belong to users; `clear` leaves them."""
-        self._kept |= names
+        self._kept.update(names)
 
     def clear(self) -> None:
         """Forget all names."""
