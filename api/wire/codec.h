@@ -1,5 +1,5 @@
-// api/wire/codec.h: messages to frames and back.  Pure; the only file that knows the protobuf
-// classes is codec.cpp.
+// api/wire/codec.h: messages to frames and back.  Pure; only encoder.cpp and decoder.cpp know the
+// protobuf classes.
 //
 // Tuples and templates are not taken apart: their heads and attachments are attachments of the
 // frame, and the protobuf message says how many belong to each (docs/decisions/ tells why).
@@ -15,12 +15,15 @@
 
 namespace linden::wire {
 
-// Appends one frame.  Never fails: what is too large for the peer is refused there.  Reuses its
-// memory from call to call, so keep one per connection.
+// Appends one frame.  Throws Error kLimitExceeded, and appends nothing, if the frame would have
+// more than frame_bytes_max bytes or kFrameAttachmentsMax attachments: the peer would hang up on
+// it. Reuses its memory from call to call, so keep one per connection.
 class Encoder {
  public:
   Encoder();
   ~Encoder();
+  // What the peer takes (Welcome::frame_bytes_max); without it, what a frame can say of itself.
+  void set_frame_bytes_max(std::uint32_t bytes);
   void encode(const ClientMessage& message, WriteBuffer& out);
   void encode(const ServerMessage& message, WriteBuffer& out);
   // The same without making a ServerMessage first; these are the hot ones.

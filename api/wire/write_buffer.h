@@ -17,6 +17,8 @@ namespace linden::wire {
 class WriteBuffer {
  public:
   static constexpr std::size_t kShareBytesMin = 4096;
+  // A run that has this many bytes is not made longer, so that growing it copies little.
+  static constexpr std::size_t kRunBytes = 256 * 1024;
 
   void append(std::string_view bytes);
   void append(const Bytes& bytes);
@@ -38,8 +40,16 @@ class WriteBuffer {
   struct Piece {
     std::string run;  // used if `shared` is empty
     Bytes shared;
+    [[nodiscard]] std::string_view view() const noexcept {
+      return shared.empty() ? std::string_view(run) : shared.view();
+    }
   };
+  // The run at the end, with room for `count` more bytes.
+  std::string& run_for(std::size_t count);
+  void drop_front();
+
   std::deque<Piece> pieces_;
+  std::string spare_;             // the memory of the last run, for the next one
   std::size_t front_offset_ = 0;  // of the first piece: consumed already
   std::size_t size_ = 0;
 };

@@ -1,0 +1,589 @@
+// api/wire/decoder.cpp: frames to messages.  Whatever comes from outside is checked here; what is
+// wrong is remembered and reading goes on with empty values, so that each reader stays a straight
+// line and decode() asks once at its end.
+#include <google/protobuf/arena.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include <linden/wire/v1/message.pb.h>
+
+#include "api/wire/codec.h"
+
+namespace linden::wire {
+
+namespace pb = linden::wire::v1;
+
+namespace {
+
+constexpr std::size_t kArenaBlockBytes = 16 * 1024;
+
+// Hands out the attachments of a frame in order and remembers the first thing that was wrong.
+class Source {
+ public:
+  Source(const Frame& frame, const FrameReader& reader) : frame_(frame), reader_(reader) {}
+
+  void fail(std::string what) {
+    if (failure_.empty()) failure_ = std::move(what);
+  }
+  [[nodiscard]] bool failed() const { return !failure_.empty(); }
+  [[nodiscard]] const std::string& failure() const { return failure_; }
+  [[nodiscard]] std::size_t attachments_left() const { return frame_.attachments.size() - used_; }
+
+  // `count` attachments as a Tuple or Template.
+  template <class Row>
+  Row take(std::size_t count, const char* what) {
+    if (failed()) return {};
+    if (count == 0 || count > attachments_left()) {
+      fail(std::string(what) + " of " + std::to_string(count) + " attachments, but the frame has " +
+           std::to_string(attachments_left()) + " left");
+      return {};
+    }
+    const auto head = frame_.attachments[used_];
+    std::vector<Bytes> rest;
+    for (std::size_t i = 1; i < count; ++i)
+      rest.push_back(reader_.keep(frame_.attachments[used_ + i]));
+    used_ += count;
+    auto row = Row::decode(head, std::move(rest));
+    if (!row) {
+      fail(std::string(what) + ": " + row.error().message);
+      return {};
+    }
+    return std::move(*row);
+  }
+
+ private:
+  const Frame& frame_;
+  const FrameReader& reader_;
+  std::size_t used_ = 0;
+  std::string failure_;
+};
+
+// A column as operation.proto explains it.
+template <class Entry>
+class Column {
+ public:
+  template <class Field>
+  Column(const Field& field, std::size_t count, Entry usual, Source& source, const char* name)
+      : data_(field.data()), size_(static_cast<std::size_t>(field.size())), usual_(usual) {
+    if (size_ > 1 && size_ != count) {
+      source.fail(std::string("column ") + name + " has " + std::to_string(size_) +
+                  " entries for " + std::to_string(count) + " rows");
+      size_ = 0;
+    }
+  }
+  [[nodiscard]] Entry operator[](std::size_t i) const {
+    return size_ == 0 ? usual_ : data_[size_ == 1 ? 0 : i];
+  }
+
+ private:
+  const Entry* data_;
+  std::size_t size_;
+  Entry usual_;
+};
+
+// No more rows than attachments can hold, so that a count alone takes no memory.
+std::size_t checked_count(std::size_t count, std::size_t most, Source& source, const char* what) {
+  if (count <= most) return count;
+  source.fail(std::to_string(count) + " " + what + " announced, but the frame can hold at most " +
+              std::to_string(most));
+  return 0;
+}
+
+template <class Number>
+Number checked_enum(int number, Number highest, Source& source, const char* what) {
+  if (number >= 0 && number <= static_cast<int>(highest)) return static_cast<Number>(number);
+  source.fail(std::string("unknown ") + what + " " + std::to_string(number));
+  return highest;
+}
+
+std::vector<NewTuple> read_new_tuples(const pb::NewTuples& from, Source& source) {
+  const auto count = checked_count(from.count(), source.attachments_left(), source, "tuples");
+  const Column<std::uint32_t> attachments(from.attachments(), count, 1, source, "attachments");
+  const Column<std::int32_t> priority(from.priority(), count, 0, source, "priority");
+  const Column<std::uint64_t> ttl(from.ttl_us(), count, 0, source, "ttl_us");
+  const Column<std::uint32_t> max_attempts(from.max_attempts(), count, 0, source, "max_attempts");
+  const Column<std::uint32_t> will(from.will_attachments(), count, 0, source, "will_attachments");
+  const auto sessions = static_cast<std::size_t>(from.lives_with_size());
+  if (sessions != 0 && sessions != 2 && sessions != 2 * count)
+    source.fail("column lives_with is no row of pairs");
+  std::vector<NewTuple> tuples;
+  tuples.reserve(count);
+  for (std::size_t i = 0; i < count && !source.failed(); ++i) {
+    NewTuple& one = tuples.emplace_back();
+    one.tuple = source.take<Tuple>(attachments[i], "tuple");
+    one.attributes.priority = priority[i];
+    if (ttl[i] != 0) {
+      constexpr auto kLongest = static_cast<std::uint64_t>(kForever.count());
+      one.attributes.ttl = Duration(static_cast<std::int64_t>(std::min(ttl[i], kLongest)));
+    }
+    one.attributes.max_attempts = max_attempts[i];
+    if (will[i] != 0) one.attributes.will = source.take<Tuple>(will[i], "will");
+    if (sessions == 0) continue;
+    const int at = sessions == 2 ? 0 : static_cast<int>(2 * i);
+    const SessionId session{from.lives_with(at), from.lives_with(at + 1)};
+    if (!session.is_none()) one.attributes.lives_with = session;
+  }
+  return tuples;
+}
+
+std::vector<Template> read_templates(const pb::Templates& from, Source& source) {
+  const auto count = checked_count(from.count(), source.attachments_left(), source, "templates");
+  const Column<std::uint32_t> attachments(from.attachments(), count, 1, source, "attachments");
+  std::vector<Template> templates;
+  templates.reserve(count);
+  for (std::size_t i = 0; i < count && !source.failed(); ++i) {
+    templates.push_back(source.take<Template>(attachments[i], "template"));
+  }
+  return templates;
+}
+
+template <class Deltas>
+std::vector<TupleId> read_ids(const Deltas& deltas) {
+  std::vector<TupleId> ids;
+  ids.reserve(static_cast<std::size_t>(deltas.size()));
+  std::uint64_t id = 0;
+  for (const auto delta : deltas) {
+    id += static_cast<std::uint64_t>(delta);
+    ids.push_back({id});
+  }
+  return ids;
+}
+
+std::vector<Token> read_tokens(const pb::Tokens& from, Source& source) {
+  const auto ids = read_ids(from.tuple_delta());
+  const Column<std::uint32_t> attempt(from.attempt(), ids.size(), 0, source, "attempt");
+  std::vector<Token> tokens;
+  tokens.reserve(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) tokens.push_back({ids[i], attempt[i]});
+  return tokens;
+}
+
+std::vector<Handout> read_handouts(const pb::Handouts& from, Source& source) {
+  const auto ids = read_ids(from.tuple_delta());
+  const Column<std::uint32_t> attempt(from.attempt(), ids.size(), 0, source, "attempt");
+  const Column<std::uint32_t> index(from.template_index(), ids.size(), 0, source, "template_index");
+  const Column<bool> started(from.started(), ids.size(), false, source, "started");
+  const Column<std::uint32_t> attachments(from.attachments(), ids.size(), 1, source, "attachments");
+  std::vector<Handout> tuples;
+  if (ids.size() > source.attachments_left()) source.fail("more tuples than attachments");
+  tuples.reserve(source.failed() ? 0 : ids.size());
+  for (std::size_t i = 0; i < ids.size() && !source.failed(); ++i) {
+    tuples.push_back(
+        {ids[i], attempt[i], index[i], started[i], source.take<Tuple>(attachments[i], "tuple")});
+  }
+  return tuples;
+}
+
+// A newer peer may know more codes than we do.
+ErrorCode read_code(std::uint32_t number) {
+  constexpr auto kLast = static_cast<std::uint32_t>(ErrorCode::kInternal);
+  return number <= kLast ? static_cast<ErrorCode>(number) : ErrorCode::kInternal;
+}
+
+Refused read_refused(const pb::Refused& from) {
+  return {read_code(static_cast<std::uint32_t>(from.code())), from.message()};
+}
+
+// ---- Operations ----
+
+TakeOp read_take(const pb::TakeOp& from, Source& source) {
+  TakeOp take;
+  take.mode = checked_enum(from.mode(), TakeMode::kReserve, source, "take mode");
+  take.templates = read_templates(from.templates(), source);
+  take.count_max = from.count_max();
+  take.timeout = Duration(from.timeout_us());
+  if (take.mode == TakeMode::kReserve) take.lease = Duration(from.lease_us());
+  return take;
+}
+
+StreamOp read_stream(const pb::StreamOp& from, Source& source) {
+  StreamOp stream;
+  stream.mode = checked_enum(from.mode(), TakeMode::kReserve, source, "take mode");
+  stream.templates = read_templates(from.templates(), source);
+  stream.credit = from.credit();
+  if (stream.mode == TakeMode::kReserve) stream.lease = Duration(from.lease_us());
+  stream.after = {from.after()};
+  stream.held = read_ids(from.held_delta());
+  return stream;
+}
+
+FinishOp read_finish(const pb::FinishOp& from, Source& source) {
+  FinishOp finish;
+  auto tokens = read_tokens(from.tokens(), source);
+  finish.started = read_tokens(from.started(), source);
+  auto puts = read_new_tuples(from.puts(), source);
+  // Each item has a token or puts.
+  const auto count = checked_count(from.count(), tokens.size() + puts.size(), source, "items");
+  const Column<bool> without_token(from.without_token(), count, false, source, "without_token");
+  const Column<std::uint32_t> put_count(from.put_count(), count, 0, source, "put_count");
+  finish.items.reserve(count);
+  std::size_t token = 0;
+  std::size_t put = 0;
+  for (std::size_t i = 0; i < count && !source.failed(); ++i) {
+    FinishItem& item = finish.items.emplace_back();
+    if (!without_token[i]) {
+      if (token == tokens.size()) {
+        source.fail("fewer tokens than items need");
+        break;
+      }
+      item.token = tokens[token++];
+    }
+    if (put_count[i] > puts.size() - put) {
+      source.fail("fewer puts than items need");
+      break;
+    }
+    for (std::uint32_t n = 0; n < put_count[i]; ++n) item.puts.push_back(std::move(puts[put++]));
+    if (!item.token && item.puts.empty()) source.fail("an item with neither token nor puts");
+  }
+  if (!source.failed() && (token != tokens.size() || put != puts.size()))
+    source.fail("tokens or puts that belong to no item");
+  return finish;
+}
+
+ReleaseOp read_release(const pb::ReleaseOp& from, Source& source) {
+  const auto tokens = read_tokens(from.tokens(), source);
+  const Column<bool> not_started(from.not_started(), tokens.size(), false, source, "not_started");
+  ReleaseOp release;
+  release.items.reserve(tokens.size());
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    release.items.push_back({tokens[i], !not_started[i]});
+  return release;
+}
+
+ListOp read_list(const pb::ListOp& from, Source& source) {
+  ListOp list;
+  if (from.attachments() != 0) list.form = source.take<Template>(from.attachments(), "template");
+  list.after = {from.after()};
+  list.limit = from.limit();
+  list.all_states = from.all_states();
+  return list;
+}
+
+Operation read_operation(const pb::Request& from, Source& source) {
+  switch (from.operation_case()) {
+    case pb::Request::kPut:
+      return PutOp{read_new_tuples(from.put().tuples(), source)};
+    case pb::Request::kTake:
+      return read_take(from.take(), source);
+    case pb::Request::kStream:
+      return read_stream(from.stream(), source);
+    case pb::Request::kAck:
+      return AckOp{{from.ack().stream()}, from.ack().delivered()};
+    case pb::Request::kCredit:
+      return CreditOp{{from.credit().stream()}, from.credit().credit()};
+    case pb::Request::kCancel:
+      return CancelOp{{from.cancel().target()}};
+    case pb::Request::kFinish:
+      return read_finish(from.finish(), source);
+    case pb::Request::kRelease:
+      return read_release(from.release(), source);
+    case pb::Request::kCount:
+      return CountOp{source.take<Template>(from.count().attachments(), "template")};
+    case pb::Request::kList:
+      return read_list(from.list(), source);
+    case pb::Request::kSummarize:
+      return SummarizeOp{from.summarize().first_fields(), from.summarize().groups_max()};
+    case pb::Request::kListSessions:
+      return ListSessionsOp{};
+    case pb::Request::OPERATION_NOT_SET:
+      break;
+  }
+  source.fail("a request without an operation, or with one of a newer protocol");
+  return ListSessionsOp{};
+}
+
+std::optional<std::uint8_t> read_durability(std::uint32_t plus_one, Source& source) {
+  if (plus_one == 0) return std::nullopt;
+  if (plus_one > 255) {
+    source.fail("unknown durability " + std::to_string(plus_one - 1));
+    return std::nullopt;
+  }
+  return static_cast<std::uint8_t>(plus_one - 1);
+}
+
+ServerOperation read_server_operation(const pb::ServerRequest& from, Source& source) {
+  switch (from.operation_case()) {
+    case pb::ServerRequest::kOpenSpace:
+      return OpenSpaceOp{from.open_space().name(), from.open_space().create(),
+                         read_durability(from.open_space().durability_plus_one(), source),
+                         read_new_tuples(from.open_space().initial(), source)};
+    case pb::ServerRequest::kDropSpace:
+      return DropSpaceOp{from.drop_space().name()};
+    case pb::ServerRequest::kListSpaces:
+      return ListSpacesOp{};
+    case pb::ServerRequest::kServerStatus:
+      return ServerStatusOp{};
+    case pb::ServerRequest::OPERATION_NOT_SET:
+      break;
+  }
+  source.fail("a server request without an operation, or with one of a newer protocol");
+  return ListSpacesOp{};
+}
+
+Hello read_hello(const pb::Hello& from) {
+  Hello hello;
+  hello.protocol = from.protocol();
+  hello.session = {from.session_high(), from.session_low()};
+  hello.resume = from.resume();
+  hello.absent = Duration(from.absent_us());
+  hello.name = from.name();
+  hello.hold = Duration(from.hold_us());
+  hello.memory = Duration(from.memory_us());
+  hello.acknowledged = {from.acknowledged()};
+  return hello;
+}
+
+// ---- Answers ----
+
+FinishDone read_finish_done(const pb::FinishDone& from, Source& source) {
+  // The count may stand alone, so it is bounded here.
+  const auto count = checked_count(from.count(), kFrameAttachmentsMax, source, "codes");
+  const Column<std::uint32_t> code(from.code(), count, 0, source, "code");
+  FinishDone done;
+  done.codes.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) done.codes.push_back(read_code(code[i]));
+  return done;
+}
+
+Listed read_listed(const pb::Listed& from, Source& source) {
+  Listed listed;
+  for (const auto& row : from.tuples()) {
+    ListedTuple& one = listed.tuples.emplace_back();
+    one.id = {row.id()};
+    one.state = checked_enum(row.state(), TupleState::kDead, source, "tuple state");
+    one.attempt = row.attempt();
+    one.priority = row.priority();
+    one.holder = {row.holder_high(), row.holder_low()};
+    if (row.has_expires_in_us()) one.expires_in = Duration(row.expires_in_us());
+    one.tuple = source.take<Tuple>(row.attachments(), "tuple");
+  }
+  listed.more = from.more();
+  return listed;
+}
+
+Summary read_summary(const pb::Summary& from, Source& source) {
+  Summary summary;
+  for (const auto& row : from.groups()) {
+    SummaryGroup& group = summary.groups.emplace_back();
+    group.arity = row.arity();
+    group.first_fields = source.take<Tuple>(row.attachments(), "group").values();
+    group.ready = row.ready();
+    group.reserved = row.reserved();
+    group.started = row.started();
+    group.dead = row.dead();
+    group.bytes = row.bytes();
+  }
+  summary.tuples = from.tuples();
+  summary.waiters = from.waiters();
+  summary.streams = from.streams();
+  summary.more = from.more();
+  return summary;
+}
+
+SessionsListed read_sessions(const pb::SessionsListed& from) {
+  SessionsListed listed;
+  for (const auto& row : from.sessions()) {
+    listed.sessions.push_back({{row.id_high(), row.id_low()},
+                               row.name(),
+                               row.connected(),
+                               Duration(row.silent_for_us()),
+                               row.held(),
+                               row.waiting()});
+  }
+  return listed;
+}
+
+SpacesListed read_spaces(const pb::SpacesListed& from) {
+  SpacesListed listed;
+  for (const auto& row : from.spaces()) {
+    listed.spaces.push_back({{row.number()},
+                             row.name(),
+                             static_cast<std::uint8_t>(row.durability()),
+                             row.tuples(),
+                             row.ready(),
+                             row.reserved(),
+                             row.dead(),
+                             row.waiters(),
+                             row.bytes()});
+  }
+  return listed;
+}
+
+ServerStatus read_status(const pb::ServerStatus& from) {
+  return {from.version(),   from.pid(),        Duration(from.up_us()),
+          from.directory(), from.durability(), from.connections(),
+          from.sessions(),  from.requests(),   from.commits()};
+}
+
+std::variant<Answer, ServerAnswer> read_answer(const pb::Reply& from, Source& source) {
+  switch (from.answer_case()) {
+    case pb::Reply::kDone:
+      return Answer(Done{});
+    case pb::Reply::kRefused:
+      return Answer(read_refused(from.refused()));
+    case pb::Reply::kPutDone:
+      return Answer(PutDone{{from.put_done().first()}, from.put_done().count()});
+    case pb::Reply::kFound:
+      return Answer(Found{read_handouts(from.found().tuples(), source)});
+    case pb::Reply::kFinishDone:
+      return Answer(read_finish_done(from.finish_done(), source));
+    case pb::Reply::kCounted:
+      return Answer(Counted{from.counted().count()});
+    case pb::Reply::kListed:
+      return Answer(read_listed(from.listed(), source));
+    case pb::Reply::kSummary:
+      return Answer(read_summary(from.summary(), source));
+    case pb::Reply::kSessionsListed:
+      return Answer(read_sessions(from.sessions_listed()));
+    case pb::Reply::kSpaceOpened:
+      return ServerAnswer(SpaceOpened{{from.space_opened().number()},
+                                      static_cast<std::uint8_t>(from.space_opened().durability()),
+                                      from.space_opened().created()});
+    case pb::Reply::kSpacesListed:
+      return ServerAnswer(read_spaces(from.spaces_listed()));
+    case pb::Reply::kServerStatus:
+      return ServerAnswer(read_status(from.server_status()));
+    case pb::Reply::ANSWER_NOT_SET:
+      break;
+  }
+  source.fail("a reply without an answer, or with one of a newer protocol");
+  return Answer(Done{});
+}
+
+Event read_event(const pb::StreamEvent& from, Source& source) {
+  switch (from.event_case()) {
+    case pb::StreamEvent::kDelivered:
+      return Delivered{read_handouts(from.delivered().tuples(), source)};
+    case pb::StreamEvent::kRecalled:
+      return Recalled{{{from.recalled().tuple()}, from.recalled().attempt()}};
+    case pb::StreamEvent::kEnded:
+      return StreamEnded{read_refused(from.ended().why())};
+    case pb::StreamEvent::EVENT_NOT_SET:
+      break;
+  }
+  source.fail("a stream event without an event, or with one of a newer protocol");
+  return Recalled{};
+}
+
+Welcome read_welcome(const pb::Welcome& from) {
+  Welcome welcome;
+  welcome.protocol = from.protocol();
+  welcome.version = from.version();
+  welcome.server = {from.server_high(), from.server_low()};
+  welcome.resumed = from.resumed();
+  welcome.heartbeat = Duration(from.heartbeat_us());
+  welcome.frame_bytes_max = from.frame_bytes_max();
+  welcome.server_pid = from.server_pid();
+  return welcome;
+}
+
+template <class Message>
+Result<Message> finished(Message&& message, const Source& source) {
+  if (source.failed())
+    return Failure{ErrorCode::kMalformed, "malformed message: " + source.failure()};
+  if (source.attachments_left() != 0) {
+    return Failure{ErrorCode::kMalformed,
+                   "malformed message: " + std::to_string(source.attachments_left()) +
+                       " attachments belong to nothing"};
+  }
+  return std::forward<Message>(message);
+}
+
+// The id of a Request or ServerRequest; 0: another kind of message.
+RequestId request_id_of(const pb::ClientMessage& from) {
+  if (from.has_request()) return {from.request().id()};
+  if (from.has_server_request()) return {from.server_request().id()};
+  return {};
+}
+
+ClientMessage read_client(const pb::ClientMessage& from, Source& source) {
+  switch (from.kind_case()) {
+    case pb::ClientMessage::kHello:
+      return read_hello(from.hello());
+    case pb::ClientMessage::kRequest:
+      return Request{{from.request().id()},
+                     {from.request().acknowledged()},
+                     {from.request().space()},
+                     read_operation(from.request(), source)};
+    case pb::ClientMessage::kServerRequest:
+      return ServerRequest{{from.server_request().id()},
+                           {from.server_request().acknowledged()},
+                           read_server_operation(from.server_request(), source)};
+    case pb::ClientMessage::kHeartbeat:
+      return Heartbeat{{from.heartbeat().acknowledged()}};
+    case pb::ClientMessage::kGoodbye:
+      return Goodbye{};
+    case pb::ClientMessage::KIND_NOT_SET:
+      break;
+  }
+  source.fail("a message of no known kind");
+  return Goodbye{};
+}
+
+ServerMessage read_server(const pb::ServerMessage& from, Source& source) {
+  switch (from.kind_case()) {
+    case pb::ServerMessage::kWelcome:
+      return read_welcome(from.welcome());
+    case pb::ServerMessage::kRejected:
+      return Rejected{read_refused(from.rejected().why())};
+    case pb::ServerMessage::kReply:
+      return Reply{{from.reply().to()}, read_answer(from.reply(), source)};
+    case pb::ServerMessage::kStreamEvent:
+      return StreamEvent{{from.stream_event().stream()}, read_event(from.stream_event(), source)};
+    case pb::ServerMessage::kHeartbeatBack:
+      return HeartbeatBack{};
+    case pb::ServerMessage::KIND_NOT_SET:
+      break;
+  }
+  source.fail("a message of no known kind");
+  return HeartbeatBack{};
+}
+
+google::protobuf::ArenaOptions arena_in(std::span<char> block) {
+  google::protobuf::ArenaOptions options;
+  options.initial_block = block.data();
+  options.initial_block_size = block.size();
+  return options;
+}
+
+}  // namespace
+
+// The arena's first block stays from message to message, so that small messages allocate nothing;
+// what one large message took is given back at once.
+struct Decoder::Memory {
+  alignas(8) std::array<char, kArenaBlockBytes> block;
+  google::protobuf::Arena arena{arena_in(block)};
+
+  template <class Ours, class Message, class Read>
+  Result<Ours> decode(const Frame& frame, const FrameReader& reader, const Read& read) {
+    Source source(frame, reader);
+    auto* message = google::protobuf::Arena::CreateMessage<Message>(&arena);
+    const std::size_t bytes = frame.message.size();
+    const bool parsed = bytes <= std::numeric_limits<int>::max() &&
+                        message->ParseFromArray(frame.message.data(), static_cast<int>(bytes));
+    if (!parsed) source.fail("its bytes are no message");
+    Ours out = parsed ? read(*message, source) : Ours();
+    arena.Reset();
+    return finished(std::move(out), source);
+  }
+};
+
+Decoder::Decoder() : memory_(std::make_unique<Memory>()) {}
+Decoder::~Decoder() = default;
+
+Result<ClientMessage> Decoder::decode_client(const Frame& frame, const FrameReader& reader) {
+  last_request_id_ = {};
+  return memory_->decode<ClientMessage, pb::ClientMessage>(
+      frame, reader, [&](const pb::ClientMessage& message, Source& source) {
+        last_request_id_ = request_id_of(message);
+        return read_client(message, source);
+      });
+}
+
+Result<ServerMessage> Decoder::decode_server(const Frame& frame, const FrameReader& reader) {
+  return memory_->decode<ServerMessage, pb::ServerMessage>(frame, reader, read_server);
+}
+
+}  // namespace linden::wire
