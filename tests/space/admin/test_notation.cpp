@@ -113,7 +113,7 @@ TEST(ParseTemplate, PointsAtWhatIsWrong) {
 }
 
 TEST(ParseTemplate, SaysWhatIsMissingAtTheEnd) {
-  EXPECT_NE(wrong("(1, 2").find("wanted a comma or ')', found the end\n  (1, 2\n        ^"),
+  EXPECT_NE(wrong("(1, 2").find("wanted a comma or ')', found the end\n  (1, 2\n       ^"),
             std::string::npos);
   EXPECT_NE(wrong(R"(("open)").find("wanted a closing \", found the end"), std::string::npos);
   EXPECT_NE(wrong("").find("wanted a row of fields in parentheses"), std::string::npos);
@@ -139,7 +139,7 @@ TEST(ParseTemplate, RefusesWrongNumbersAndEscapes) {
 
 // The place counts characters, not bytes, and control characters never reach the terminal.
 TEST(ParseTemplate, ShowsThePlaceInAForeignScript) {
-  EXPECT_NE(wrong("(\"\xC3\xA9\xC3\xA9\", x)").find("\n        ^"), std::string::npos);
+  EXPECT_NE(wrong("(\"\xC3\xA9\xC3\xA9\", x)").find("\n         ^"), std::string::npos);
   EXPECT_EQ(wrong("(\x1b[31m)").find('\x1b'), std::string::npos);
 }
 
