@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -30,3 +32,43 @@ def scratch() -> Iterator[Path]:
 def built_commands_come_first() -> None:
     """Tests start space-server and the others by name; these are the ones beside the Python that runs the tests."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+class SpaceServer:
+    """A space-server of a test's own, which can be killed and started again on the same data."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.address = f"unix:{folder / 's'}"
+        self._command = ["space-server", "--directory", str(folder / "data"), "--unix", str(folder / "s"), *options]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns once it listens."""
+        reader, writer = os.pipe()
+        self._process = subprocess.Popen([*self._command, "--ready-fd", str(writer)], pass_fds=[writer])
+        os.close(writer)
+        with os.fdopen(reader, "rb") as ready:
+            assert ready.readline(), "space-server ended before it listened"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def stop(self, with_signal: int = signal.SIGTERM) -> None:
+        if self._process is not None:
+            self._process.send_signal(with_signal)
+            self._process.wait(20)
+            self._process = None
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def space_server(scratch: Path) -> Iterator[SpaceServer]:
+    """A running server whose socket and data are in the scratch folder."""
+    server = SpaceServer(scratch)
+    server.start()
+    yield server
+    server.stop()
