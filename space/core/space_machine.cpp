@@ -1,0 +1,273 @@
+// space/core/space_machine.cpp: commands, deadlines, putting and placing tuples.
+#include "space/core/space_machine.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace linden::core {
+
+Time later(Time now, Duration duration) {
+  return duration >= kNever - now ? kNever : now + duration;
+}
+
+SpaceState::Machine::Machine(const Limits& limits)
+    : limits_(limits),
+      ready_(tuples_, limits_),
+      takers_(waiters_),
+      readers_(waiters_),
+      recall_(tuples_, sessions_, waiters_) {}
+
+// ---- Commands -----------------------------------------------------------------------------------
+
+void SpaceState::Machine::apply(Command&& command, Time now, Effects& effects) {
+  now_ = std::max(now_, now);
+  effects_ = &effects;
+  ++step_;
+  // What is heard now counts before what ends now, so that a late timer ends no live lease.
+  if (const auto* perform = std::get_if<Perform>(&command)) {
+    Session* session = sessions_.find(perform->from.session);
+    assert(session != nullptr);  // SessionAttached comes first
+    heard(*session);
+  } else if (const auto* heard_of = std::get_if<SessionHeard>(&command)) {
+    if (Session* session = sessions_.find(heard_of->session)) heard(*session);
+  } else if (const auto* attached = std::get_if<SessionAttached>(&command)) {
+    if (Session* session = sessions_.find(attached->session)) {
+      session->connected = true;
+      heard(*session);
+    }
+  }
+  settle();
+  run_deadlines();
+  std::visit([this](auto&& what) { on(std::move(what)); }, std::move(command));
+  settle();
+  run_deadlines();
+  deadlines_.shrink([this](const Due& due) { return is_current(due); });
+  effects_ = nullptr;
+}
+
+void SpaceState::Machine::on(Perform&& command) {
+  Session* session = sessions_.find(command.from.session);
+  assert(session != nullptr);
+  const RequestId request = command.from.request;
+  if (request <= session->newest && answer_again(*session, request, command.operation)) return;
+  std::visit([&](auto&& op) { operate(*session, request, std::move(op)); },
+             std::move(command.operation));
+  session->newest = std::max(session->newest, request);
+}
+
+void SpaceState::Machine::reply(const Session& session, RequestId request, Answer&& answer) {
+  effects_->messages.push_back(Reply{{session.id, request}, std::move(answer)});
+}
+
+void SpaceState::Machine::refuse(const Session& session, RequestId request, ErrorCode code,
+                                 std::string message) {
+  reply(session, request, Refused{code, std::move(message)});
+}
+
+void SpaceState::Machine::settle() {
+  while (!wills_.empty() || !refills_.empty()) {
+    // Wills first: they belong to the step itself.
+    std::vector<NewTuple> wills = std::exchange(wills_, {});
+    if (!wills.empty()) add_tuples(std::move(wills));
+    const auto refills = std::exchange(refills_, {});
+    for (const auto& [slot, number] : refills) {
+      if (waiters_[slot].number == number) refill(slot);
+    }
+  }
+  const auto tries = std::exchange(recall_tries_, {});
+  for (const auto& [slot, number] : tries) {
+    if (waiters_[slot].number == number) try_recall(slot);
+  }
+}
+
+// ---- Deadlines ----------------------------------------------------------------------------------
+
+void SpaceState::Machine::run_deadlines() {
+  while (deadlines_.next() <= now_) {
+    on_due(deadlines_.pop());
+    settle();
+  }
+}
+
+bool SpaceState::Machine::is_current(const Due& due) const {
+  switch (due.kind) {
+    case DueKind::kTuple:
+      return tuples_.find(TupleId{due.key}) != kNoSlot;
+    case DueKind::kWaiter:
+      return waiters_[due.slot].number == due.key;
+    case DueKind::kSession: {
+      const Session& session = sessions_.at(due.slot);
+      return session.number == due.key && session.armed_at == due.at;
+    }
+  }
+  return false;
+}
+
+void SpaceState::Machine::on_due(const Due& due) {
+  if (!is_current(due)) return;
+  switch (due.kind) {
+    case DueKind::kTuple:
+      tuple_due(tuples_.find(TupleId{due.key}));
+      return;
+    case DueKind::kWaiter:
+      expire_waiter(due.slot);
+      return;
+    case DueKind::kSession:
+      sessions_.at(due.slot).armed_at = kNever;
+      session_due(sessions_.at(due.slot));
+      return;
+  }
+}
+
+void SpaceState::Machine::tuple_due(Slot slot) {
+  const Entry& entry = tuples_[slot];
+  // One that is out ends when it comes back; one that is taken has ended.
+  if (entry.state != EntryState::kReady && entry.state != EntryState::kDead) return;
+  if (entry.expires_at() <= now_) {
+    ++counts_.expired;
+    emit(TupleRemoved{entry.id});
+    remove_tuple(slot);
+  }
+}
+
+// ---- Tuples -------------------------------------------------------------------------------------
+
+std::optional<Refused> SpaceState::Machine::check(std::span<const NewTuple> tuples) const {
+  for (const NewTuple& item : tuples) {
+    const Attributes& attributes = item.attributes;
+    if (attributes.ttl && *attributes.ttl < kDurationMin) {
+      return Refused{ErrorCode::kInvalidArgument,
+                     "put: ttl is " + std::to_string(attributes.ttl->count()) +
+                         " us, the shortest is 10 ms; put it with a longer ttl or not at all"};
+    }
+    std::size_t bytes = item.tuple.byte_size();
+    if (attributes.will) bytes = std::max(bytes, attributes.will->byte_size());
+    if (bytes > limits_.tuple_bytes_max) {
+      return Refused{ErrorCode::kLimitExceeded, "put: a tuple has " + std::to_string(bytes) +
+                                                    " bytes, the limit is " +
+                                                    std::to_string(limits_.tuple_bytes_max) +
+                                                    "; split it or raise limits.tuple_bytes_max"};
+    }
+  }
+  return std::nullopt;
+}
+
+void SpaceState::Machine::operate(Session& session, RequestId request, PutOp&& op) {
+  if (op.tuples.size() > limits_.put_tuples_max) {
+    return refuse(session, request, ErrorCode::kLimitExceeded,
+                  "put: " + std::to_string(op.tuples.size()) + " tuples, the limit is " +
+                      std::to_string(limits_.put_tuples_max) +
+                      "; put them in parts or raise limits.put_tuples_max");
+  }
+  if (auto refused = check(op.tuples)) return reply(session, request, std::move(*refused));
+  if (!may_remember(session, request)) return;
+  PutDone done;
+  done.count = static_cast<std::uint32_t>(op.tuples.size());
+  done.first = add_tuples(std::move(op.tuples));
+  remember(session, request, done);
+  reply(session, request, done);
+}
+
+TupleId SpaceState::Machine::add_tuples(std::vector<NewTuple>&& tuples) {
+  const TupleId first = next_id_;
+  next_id_.value += tuples.size();
+  TupleId id = first;
+  for (NewTuple& tuple : tuples) {
+    add_tuple(id, std::move(tuple));
+    ++id.value;
+  }
+  return first;
+}
+
+void SpaceState::Machine::add_tuple(TupleId id, NewTuple&& item) {
+  Attributes& attributes = item.attributes;
+  const Time expires_at = attributes.ttl ? later(now_, *attributes.ttl) : kNever;
+  ++counts_.puts;
+  emit(TupleAdded{id, item.tuple, attributes, expires_at});
+  Session* owner = nullptr;
+  if (attributes.lives_with) {
+    owner = sessions_.find(*attributes.lives_with);
+    if (owner == nullptr || owner->over_hold) {
+      // Its owner is gone already, so it ends in the step that put it (P25).
+      emit(TupleRemoved{id});
+      if (attributes.will) wills_.push_back({std::move(*attributes.will), {}});
+      return;
+    }
+    owner->bound.insert(id);
+  }
+  counts_.bytes += item.tuple.byte_size();
+  const Slot slot = tuples_.add(id, std::move(item.tuple), std::move(attributes), expires_at);
+  deadlines_.add(expires_at, DueKind::kTuple, id.value, slot);
+  place(slot, true);
+}
+
+void SpaceState::Machine::place(Slot slot, bool fresh) {
+  encoding::split(tuples_[slot].tuple, fields_);
+  serve_readers(slot, fresh);
+  const WaitIndex::Match taker = takers_.next(fields_, tuples_[slot].exclusive);
+  if (taker.waiter == kNoSlot) {
+    ready_.add(slot, fields_);
+  } else {
+    serve_waiter(taker, slot);
+  }
+}
+
+void SpaceState::Machine::serve_readers(Slot slot, bool fresh) {
+  readers_found_.clear();
+  readers_.find_all(fields_, readers_found_);
+  for (const WaitIndex::Match& match : readers_found_) {
+    const Waiter& waiter = waiters_[match.waiter];
+    if (!waiter.stream) {
+      Found found;
+      found.tuples.push_back(show({slot, match.template_index}));
+      reply(*waiter.session, waiter.origin.request, std::move(found));
+      end_waiter(match.waiter);
+    } else if (fresh) {
+      deliver(match.waiter, {slot, match.template_index});
+    }
+  }
+}
+
+void SpaceState::Machine::set_state(Entry& entry, EntryState state) {
+  const auto count = [&](EntryState which, std::uint64_t by) {
+    if (which == EntryState::kReserved) counts_.reserved += by;
+    if (which == EntryState::kDead) counts_.dead += by;
+    if (which == EntryState::kTaken) taken_ += by;
+  };
+  count(entry.state, static_cast<std::uint64_t>(-1));
+  count(state, 1);
+  entry.state = state;
+}
+
+void SpaceState::Machine::remove_tuple(Slot slot) {
+  Entry& entry = tuples_[slot];
+  const EntryState state = entry.state;
+  set_state(entry, EntryState::kTaken);
+  if (state == EntryState::kReady) ready_.remove(slot);
+  --taken_;
+  if (state != EntryState::kTaken) counts_.bytes -= entry.tuple.byte_size();
+  if (entry.extra && entry.extra->attributes.lives_with) {
+    if (Session* owner = sessions_.find(*entry.extra->attributes.lives_with)) {
+      owner->bound.erase(entry.id);
+    }
+  }
+  tuples_.remove(slot);
+}
+
+bool SpaceState::Machine::before(Slot a, Slot b) const {
+  const Entry& left = tuples_[a];
+  const Entry& right = tuples_[b];
+  return left.priority != right.priority ? left.priority > right.priority : left.id < right.id;
+}
+
+// Out it goes, and its will, if it has one, is put in the same step.
+void SpaceState::Machine::leave_with_will(Slot slot) {
+  Entry& entry = tuples_[slot];
+  if (entry.extra && entry.extra->attributes.will) {
+    wills_.push_back({std::move(*entry.extra->attributes.will), {}});
+  }
+  emit(TupleRemoved{entry.id});
+  remove_tuple(slot);
+}
+
+}  // namespace linden::core

@@ -1,0 +1,224 @@
+// space/core/space_machine.h: the parts of a space and how they work together.
+//
+// One command is one step: it is applied, then what it set free is handed on (settle), so that
+// after every step no waiting request matches a ready tuple that it may have.
+// space_machine.cpp    commands, deadlines, putting and placing tuples
+// space_take.cpp       takes, reads, reservations and their repetition
+// space_stream.cpp     streams
+// space_finish.cpp     finish, release, the ends of leases
+// space_session.cpp    sessions come, fall silent, go
+// space_inspect.cpp    count, list, summarize, sessions, counters
+// space_restore.cpp    the durable state, out and in
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "space/core/deadline_queue.h"
+#include "space/core/recall.h"
+#include "space/core/session_table.h"
+#include "space/core/space_state.h"
+#include "space/core/template_index.h"
+#include "space/core/tuple_table.h"
+#include "space/core/wait_index.h"
+
+namespace linden::core {
+
+class SpaceState::Machine {
+ public:
+  explicit Machine(const Limits& limits);
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  void apply(Command&& command, Time now, Effects& effects);
+  [[nodiscard]] Time next_deadline() const { return deadlines_.next(); }
+  void restore(Mutation&& mutation);
+  void restored(Time now);
+  bool describe(TupleId id, std::vector<Mutation>& out) const;
+  void describe_rest(std::vector<Mutation>& out) const;
+  void visit_ids(const std::function<void(TupleId)>& visit) const;
+  [[nodiscard]] bool knows_session(SessionId id) const { return sessions_.find(id) != nullptr; }
+  [[nodiscard]] SpaceCounters counters() const;
+
+ private:
+  struct Match {
+    Slot slot = kNoSlot;
+    std::uint32_t template_index = 0;
+  };
+
+  // ---- Commands and answers
+  void on(Perform&& command);
+  void on(SessionAttached&& command);
+  void on(SessionHeard&& command);
+  void on(SessionLost&& command);
+  void on(SessionClosed&& command);
+  void on(TimePassed&&) {}
+  void operate(Session& session, RequestId request, PutOp&& op);
+  void operate(Session& session, RequestId request, TakeOp&& op);
+  void operate(Session& session, RequestId request, StreamOp&& op);
+  void operate(Session& session, RequestId request, AckOp&& op);
+  void operate(Session& session, RequestId request, CreditOp&& op);
+  void operate(Session& session, RequestId request, CancelOp&& op);
+  void operate(Session& session, RequestId request, FinishOp&& op);
+  void operate(Session& session, RequestId request, ReleaseOp&& op);
+  void operate(Session& session, RequestId request, CountOp&& op);
+  void operate(Session& session, RequestId request, ListOp&& op);
+  void operate(Session& session, RequestId request, SummarizeOp&& op);
+  void operate(Session& session, RequestId request, ListSessionsOp&& op);
+  void reply(const Session& session, RequestId request, Answer&& answer);
+  void refuse(const Session& session, RequestId request, ErrorCode code, std::string message);
+  void emit(Mutation&& mutation) { effects_->mutations.push_back(std::move(mutation)); }
+  // What the step set free: wills, streams with new credit, recalls.
+  void settle();
+
+  // ---- Deadlines
+  void run_deadlines();
+  void on_due(const Due& due);
+  [[nodiscard]] bool is_current(const Due& due) const;
+  void tuple_due(Slot slot);
+
+  // ---- Tuples
+  [[nodiscard]] std::optional<Refused> check(std::span<const NewTuple> tuples) const;
+  void add_tuple(TupleId id, NewTuple&& tuple);
+  TupleId add_tuples(std::vector<NewTuple>&& tuples);
+  // A tuple has become free: serves blocked reads, then one taker, or makes it ready.
+  // `fresh`: it was just put, so read streams are shown it too.
+  void place(Slot slot, bool fresh);
+  void serve_readers(Slot slot, bool fresh);
+  void remove_tuple(Slot slot);  // whatever its state; its holding must be gone
+  void set_state(Entry& entry, EntryState state);
+  [[nodiscard]] bool before(Slot a, Slot b) const;  // in the order of P5
+  void leave_with_will(Slot slot);
+
+  // ---- Taking
+  // Remembered answers to repeated requests; true if it was one.
+  bool answer_again(Session& session, RequestId request, const Operation& operation);
+  [[nodiscard]] Found give_again(std::vector<Slot> holdings);
+  [[nodiscard]] std::vector<Match> find_ready(std::span<const Template> templates,
+                                              std::size_t count,
+                                              TemplateIndex::Exclusive exclusive);
+  [[nodiscard]] Match best_ready(std::span<const Template> templates,
+                                 TemplateIndex::Exclusive exclusive);
+  void serve(Session& session, RequestId request, const TakeOp& op,
+             const std::vector<Match>& matches);
+  bool serve_now(Session& session, RequestId request, const TakeOp& op);
+  Handout show(const Match& match) const;
+  Handout take(Session& session, RequestId request, const Match& match, Slot stream);
+  Handout reserve(Session& session, RequestId request, const Match& match, Duration lease,
+                  Slot stream, bool started);
+  void wait(Session& session, RequestId request, TakeOp&& op);
+
+  // ---- Waiters
+  Slot add_waiter(Session& session, RequestId request, TakeMode mode,
+                  std::vector<Template>&& templates);
+  // Each answers the request and returns false if a bound is reached.
+  [[nodiscard]] bool may_wait(const Session& session, RequestId request);
+  [[nodiscard]] bool may_remember(const Session& session, RequestId request);
+  [[nodiscard]] bool check_templates(const Session& session, RequestId request,
+                                     std::span<const Template> templates);
+  void end_waiter(Slot slot);
+  void index(Slot slot);
+  void unindex(Slot slot);
+  void serve_waiter(const WaitIndex::Match& match, Slot slot);
+  void expire_waiter(Slot slot);
+  void pause(Session& session);
+  void resume(Session& session);
+  void try_again(Slot slot);
+
+  // ---- Streams
+  void attach_holdings(Slot stream, const std::vector<TupleId>& held);
+  void detach_holdings(Slot stream);
+  void deliver(Slot stream, const Match& match);
+  void tell(Waiter& stream, Handout&& handout);
+  void refill_later(Slot stream);
+  void refill(Slot stream);
+  void refill_reader(Slot stream);
+  void acknowledge(Slot stream, std::uint64_t delivered);
+
+  // ---- Leases
+  [[nodiscard]] Slot current_holding(const Session& session, const Token& token) const;
+  void let_go(Slot holding);
+  void mark_started(Slot holding);
+  void give_back(Slot slot, bool started);
+  void give_back_all(Session& session, Duration silence);
+  void recall_over(Slot holding);
+  void try_recall_later(Slot waiter);
+  void try_recall(Slot waiter);
+  void try_recalls_of_all();
+
+  // ---- Sessions
+  void heard(Session& session);
+  void forget_answers(Session& session, RequestId below);
+  void forget_taken(Slot first);
+  void remember(Session& session, RequestId request, Remembered&& answer);
+  void drop_waiters(Session& session);
+  void arm(Session& session);
+  [[nodiscard]] Time deadline_of(const Session& session) const;
+  void find_shortest_lease(Session& session);
+  void session_due(Session& session);
+  void end_hold(Session& session);
+  void end_bound(Session& session);
+  void end_session(Session& session);
+
+  // ---- Recovery
+  // What is out, until restored() knows that it still is.
+  struct Out {
+    Origin holder;
+    Duration lease{0};
+    std::uint32_t template_index = 0;
+    bool started = false;
+    bool streamed = false;
+  };
+  void set(TupleAdded&& added);
+  void set(TupleReserved&& reserved);
+  void set(TupleStarted&& started);
+  void set(TupleReleased&& released);
+  void set(TupleTaken&& taken);
+  void set(TupleRemoved&& removed);
+  void set(TupleDied&& died);
+  void set(SessionOpened&& opened);
+  void set(SessionEnded&& ended);
+  void set(RequestAnswered&& answered);
+  void set(NextTupleId&& next);
+  void restore_tuple(Slot slot);
+  void restore_holding(Slot slot, bool reserved, Session& holder, const Out& out);
+  boost::unordered_flat_map<TupleId, Out, std::hash<TupleId>> out_;
+
+  const Limits limits_;
+  TupleTable tuples_;
+  TemplateIndex ready_;
+  Slab<Waiter> waiters_;
+  WaitIndex takers_;   // takes and reservations
+  WaitIndex readers_;  // reads
+  SessionTable sessions_;
+  Recall recall_;
+  DeadlineQueue deadlines_;
+
+  Time now_{};
+  Effects* effects_ = nullptr;  // of the step under way
+  std::uint64_t step_ = 0;
+  TupleId next_id_{1};
+  std::uint64_t turns_ = 0;
+  std::uint64_t waiter_numbers_ = 0;
+
+  // To be settled at the end of the step.
+  std::vector<NewTuple> wills_;
+  std::vector<std::pair<Slot, std::uint64_t>> refills_;  // slot and number of the stream
+  std::vector<std::pair<Slot, std::uint64_t>> recall_tries_;
+
+  encoding::FieldTable fields_;  // of the tuple that is placed
+  std::vector<WaitIndex::Match> readers_found_;
+  SpaceCounters counts_;
+  std::uint64_t taken_ = 0;
+};
+
+// Saturating: kForever stays kNever.
+[[nodiscard]] Time later(Time now, Duration duration);
+
+// The shortest ttl and lease (P-fine print of semantics): shorter ones would end before they began.
+inline constexpr Duration kDurationMin = std::chrono::milliseconds(10);
+
+}  // namespace linden::core

@@ -1,0 +1,206 @@
+// space/core/space_session.cpp: sessions come, fall silent, go (P18, P25, P36).
+#include <algorithm>
+#include <cassert>
+
+#include "space/core/space_machine.h"
+
+namespace linden::core {
+
+// ---- Commands -----------------------------------------------------------------------------------
+
+void SpaceState::Machine::on(SessionAttached&& command) {
+  Session* known = sessions_.find(command.session);
+  const bool changed = known == nullptr || known->name != command.name ||
+                       known->hold != command.hold || known->memory != command.memory;
+  Session& session = known != nullptr ? *known : sessions_.open(command.session);
+  drop_waiters(session);  // of a connection whose loss was not noticed
+  session.connected = true;
+  session.over_hold = false;
+  session.restored = false;
+  session.silent = false;
+  session.heard_at = now_;
+  session.name = std::move(command.name);
+  session.hold = std::max(command.hold, Duration::zero());
+  session.memory = std::max(command.memory, Duration::zero());
+  if (changed) emit(SessionOpened{session.id, session.name, session.hold, session.memory});
+  forget_answers(session, command.acknowledged);
+  arm(session);
+}
+
+void SpaceState::Machine::on(SessionHeard&& command) {
+  if (Session* session = sessions_.find(command.session)) {
+    forget_answers(*session, command.acknowledged);
+  }
+}
+
+void SpaceState::Machine::on(SessionLost&& command) {
+  Session* session = sessions_.find(command.session);
+  if (session == nullptr || !session->connected) return;
+  drop_waiters(*session);
+  session->connected = false;
+  session->silent = false;
+  session->lost_at = now_;
+  arm(*session);
+}
+
+void SpaceState::Machine::on(SessionClosed&& command) {
+  if (Session* session = sessions_.find(command.session)) end_session(*session);
+}
+
+// ---- Being heard --------------------------------------------------------------------------------
+
+void SpaceState::Machine::heard(Session& session) {
+  session.heard_at = now_;
+  if (session.silent) resume(session);
+}
+
+// The client is not there although its connection is: it is handed nothing until it is heard.
+void SpaceState::Machine::pause(Session& session) {
+  session.silent = true;
+  for (const auto& [request, slot] : session.waiters) unindex(slot);
+}
+
+void SpaceState::Machine::resume(Session& session) {
+  session.silent = false;
+  const auto waiters = session.waiters;
+  for (const auto& [request, slot] : waiters) try_again(slot);
+}
+
+void SpaceState::Machine::drop_waiters(Session& session) {
+  while (!session.waiters.empty()) {
+    const Slot slot = session.waiters.begin()->second;
+    if (waiters_[slot].stream) detach_holdings(slot);
+    end_waiter(slot);
+  }
+}
+
+// ---- Remembered answers -------------------------------------------------------------------------
+
+void SpaceState::Machine::remember(Session& session, RequestId request, Remembered&& answer) {
+  std::visit(
+      [&](auto&& what) {
+        if constexpr (!std::is_same_v<std::decay_t<decltype(what)>, TakenChain>) {
+          emit(RequestAnswered{{session.id, request}, what});
+        }
+      },
+      answer);
+  session.remembered.insert_or_assign(request.value, std::move(answer));
+}
+
+void SpaceState::Machine::forget_answers(Session& session, RequestId below) {
+  if (below <= session.acknowledged) return;
+  std::vector<std::uint64_t> gone;
+  const std::uint64_t first = session.acknowledged.value;
+  session.acknowledged = below;
+  if (session.remembered.empty()) return;
+  if (below.value - first <= session.remembered.size()) {
+    for (std::uint64_t request = first; request < below.value; ++request) {
+      if (session.remembered.contains(request)) gone.push_back(request);
+    }
+  } else {
+    for (const auto& [request, answer] : session.remembered) {
+      if (request < below.value) gone.push_back(request);
+    }
+    std::sort(gone.begin(), gone.end());
+  }
+  for (const std::uint64_t request : gone) {
+    const auto found = session.remembered.find(request);
+    if (const auto* chain = std::get_if<TakenChain>(&found->second)) {
+      for (Slot slot = chain->first; slot != kNoSlot;) {
+        const Slot next = sessions_.holding(slot).chain;
+        forget_taken(slot);
+        slot = next;
+      }
+    }
+    session.remembered.erase(found);
+  }
+}
+
+// The client has it: gone for good.
+void SpaceState::Machine::forget_taken(Slot holding) {
+  const Slot slot = sessions_.holding(holding).entry;
+  sessions_.let_go(holding);
+  emit(TupleRemoved{tuples_[slot].id});
+  remove_tuple(slot);
+}
+
+// ---- Deadlines ----------------------------------------------------------------------------------
+
+// When something of the session ends if nothing is heard until then.
+Time SpaceState::Machine::deadline_of(const Session& session) const {
+  if (session.connected) {
+    return session.reserved > 0 ? later(session.heard_at, session.lease_min) : kNever;
+  }
+  Time next = later(session.lost_at, session.memory);
+  if (!session.over_hold) next = std::min(next, later(session.lost_at, session.hold));
+  if (session.restored && session.reserved > 0) {
+    next = std::min(next, later(session.lost_at, session.lease_min));
+  }
+  return next;
+}
+
+// One entry in the queue per session is enough: being heard only moves the deadline away, and the
+// entry moves after it when it comes up.
+void SpaceState::Machine::arm(Session& session) {
+  const Time at = deadline_of(session);
+  if (at >= session.armed_at) return;
+  session.armed_at = at;
+  deadlines_.add(at, DueKind::kSession, session.number, session.slot);
+}
+
+void SpaceState::Machine::find_shortest_lease(Session& session) {
+  session.lease_min = kForever;
+  for (Slot slot = session.first_holding; slot != kNoSlot; slot = sessions_.holding(slot).next) {
+    const Holding& holding = sessions_.holding(slot);
+    if (holding.reserved) session.lease_min = std::min(session.lease_min, holding.lease);
+  }
+}
+
+void SpaceState::Machine::session_due(Session& session) {
+  if (session.connected) {
+    const Duration silence = now_ - session.heard_at;
+    find_shortest_lease(session);
+    if (session.reserved > 0 && silence >= session.lease_min) {
+      pause(session);
+      give_back_all(session, silence);
+    }
+    return arm(session);
+  }
+  const Duration away = now_ - session.lost_at;
+  find_shortest_lease(session);
+  if (session.restored && session.reserved > 0 && away >= session.lease_min) {
+    give_back_all(session, away);
+  }
+  if (!session.over_hold && away >= session.hold) end_hold(session);
+  if (away >= session.memory) return end_session(session);
+  arm(session);
+}
+
+void SpaceState::Machine::end_hold(Session& session) {
+  session.over_hold = true;
+  if (!session.restored) give_back_all(session, kForever);
+  end_bound(session);
+}
+
+// The tuples that live with the session end, whoever has them (P25).
+void SpaceState::Machine::end_bound(Session& session) {
+  while (!session.bound.empty()) {
+    const TupleId id = *session.bound.begin();
+    session.bound.erase(session.bound.begin());
+    const Slot slot = tuples_.find(id);
+    if (tuples_[slot].state == EntryState::kReserved) let_go(tuples_[slot].holding);
+    leave_with_will(slot);
+  }
+}
+
+void SpaceState::Machine::end_session(Session& session) {
+  drop_waiters(session);
+  session.over_hold = true;
+  give_back_all(session, kForever);
+  end_bound(session);
+  while (session.first_holding != kNoSlot) forget_taken(session.first_holding);
+  emit(SessionEnded{session.id});
+  sessions_.end(session);
+}
+
+}  // namespace linden::core

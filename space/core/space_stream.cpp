@@ -1,0 +1,258 @@
+// space/core/space_stream.cpp: standing takes, reads and reservations (P15, F2, F4).
+#include <algorithm>
+#include <cassert>
+
+#include "space/core/space_machine.h"
+
+namespace linden::core {
+namespace {
+
+using Exclusive = TemplateIndex::Exclusive;
+
+}  // namespace
+
+// ---- Operations ---------------------------------------------------------------------------------
+
+void SpaceState::Machine::operate(Session& session, RequestId request, StreamOp&& op) {
+  if (!check_templates(session, request, op.templates)) return;
+  if (op.credit > limits_.credit_max) {
+    return refuse(session, request, ErrorCode::kLimitExceeded,
+                  "stream: a credit of " + std::to_string(op.credit) + ", the limit is " +
+                      std::to_string(limits_.credit_max) +
+                      "; ask for less or raise limits.credit_max");
+  }
+  if (op.mode == TakeMode::kReserve && op.lease < kDurationMin) {
+    return refuse(session, request, ErrorCode::kInvalidArgument,
+                  "stream: lease is " + std::to_string(op.lease.count()) +
+                      " us, the shortest is 10 ms; ask for a longer one");
+  }
+  if (const auto standing = session.waiters.find(request); standing != session.waiters.end()) {
+    const Slot old = standing->second;
+    if (waiters_[old].stream) detach_holdings(old);
+    end_waiter(old);
+  }
+  if (!may_wait(session, request)) return;
+  const Slot slot = add_waiter(session, request, op.mode, std::move(op.templates));
+  Waiter& stream = waiters_[slot];
+  stream.stream = true;
+  stream.credit = op.credit;
+  stream.lease = op.lease;
+  stream.cursor = op.after;
+  reply(session, request, Done{});
+  if (request <= session.newest && op.mode != TakeMode::kRead) attach_holdings(slot, op.held);
+  refill_later(slot);
+}
+
+void SpaceState::Machine::operate(Session& session, RequestId request, AckOp&& op) {
+  const auto standing = session.waiters.find(op.stream);
+  if (standing != session.waiters.end() && waiters_[standing->second].stream) {
+    acknowledge(standing->second, op.delivered);
+  }
+  reply(session, request, Done{});
+}
+
+void SpaceState::Machine::operate(Session& session, RequestId request, CreditOp&& op) {
+  if (op.credit > limits_.credit_max) {
+    return refuse(session, request, ErrorCode::kLimitExceeded,
+                  "stream: a credit of " + std::to_string(op.credit) + ", the limit is " +
+                      std::to_string(limits_.credit_max) +
+                      "; ask for less or raise limits.credit_max");
+  }
+  const auto standing = session.waiters.find(op.stream);
+  if (standing == session.waiters.end() || !waiters_[standing->second].stream) {
+    return refuse(session, request, ErrorCode::kInvalidArgument,
+                  "credit: this session has no stream " + std::to_string(op.stream.value) +
+                      " here; open it first");
+  }
+  waiters_[standing->second].credit = op.credit;
+  refill_later(standing->second);
+  reply(session, request, Done{});
+}
+
+void SpaceState::Machine::operate(Session& session, RequestId request, CancelOp&& op) {
+  const auto found = session.waiters.find(op.target);
+  if (found != session.waiters.end()) {
+    const Slot slot = found->second;
+    Waiter& waiter = waiters_[slot];
+    if (waiter.stream) {
+      // What a taking stream was given last is on its way to the client ahead of this answer: it
+      // may be forgotten once the client has this answer.
+      for (const Slot taken : waiter.unacknowledged) {
+        const auto [item, fresh] = session.remembered.try_emplace(request.value, TakenChain{});
+        if (auto* chain = std::get_if<TakenChain>(&item->second)) {
+          sessions_.holding(taken).chain = std::exchange(chain->first, taken);
+        }
+      }
+      detach_holdings(slot);
+    } else {
+      refuse(session, op.target, ErrorCode::kCancelled, "take: cancelled by the client");
+    }
+    end_waiter(slot);
+  }
+  reply(session, request, Done{});
+}
+
+// ---- Hand-outs that outlive a stream's connection -----------------------------------------------
+
+// A repeated stream takes over what its predecessor was handed: what the client has (`held`) only
+// weighs on the credit, the rest is delivered again.
+void SpaceState::Machine::attach_holdings(Slot slot, const std::vector<TupleId>& held) {
+  Waiter& stream = waiters_[slot];
+  std::vector<Slot> mine = sessions_.holdings_of(*stream.session, stream.origin.request);
+  const bool reserves = stream.mode == TakeMode::kReserve;
+  std::erase_if(mine, [&](Slot holding) {
+    const Holding& item = sessions_.holding(holding);
+    return reserves ? !item.reserved : !item.streamed;
+  });
+  if (mine.empty()) return;
+  std::vector<TupleId> known = held;
+  std::sort(known.begin(), known.end());
+  const auto has = std::stable_partition(mine.begin(), mine.end(), [&](Slot holding) {
+    return std::binary_search(known.begin(), known.end(),
+                              tuples_[sessions_.holding(holding).entry].id);
+  });
+  for (const Slot holding : mine) {
+    Holding& item = sessions_.holding(holding);
+    item.stream = slot;
+    ++stream.held;
+    if (!reserves) {
+      stream.unacknowledged.push_back(holding);
+    } else if (!item.started) {
+      recall_.add_unstarted(holding);
+    }
+  }
+  for (auto again = has; again != mine.end(); ++again) {
+    const Holding& item = sessions_.holding(*again);
+    Handout handout = show({item.entry, item.template_index});
+    handout.started = item.started;
+    tell(stream, std::move(handout));
+  }
+  if (stream.unstarted > 0) try_recalls_of_all();
+}
+
+// The stream ends; what it was handed stays out, but nobody can be asked to give it back.
+void SpaceState::Machine::detach_holdings(Slot slot) {
+  Waiter& stream = waiters_[slot];
+  for (const Slot holding : stream.unacknowledged) sessions_.holding(holding).stream = kNoSlot;
+  if (stream.mode != TakeMode::kReserve || stream.held == 0) return;
+  for (const Slot holding : sessions_.holdings_of(*stream.session, stream.origin.request)) {
+    Holding& item = sessions_.holding(holding);
+    if (item.stream != slot) continue;
+    recall_over(holding);
+    if (!item.started) recall_.remove_unstarted(holding);
+    item.recalled = false;
+    item.stream = kNoSlot;
+  }
+}
+
+// ---- Delivering ---------------------------------------------------------------------------------
+
+// Hands the tuple, which is in no ready list, to a stream that stands in no index (or reads).
+void SpaceState::Machine::deliver(Slot slot, const Match& match) {
+  Waiter& stream = waiters_[slot];
+  Session& session = *stream.session;
+  const RequestId request = stream.origin.request;
+  switch (stream.mode) {
+    case TakeMode::kRead:
+      stream.cursor = std::max(stream.cursor, tuples_[match.slot].id);
+      tell(stream, show(match));
+      if (++stream.held >= stream.credit) unindex(slot);
+      return;
+    case TakeMode::kTake:
+      tell(stream, take(session, request, match, slot));
+      break;
+    case TakeMode::kReserve: {
+      // A stream that holds nothing begins at once; what must not start twice never waits there.
+      const bool starts = stream.held == 0 || tuples_[match.slot].exclusive;
+      tell(stream, reserve(session, request, match, stream.lease, slot, starts));
+      break;
+    }
+  }
+  ++stream.held;
+  stream.turn.sequence = ++turns_;
+}
+
+// What one step delivers to one stream goes in one event, unless it grows too large.
+void SpaceState::Machine::tell(Waiter& stream, Handout&& handout) {
+  const std::size_t bytes = handout.tuple.byte_size();
+  if (stream.notice_step != step_ || stream.notice_bytes + bytes > limits_.answer_bytes_max) {
+    stream.notice_step = step_;
+    stream.notice_at = effects_->messages.size();
+    stream.notice_bytes = 0;
+    effects_->messages.push_back(Notice{stream.origin, Delivered{}});
+  }
+  stream.notice_bytes += bytes;
+  auto& notice = std::get<Notice>(effects_->messages[stream.notice_at]);
+  std::get<Delivered>(notice.event).tuples.push_back(std::move(handout));
+}
+
+void SpaceState::Machine::refill_later(Slot slot) {
+  Waiter& stream = waiters_[slot];
+  if (std::exchange(stream.refilling, true)) return;
+  if (stream.mode != TakeMode::kRead) unindex(slot);
+  refills_.emplace_back(slot, stream.number);
+}
+
+// Gives the stream what is ready, up to its credit; with credit left it waits.
+void SpaceState::Machine::refill(Slot slot) {
+  Waiter& stream = waiters_[slot];
+  stream.refilling = false;
+  if (stream.session->silent) return;
+  if (stream.mode == TakeMode::kRead) return refill_reader(slot);
+  while (stream.has_credit()) {
+    const Match match =
+        best_ready(stream.templates, stream.held == 0 ? Exclusive::kOffer : Exclusive::kSkip);
+    if (match.slot == kNoSlot) break;
+    deliver(slot, match);
+    ready_.remove(match.slot);
+  }
+  if (!stream.has_credit()) return;
+  index(slot);
+  if (stream.mode == TakeMode::kReserve && stream.held == 0) try_recall_later(slot);
+}
+
+// Goes on behind the cursor.  With credit left it has seen everything, and is shown each put from
+// now on; otherwise it comes back here when credit returns.
+void SpaceState::Machine::refill_reader(Slot slot) {
+  Waiter& stream = waiters_[slot];
+  if (stream.indexed) {
+    if (!stream.has_credit()) unindex(slot);
+    return;
+  }
+  if (!stream.has_credit()) return;
+  const std::size_t room = stream.credit - stream.held;
+  std::vector<Match> found;
+  for (std::uint32_t i = 0; i < stream.templates.size(); ++i) {
+    std::size_t left = room;
+    ready_.visit_by_id(stream.templates[i], stream.cursor, [&](Slot match) {
+      found.push_back({match, i});
+      return --left > 0;
+    });
+  }
+  const auto id_of = [this](const Match& match) { return tuples_[match.slot].id; };
+  std::sort(found.begin(), found.end(), [&](const Match& a, const Match& b) {
+    return a.slot != b.slot ? id_of(a) < id_of(b) : a.template_index < b.template_index;
+  });
+  found.erase(std::unique(found.begin(), found.end(),
+                          [](const Match& a, const Match& b) { return a.slot == b.slot; }),
+              found.end());
+  if (found.size() > room) found.resize(room);
+  for (const Match& match : found) deliver(slot, match);
+  if (stream.has_credit()) index(slot);
+}
+
+void SpaceState::Machine::acknowledge(Slot slot, std::uint64_t delivered) {
+  Waiter& stream = waiters_[slot];
+  while (stream.acknowledged < delivered && stream.held > 0 && stream.mode != TakeMode::kReserve) {
+    ++stream.acknowledged;
+    --stream.held;
+    if (stream.mode == TakeMode::kTake) {
+      const Slot taken = stream.unacknowledged.front();
+      stream.unacknowledged.pop_front();
+      forget_taken(taken);
+    }
+  }
+  refill_later(slot);
+}
+
+}  // namespace linden::core

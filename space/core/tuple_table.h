@@ -1,0 +1,82 @@
+// space/core/tuple_table.h: every tuple of a space, by slot and by id.
+//
+// An entry is small (48 bytes beside the tuple itself); what only few tuples need hangs off it.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "api/model/operation.h"
+#include "space/core/slab.h"
+
+namespace linden::core {
+
+enum class EntryState : std::uint8_t {
+  kReady,     // free for everybody, or about to be
+  kReserved,  // handed out under a lease
+  kTaken,     // taken for good, kept for a repeated request (P36); nobody sees it
+  kDead,      // attempts used up, no will (P19)
+};
+
+// What a put said beyond the priority.
+struct EntryExtra {
+  Attributes attributes;
+  Time expires_at = kNever;
+};
+
+struct Entry {
+  Tuple tuple;
+  TupleId id;  // 0: the slot is free
+  std::unique_ptr<EntryExtra> extra;
+  std::int32_t priority = 0;
+  std::uint32_t attempt = 0;         // hand-outs so far
+  std::uint32_t started_before = 0;  // started hand-outs that ended without a finish
+  Slot holding = kNoSlot;            // kReserved, kTaken: the hand-out
+  std::uint32_t indexed_in = 0;      // TemplateIndex: bit i: index i has a reference to this
+  EntryState state = EntryState::kReady;
+  bool exclusive = false;  // max_attempts == 1: never handed out ahead
+
+  [[nodiscard]] std::uint32_t max_attempts() const {
+    return extra ? extra->attributes.max_attempts : 0;
+  }
+  [[nodiscard]] Time expires_at() const { return extra ? extra->expires_at : kNever; }
+  // Attributes as they were put.
+  [[nodiscard]] Attributes attributes() const;
+};
+
+class TupleTable {
+ public:
+  // Adds a ready tuple; `id` must be new.  O(1).
+  Slot add(TupleId id, Tuple tuple, Attributes&& attributes, Time expires_at);
+  void remove(Slot slot);
+
+  [[nodiscard]] Slot find(TupleId id) const;  // kNoSlot if there is none
+  [[nodiscard]] Entry& operator[](Slot slot) { return entries_[slot]; }
+  [[nodiscard]] const Entry& operator[](Slot slot) const { return entries_[slot]; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+  // The tuple with the lowest id above `id`; kNoSlot at the end.  O(1) amortized over a walk.
+  [[nodiscard]] Slot next_after(TupleId id) const;
+
+ private:
+  // Ids are dense, so they are looked up by page: 4 bytes a tuple, and walks go in order of put.
+  static constexpr std::uint64_t kPageIds = 64;
+  struct Page {
+    std::uint64_t used = 0;  // bit i: there is a tuple at slots[i]
+    std::array<Slot, kPageIds> slots;
+  };
+  [[nodiscard]] Page* page_of(TupleId id) const;
+  void drop_newest_page_if_empty();
+
+  Slab<Entry> entries_;
+  std::map<std::uint64_t, std::unique_ptr<Page>> pages_;
+  boost::unordered_flat_map<std::uint64_t, Page*> page_by_number_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace linden::core

@@ -1,0 +1,56 @@
+// space/core/wait_index.h: who waits, findable by tuple (docs/design/matching.md).
+//
+// The mirror image of TemplateIndex: per arity and per mask among the waiting templates, a hash of
+// the actuals leads to the waiters in the order of their turns.  A tuple costs one look-up per
+// distinct mask, however many wait.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <set>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "api/model/encoding.h"
+#include "space/core/waiter.h"
+
+namespace linden::core {
+
+class WaitIndex {
+ public:
+  explicit WaitIndex(const Slab<Waiter>& waiters) : waiters_(waiters) {}
+
+  // `waiter.turn` must not change while it stands here.  O(templates log waiters).
+  void add(const Waiter& waiter);
+  void remove(const Waiter& waiter);
+
+  // The waiter whose turn it is among those with a matching template, and the first template of it
+  // that matches.  With `exclusive` only those that hold nothing.
+  struct Match {
+    Slot waiter = kNoSlot;
+    std::uint32_t template_index = 0;
+  };
+  [[nodiscard]] Match next(const encoding::FieldTable& tuple, bool exclusive);
+
+  // All waiters with a matching template, those that came first first.
+  void find_all(const encoding::FieldTable& tuple, std::vector<Match>& out);
+
+  [[nodiscard]] std::uint64_t looked_at() const { return looked_at_; }
+
+ private:
+  using Line = std::set<Turn>;
+  struct MaskIndex {
+    std::uint64_t mask = 0;
+    boost::unordered_flat_map<std::uint64_t, Line> lines;
+  };
+  [[nodiscard]] std::uint32_t first_match(const Waiter& waiter, const encoding::FieldTable& tuple);
+  template <class Visit>
+  void visit(const encoding::FieldTable& tuple, Visit&& visit);
+
+  const Slab<Waiter>& waiters_;
+  std::array<std::vector<MaskIndex>, kFieldsMax + 1> by_arity_;
+  std::uint64_t looked_at_ = 0;
+};
+
+}  // namespace linden::core
