@@ -67,11 +67,11 @@ std::string path_of_cluster(const std::optional<std::string>& cluster_id, const 
 
 Result<Where> find_server(const std::optional<std::string>& connection,
                           const std::optional<std::string>& cluster_id, const Outside& outside) {
-  auto given = connection;
-  if (!given && !cluster_id) given = outside.variable("LINDEN_CONNECTION");
-  if (given && given->empty()) given.reset();
-  if (given && is_address(*given)) return Where{*given};
-  const std::string path = given ? *given : path_of_cluster(cluster_id, outside);
+  // Empty is as good as not given: so an unset variable of a shell looks.
+  std::string given = connection.value_or("");
+  if (given.empty() && !cluster_id) given = outside.variable("LINDEN_CONNECTION").value_or("");
+  if (is_address(given)) return Where{given};
+  const std::string path = given.empty() ? path_of_cluster(cluster_id, outside) : given;
   const Result<std::string> text = outside.read_file(path);
   if (!text) {
     const char* remedy = given
