@@ -82,7 +82,14 @@ RequestId Core::enqueue(SpaceNumber space,
     }
   }
   const auto id = pending_.add(std::move(request));
-  if (state_ == State::kConnected) encode_request(id, space, pending_.find(id)->operation);
+  if (state_ != State::kConnected) return id;
+  try {
+    encode_request(id, space, pending_.find(id)->operation);
+  } catch (
+      const Error&) {  // more than the server takes in one frame: as if it had never been asked
+    pending_.finish(id);
+    throw;
+  }
   return id;
 }
 

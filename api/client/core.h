@@ -127,6 +127,8 @@ class Core {
   const Address address_;
   const SessionId session_;
   std::atomic<std::uint32_t> server_pid_{0};
+  std::atomic<std::uint32_t> frame_bytes_max_{
+      wire::kFrameBytesMaxDefault};  // what the server takes
 
   mutable std::mutex mutex_;  // everything below but what the leader alone uses
   State state_ = State::kBroken;

@@ -105,6 +105,8 @@ Result<Descriptor> Core::connect_once(bool resume, Duration absent, milliseconds
   if (!welcome) return welcome.error();
   server_pid_ = welcome->server_pid;
   heartbeat_ = std::max<Duration>(welcome->heartbeat, milliseconds(10));
+  frame_bytes_max_ = welcome->frame_bytes_max;
+  encoder_.set_frame_bytes_max(frame_bytes_max_);
   return socket;
 }
 

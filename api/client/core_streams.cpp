@@ -6,10 +6,20 @@ namespace linden::client {
 namespace {
 
 constexpr std::chrono::microseconds kGatherFor{1000};
+constexpr std::size_t kGatherBytesMax = std::size_t{16} << 20;
+constexpr std::size_t kFrameSlackBytes = std::size_t{1}
+                                         << 20;  // for what a frame says beside its tuples
 
 SteadyTime deadline_after(Duration timeout) {
   const auto now = std::chrono::steady_clock::now();
   return timeout > SteadyTime::max() - now ? SteadyTime::max() : now + timeout;
+}
+
+std::size_t bytes_of(const std::vector<NewTuple>& puts) {
+  std::size_t bytes = 0;
+  for (const auto& put : puts)
+    bytes += put.tuple.byte_size() + (put.attributes.will ? put.attributes.will->byte_size() : 0);
+  return bytes;
 }
 
 }  // namespace
@@ -58,8 +68,19 @@ std::vector<Handout> Core::next(StreamState& stream, Duration timeout, std::size
 
 void Core::finish(StreamState& stream, std::optional<Token> token, std::vector<NewTuple> puts,
                   bool flush) {
+  const auto bytes = bytes_of(puts);
+  if (bytes + kFrameSlackBytes > frame_bytes_max_) {
+    throw Error(ErrorCode::kLimitExceeded, "a finish with " + std::to_string(bytes) +
+                                               " bytes of tuples; the server takes frames of " +
+                                               std::to_string(frame_bytes_max_) +
+                                               "; put large data in several tuples");
+  }
   const Lock lock(mutex_);
-  if (state_ == State::kFailed || state_ == State::kClosed) check_alive();
+  check_alive();
+  if (stream.gathered_bytes + bytes >
+      std::min<std::size_t>(kGatherBytesMax, frame_bytes_max_ - kFrameSlackBytes))
+    flush_stream(stream);
+  stream.gathered_bytes += bytes;
   stream.add_finish(token, std::move(puts), std::chrono::steady_clock::now());
   if (flush) {
     flush_stream(stream);

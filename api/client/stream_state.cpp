@@ -46,6 +46,7 @@ void StreamState::add_finish(std::optional<Token> token, std::vector<NewTuple>&&
 }
 
 std::optional<FinishOp> StreamState::gather() {
+  gathered_bytes = 0;
   if (items.empty() && started.empty()) return std::nullopt;
   // What was begun and has ended since is no news.
   std::erase_if(started, [&](const Token& token) {

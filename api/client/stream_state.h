@@ -30,9 +30,10 @@ struct StreamState {
   std::unordered_map<TupleId, std::uint32_t>
       held;  // kReserve: not finished or released; kTake: not acknowledged
 
-  std::vector<FinishItem> items;  // to be sent
-  std::vector<Token> started;     // to be sent
-  SteadyTime gathering_since{};   // of the oldest item
+  std::vector<FinishItem> items;   // to be sent
+  std::size_t gathered_bytes = 0;  // of the items
+  std::vector<Token> started;      // to be sent
+  SteadyTime gathering_since{};    // of the oldest item
 
   std::uint64_t delivered = 0;  // kTake, kRead: since (re)opened
   std::uint64_t consumed = 0;
