@@ -1,0 +1,336 @@
+// tests/integration/cpp/test_client.cpp: the C++ client against a real server over a real socket,
+// with real kill -9.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include <linden/space.h>
+
+#include "tests/integration/cpp/server_process.h"
+
+namespace linden {
+namespace {
+
+using namespace std::chrono_literals;
+using linden::testing::ServerProcess;
+using ::testing::HasSubstr;
+
+Client connect_to(const ServerProcess& server, Duration reconnect = 20s) {
+  ConnectOptions options;
+  options.address = server.address();
+  options.name = "test";
+  options.reconnect = reconnect;
+  return Client::connect(options);
+}
+
+Space open_in(Client client, const char* name = "test") {
+  SpaceOptions options;
+  options.create = true;
+  return client.open_space(name, options);
+}
+
+template <class Call>
+ErrorCode code_of(Call&& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_STRNE(error.what(), "");
+    return error.code();
+  }
+  return ErrorCode::kOk;
+}
+
+TEST(ClientServer, PutsTakesAndReads) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  const auto id = space.put({"task", 17, "body"});
+  EXPECT_EQ(space.read({"task", kInt, kText}).id, id);
+  EXPECT_EQ(space.count({"task", kAny, kAny}), 1U);
+  EXPECT_EQ(space.take({"task", 17, kAny}).tuple, (Tuple{"task", 17, "body"}));
+  EXPECT_FALSE(space.try_take({"task", kAny, kAny}));
+  EXPECT_EQ(space.count({"task", kAny, kAny}), 0U);
+}
+
+TEST(ClientServer, CarriesLargeBytes) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  const std::string large(20'000'000, 'x');
+  space.put({"large", Bytes::copy_of(large),
+             Object{"pickle", {Bytes::copy_of("head"), Bytes::copy_of(large)}}});
+  const auto back = space.take({"large", kBytes, kObject}).tuple;
+  EXPECT_EQ(back[1].as_bytes().view(), large);
+  EXPECT_EQ(back[2].as_object().parts.at(1).view(), large);
+}
+
+// P12: zero does not wait, and what timed out removed nothing (P11).
+TEST(ClientServer, AnswersNoMatchInTime) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  EXPECT_EQ(code_of([&] { space.take({"nothing"}, 0s); }), ErrorCode::kNoMatch);
+  EXPECT_EQ(code_of([&] { space.take({"nothing"}, 20ms); }), ErrorCode::kNoMatch);
+  space.put({"nothing"});
+  EXPECT_EQ(space.count({"nothing"}), 1U);
+}
+
+TEST(ClientServer, WakesABlockedTake) {
+  ServerProcess server;
+  auto consumer = open_in(connect_to(server));
+  auto producer = open_in(connect_to(server));
+  std::thread thread([&] { EXPECT_EQ(consumer.take({"late", kInt}).tuple, (Tuple{"late", 1})); });
+  while (producer.summarize().waiters == 0) std::this_thread::yield();
+  producer.put({"late", 1});
+  thread.join();
+}
+
+// Threads share a session: one of them reads the socket, everybody gets the own answer.
+TEST(ClientServer, ServesManyThreadsOfOneClient) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  std::vector<std::thread> threads;
+  std::atomic<int> right{0};
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 200; ++i) {
+        space.put({"from", t, i});
+        if (space.take({"from", t, kInt}).tuple == Tuple{"from", t, i}) ++right;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(right, 8 * 200);
+}
+
+// P16, P17: task out and result in, in one step; an old token does nothing.
+TEST(ClientServer, FinishesAReservationOnce) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  space.put({"task", 1});
+  auto held = space.reserve({"task", kInt});
+  EXPECT_FALSE(space.try_take({"task", kInt}));
+  held.finish({{Tuple{"result", 1}, {}}});
+  EXPECT_EQ(space.count({"result", 1}), 1U);
+  EXPECT_EQ(code_of([&] {
+              space.finish(held.token(), {{Tuple{"result", 2}, {}}});
+            }),
+            ErrorCode::kStaleLease);
+  EXPECT_EQ(space.count({"result", 2}), 0U);
+}
+
+TEST(ClientServer, ReleasesAReservationThatGoesOutOfScope) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  space.put({"task", 1});
+  { auto held = space.reserve({"task", kInt}); }
+  EXPECT_EQ(space.count({"task", 1}), 1U);
+}
+
+// P18: a goodbye gives everything back at once.
+TEST(ClientServer, ReleasesAllAtGoodbye) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  space.put({"task", 1});
+  auto other = connect_to(server);
+  auto held = std::make_unique<Reservation>(open_in(other).reserve({"task", kInt}));
+  EXPECT_EQ(space.count({"task", 1}), 0U);
+  other.close();
+  EXPECT_EQ(space.count({"task", 1}), 1U);
+}
+
+// P15: a standing reservation hands out at most its credit.
+TEST(ClientServer, StreamsTasksWithCredit) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  StreamOp form;
+  form.templates = {Template{"task", kInt}};
+  form.credit = 2;
+  auto stream = space.open_stream(form);
+  std::vector<NewTuple> tasks;
+  for (int i = 0; i < 5; ++i) tasks.push_back({Tuple{"task", i}, {}});
+  space.put_many(tasks);
+  for (int i = 0; i < 5; ++i) {
+    const auto task = stream.next(10s);
+    ASSERT_TRUE(task);
+    EXPECT_EQ(task->tuple, (Tuple{"task", i}));
+    EXPECT_LE(stream.queued(), 1U);
+    stream.finish({task->id, task->attempt}, {{Tuple{"result", i}, {}}});
+  }
+  EXPECT_FALSE(stream.next(10ms));
+  EXPECT_EQ(space.count({"result", kInt}), 5U);
+}
+
+// F4: what one holder has not begun goes to another who is idle.
+TEST(ClientServer, RecallsPrefetchedTasksForTheIdle) {
+  ServerProcess server;
+  auto busy_space = open_in(connect_to(server));
+  StreamOp form;
+  form.templates = {Template{"task", kInt}};
+  form.credit = 4;
+  auto busy = busy_space.open_stream(form);
+  busy_space.put_many({{Tuple{"task", 1}, {}}, {Tuple{"task", 2}, {}}});
+  const auto first = busy.next(10s);
+  ASSERT_TRUE(first);
+  while (busy.queued() == 0) std::this_thread::yield();
+  auto idle_space = open_in(connect_to(server));
+  const auto recalled = idle_space.reserve({"task", kInt}, 30s, 10s);
+  EXPECT_EQ(recalled.tuple(), (Tuple{"task", 2}));
+  EXPECT_EQ(busy.queued(), 0U);
+}
+
+// P31, P35: kill -9 loses nothing that was answered, and a blocked take does not notice.
+TEST(ClientServer, GoesOnAfterTheServerWasKilled) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  auto waiting = open_in(connect_to(server));
+  std::thread thread([&] { EXPECT_EQ(waiting.take({"late"}).tuple, (Tuple{"late"})); });
+  for (int round = 0; round < 3; ++round) {
+    space.put({"kept", round});
+    server.kill();
+    server.start();
+    EXPECT_EQ(space.count({"kept", kInt}), static_cast<std::uint64_t>(round + 1));
+  }
+  space.put({"late"});
+  thread.join();
+}
+
+// P36: requests that were under way when the server died are said again and happen once.
+TEST(ClientServer, RepeatsUnansweredPutsExactlyOnce) {
+  ServerProcess server;
+  auto client = connect_to(server);
+  auto space = open_in(client);
+  constexpr int kPuts = 20'000;
+  std::vector<RequestId> requests;
+  for (int i = 0; i < kPuts; ++i) {
+    PutOp put;
+    put.tuples.push_back({Tuple{"n", i}, {}});
+    requests.push_back(client.send(space.number(), std::move(put)));
+    if (i % 6'000 == 5'999) {
+      server.kill();
+      server.start();
+    }
+  }
+  for (const auto request : requests) {
+    const auto answer = client.wait(request, 30s);
+    ASSERT_TRUE(answer);
+    EXPECT_TRUE(std::holds_alternative<PutDone>(*answer));
+  }
+  EXPECT_EQ(space.count({"n", kInt}), static_cast<std::uint64_t>(kPuts));
+}
+
+// P20: after a restart the holder can still finish what it holds.
+TEST(ClientServer, FinishesAfterARestart) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  space.put({"task", 1});
+  auto held = space.reserve({"task", kInt});
+  server.kill();
+  server.start();
+  EXPECT_FALSE(space.try_take({"task", kInt}));
+  held.finish({{Tuple{"result", 1}, {}}});
+  EXPECT_EQ(space.count({"result", 1}), 1U);
+}
+
+TEST(ClientServer, ASteadyStreamSurvivesRestarts) {
+  ServerProcess server;
+  auto worker_space = open_in(connect_to(server));
+  auto space = open_in(connect_to(server));
+  StreamOp form;
+  form.templates = {Template{"task", kInt}};
+  form.credit = 8;
+  auto stream = worker_space.open_stream(form);
+  StreamOp reading;
+  reading.mode = TakeMode::kRead;
+  reading.templates = {Template{"result", kInt}};
+  reading.credit = 1'000;
+  auto results = space.open_stream(reading);
+  std::atomic<bool> stop{false};
+  std::thread worker([&] {
+    while (!stop) {
+      const auto task = stream.next(100ms);
+      if (task) stream.finish({task->id, task->attempt}, {{Tuple{"result", task->tuple[1]}, {}}});
+    }
+  });
+  constexpr int kTasks = 3'000;
+  std::vector<NewTuple> tasks;
+  for (int i = 0; i < kTasks; ++i) tasks.push_back({Tuple{"task", i}, {}});
+  space.put_many(tasks);
+  std::vector<int> seen(kTasks, 0);
+  for (int total = 0, restarts = 0; total < kTasks;) {
+    const auto batch = results.next_batch(20s, 100'000);
+    ASSERT_FALSE(batch.empty());
+    for (const auto& one : batch) ++seen.at(static_cast<std::size_t>(one.tuple[1].as_int()));
+    total += static_cast<int>(batch.size());
+    if (restarts < 3 && total > kTasks / 4 * (restarts + 1)) {
+      ++restarts;
+      server.kill();
+      server.start();
+    }
+  }
+  stop = true;
+  worker.join();
+  EXPECT_THAT(seen, ::testing::Each(1));
+}
+
+TEST(ClientServer, ReportsADeadServerInTime) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server, 300ms));
+  server.kill();
+  EXPECT_EQ(code_of([&] { space.put({"x"}); }), ErrorCode::kConnectionLost);
+  EXPECT_EQ(code_of([&] { space.put({"x"}); }), ErrorCode::kConnectionLost);
+}
+
+TEST(ClientServer, SaysThatNobodyIsThere) {
+  ConnectOptions options;
+  options.address = "unix:/nonexistent/s.sock";
+  options.timeout = 50ms;
+  EXPECT_EQ(code_of([&] { (void)Client::connect(options); }), ErrorCode::kUnreachable);
+  options.address = "tcp:no-such-host.invalid:1";
+  EXPECT_EQ(code_of([&] { (void)Client::connect(options); }), ErrorCode::kUnreachable);
+}
+
+TEST(ClientServer, RefusesWhatMakesNoSenseAndGoesOn) {
+  ServerProcess server;
+  auto client = connect_to(server);
+  EXPECT_EQ(code_of([&] { (void)client.open_space("missing"); }), ErrorCode::kNoSuchSpace);
+  auto space = open_in(client);
+  EXPECT_EQ(code_of([&] { space.take({"x"}, -1s); }), ErrorCode::kInvalidArgument);
+  Attributes too_short;
+  too_short.ttl = 1ms;
+  EXPECT_EQ(code_of([&] { space.put({"x"}, too_short); }), ErrorCode::kInvalidArgument);
+  space.put({"x"});
+  EXPECT_EQ(space.count({"x"}), 1U);
+}
+
+TEST(ClientServer, CloseWakesAWaitingThread) {
+  ServerProcess server;
+  auto client = connect_to(server);
+  auto space = open_in(client);
+  auto watch = open_in(connect_to(server));
+  std::thread thread(
+      [&] { EXPECT_EQ(code_of([&] { space.take({"never"}); }), ErrorCode::kClosed); });
+  while (watch.summarize().waiters == 0) std::this_thread::yield();
+  client.close();
+  thread.join();
+}
+
+TEST(ClientServer, AnInterruptEndsAWaitWithoutTakingAnything) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  EXPECT_EQ(code_of([&] { space.take({"never"}, kForever, [] { return true; }); }),
+            ErrorCode::kCancelled);
+  space.put({"never"});
+  EXPECT_EQ(space.count({"never"}), 1U);
+}
+
+TEST(ClientServer, TerminatesCleanly) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  space.put({"kept"});
+  EXPECT_EQ(server.terminate(), 0);
+  server.start();
+  EXPECT_EQ(space.count({"kept"}), 1U);
+}
+
+}  // namespace
+}  // namespace linden
