@@ -12,6 +12,7 @@ namespace linden::encoding {
 inline constexpr std::uint64_t kHashSeed = 0x243F6A8885A308D3ULL;  // digits of pi
 inline constexpr std::uint64_t kHashOdd1 = 0x13198A2E03707345ULL;
 inline constexpr std::uint64_t kHashOdd2 = 0xA4093822299F31D1ULL;
+inline constexpr std::uint64_t kHashOdd3 = 0x082EFA98EC4E6C89ULL;
 
 // The 128 bit product of both, its halves folded together: every bit of the result depends on
 // every bit of both.
@@ -27,9 +28,10 @@ inline std::uint64_t hash_word(std::uint64_t word, std::uint64_t seed) noexcept 
 inline std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t seed) noexcept {
   const char* at = bytes.data();
   std::size_t left = bytes.size();
-  // Two chains, so that the multiplications overlap.
+  // Two chains, so that the multiplications overlap.  Only one begins with the seed: they are
+  // joined by exclusive or, which must not cancel it.
   std::uint64_t even = seed;
-  std::uint64_t odd = seed ^ kHashSeed;
+  std::uint64_t odd = kHashOdd3;
   for (; left > 32; left -= 32, at += 32) {
     even = fold(word_at<std::uint64_t>(at) ^ kHashOdd1, word_at<std::uint64_t>(at + 8) ^ even);
     odd = fold(word_at<std::uint64_t>(at + 16) ^ kHashOdd2, word_at<std::uint64_t>(at + 24) ^ odd);

@@ -9,6 +9,7 @@
 
 #include <linden/wire/v1/message.pb.h>
 
+#include "api/model/utf8.h"
 #include "api/wire/codec.h"
 
 namespace linden::wire {
@@ -182,8 +183,14 @@ ErrorCode read_code(std::uint32_t number) {
   return number <= kLast ? static_cast<ErrorCode>(number) : ErrorCode::kInternal;
 }
 
-Refused read_refused(const pb::Refused& from) {
-  return {read_code(static_cast<std::uint32_t>(from.code())), from.message()};
+// Text is declared as bytes, because protobuf would print what is no UTF-8 to standard error.
+std::string read_text(const std::string& text, Source& source) {
+  if (!is_utf8(text)) source.fail("a text is not UTF-8");
+  return text;
+}
+
+Refused read_refused(const pb::Refused& from, Source& source) {
+  return {read_code(static_cast<std::uint32_t>(from.code())), read_text(from.message(), source)};
 }
 
 // ---- Operations ----
@@ -306,11 +313,11 @@ std::optional<std::uint8_t> read_durability(std::uint32_t plus_one, Source& sour
 ServerOperation read_server_operation(const pb::ServerRequest& from, Source& source) {
   switch (from.operation_case()) {
     case pb::ServerRequest::kOpenSpace:
-      return OpenSpaceOp{from.open_space().name(), from.open_space().create(),
+      return OpenSpaceOp{read_text(from.open_space().name(), source), from.open_space().create(),
                          read_durability(from.open_space().durability_plus_one(), source),
                          read_new_tuples(from.open_space().initial(), source)};
     case pb::ServerRequest::kDropSpace:
-      return DropSpaceOp{from.drop_space().name()};
+      return DropSpaceOp{read_text(from.drop_space().name(), source)};
     case pb::ServerRequest::kListSpaces:
       return ListSpacesOp{};
     case pb::ServerRequest::kServerStatus:
@@ -322,13 +329,13 @@ ServerOperation read_server_operation(const pb::ServerRequest& from, Source& sou
   return ListSpacesOp{};
 }
 
-Hello read_hello(const pb::Hello& from) {
+Hello read_hello(const pb::Hello& from, Source& source) {
   Hello hello;
   hello.protocol = from.protocol();
   hello.session = {from.session_high(), from.session_low()};
   hello.resume = from.resume();
   hello.absent = Duration(from.absent_us());
-  hello.name = from.name();
+  hello.name = read_text(from.name(), source);
   hello.hold = Duration(from.hold_us());
   hello.memory = Duration(from.memory_us());
   hello.acknowledged = {from.acknowledged()};
@@ -382,11 +389,11 @@ Summary read_summary(const pb::Summary& from, Source& source) {
   return summary;
 }
 
-SessionsListed read_sessions(const pb::SessionsListed& from) {
+SessionsListed read_sessions(const pb::SessionsListed& from, Source& source) {
   SessionsListed listed;
   for (const auto& row : from.sessions()) {
     listed.sessions.push_back({{row.id_high(), row.id_low()},
-                               row.name(),
+                               read_text(row.name(), source),
                                row.connected(),
                                Duration(row.silent_for_us()),
                                row.held(),
@@ -395,11 +402,11 @@ SessionsListed read_sessions(const pb::SessionsListed& from) {
   return listed;
 }
 
-SpacesListed read_spaces(const pb::SpacesListed& from) {
+SpacesListed read_spaces(const pb::SpacesListed& from, Source& source) {
   SpacesListed listed;
   for (const auto& row : from.spaces()) {
     listed.spaces.push_back({{row.number()},
-                             row.name(),
+                             read_text(row.name(), source),
                              static_cast<std::uint8_t>(row.durability()),
                              row.tuples(),
                              row.ready(),
@@ -411,10 +418,16 @@ SpacesListed read_spaces(const pb::SpacesListed& from) {
   return listed;
 }
 
-ServerStatus read_status(const pb::ServerStatus& from) {
-  return {from.version(),   from.pid(),        Duration(from.up_us()),
-          from.directory(), from.durability(), from.connections(),
-          from.sessions(),  from.requests(),   from.commits()};
+ServerStatus read_status(const pb::ServerStatus& from, Source& source) {
+  return {read_text(from.version(), source),
+          from.pid(),
+          Duration(from.up_us()),
+          read_text(from.directory(), source),
+          read_text(from.durability(), source),
+          from.connections(),
+          from.sessions(),
+          from.requests(),
+          from.commits()};
 }
 
 std::variant<Answer, ServerAnswer> read_answer(const pb::Reply& from, Source& source) {
@@ -422,7 +435,7 @@ std::variant<Answer, ServerAnswer> read_answer(const pb::Reply& from, Source& so
     case pb::Reply::kDone:
       return Answer(Done{});
     case pb::Reply::kRefused:
-      return Answer(read_refused(from.refused()));
+      return Answer(read_refused(from.refused(), source));
     case pb::Reply::kPutDone:
       return Answer(PutDone{{from.put_done().first()}, from.put_done().count()});
     case pb::Reply::kFound:
@@ -436,15 +449,15 @@ std::variant<Answer, ServerAnswer> read_answer(const pb::Reply& from, Source& so
     case pb::Reply::kSummary:
       return Answer(read_summary(from.summary(), source));
     case pb::Reply::kSessionsListed:
-      return Answer(read_sessions(from.sessions_listed()));
+      return Answer(read_sessions(from.sessions_listed(), source));
     case pb::Reply::kSpaceOpened:
       return ServerAnswer(SpaceOpened{{from.space_opened().number()},
                                       static_cast<std::uint8_t>(from.space_opened().durability()),
                                       from.space_opened().created()});
     case pb::Reply::kSpacesListed:
-      return ServerAnswer(read_spaces(from.spaces_listed()));
+      return ServerAnswer(read_spaces(from.spaces_listed(), source));
     case pb::Reply::kServerStatus:
-      return ServerAnswer(read_status(from.server_status()));
+      return ServerAnswer(read_status(from.server_status(), source));
     case pb::Reply::ANSWER_NOT_SET:
       break;
   }
@@ -459,7 +472,7 @@ Event read_event(const pb::StreamEvent& from, Source& source) {
     case pb::StreamEvent::kRecalled:
       return Recalled{{{from.recalled().tuple()}, from.recalled().attempt()}};
     case pb::StreamEvent::kEnded:
-      return StreamEnded{read_refused(from.ended().why())};
+      return StreamEnded{read_refused(from.ended().why(), source)};
     case pb::StreamEvent::EVENT_NOT_SET:
       break;
   }
@@ -467,10 +480,10 @@ Event read_event(const pb::StreamEvent& from, Source& source) {
   return Recalled{};
 }
 
-Welcome read_welcome(const pb::Welcome& from) {
+Welcome read_welcome(const pb::Welcome& from, Source& source) {
   Welcome welcome;
   welcome.protocol = from.protocol();
-  welcome.version = from.version();
+  welcome.version = read_text(from.version(), source);
   welcome.server = {from.server_high(), from.server_low()};
   welcome.resumed = from.resumed();
   welcome.heartbeat = Duration(from.heartbeat_us());
@@ -501,7 +514,7 @@ RequestId request_id_of(const pb::ClientMessage& from) {
 ClientMessage read_client(const pb::ClientMessage& from, Source& source) {
   switch (from.kind_case()) {
     case pb::ClientMessage::kHello:
-      return read_hello(from.hello());
+      return read_hello(from.hello(), source);
     case pb::ClientMessage::kRequest:
       return Request{{from.request().id()},
                      {from.request().acknowledged()},
@@ -525,9 +538,9 @@ ClientMessage read_client(const pb::ClientMessage& from, Source& source) {
 ServerMessage read_server(const pb::ServerMessage& from, Source& source) {
   switch (from.kind_case()) {
     case pb::ServerMessage::kWelcome:
-      return read_welcome(from.welcome());
+      return read_welcome(from.welcome(), source);
     case pb::ServerMessage::kRejected:
-      return Rejected{read_refused(from.rejected().why())};
+      return Rejected{read_refused(from.rejected().why(), source)};
     case pb::ServerMessage::kReply:
       return Reply{{from.reply().to()}, read_answer(from.reply(), source)};
     case pb::ServerMessage::kStreamEvent:
