@@ -1,4 +1,4 @@
-"""The codes of api/include/linden/error.h and the exceptions of linden.errors are the same table."""
+"""The codes of api/include/linden/error.h, of the wire and the exceptions of linden.errors are the same table."""
 
 import re
 from pathlib import Path
@@ -26,3 +26,12 @@ def test_every_code_has_its_class() -> None:
 
 def test_every_class_is_public() -> None:
     assert {cls.__name__ for cls in errors.CLASS_OF_CODE.values()} <= set(errors.__all__)
+
+
+def test_the_wire_says_the_same() -> None:
+    proto = (ROOT / "api/wire/proto/linden/wire/v1/error.proto").read_text()
+    wire = {int(number): name for name, number in re.findall(r"^\s*([A-Z_]+) = (\d+);", proto, re.MULTILINE)}
+    names = {number: re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper() for number, name in codes_of_the_header().items()}
+    assert wire == names | {0: "OK"}
+    texts = (ROOT / "api/model/error.cpp").read_text()
+    assert re.findall(r'return "([A-Z_]+)";', texts) == [*dict(sorted(wire.items())).values(), "UNKNOWN"]
