@@ -33,7 +33,7 @@ void SpaceState::Machine::apply(Command&& command, Time now, Effects& effects) {
   } else if (const auto* attached = std::get_if<SessionAttached>(&command)) {
     if (Session* session = sessions_.find(attached->session)) {
       session->connected = true;
-      heard(*session);
+      session->heard_at = now_;
     }
   }
   settle();
@@ -56,7 +56,8 @@ void SpaceState::Machine::on(Perform&& command) {
 }
 
 void SpaceState::Machine::reply(const Session& session, RequestId request, Answer&& answer) {
-  effects_->messages.push_back(Reply{{session.id, request}, std::move(answer)});
+  effects_->messages.emplace_back(std::in_place_type<Reply>, Origin{session.id, request},
+                                  std::move(answer));
 }
 
 void SpaceState::Machine::refuse(const Session& session, RequestId request, ErrorCode code,
@@ -114,7 +115,7 @@ void SpaceState::Machine::on_due(const Due& due) {
       return;
     case DueKind::kSession:
       sessions_.at(due.slot).armed_at = kNever;
-      session_due(sessions_.at(due.slot));
+      session_due(sessions_.at(due.slot), due.at);
       return;
   }
 }

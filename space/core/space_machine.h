@@ -158,7 +158,7 @@ class SpaceState::Machine {
   void arm(Session& session);
   [[nodiscard]] Time deadline_of(const Session& session) const;
   void find_shortest_lease(Session& session);
-  void session_due(Session& session);
+  void session_due(Session& session, Time at);
   void end_hold(Session& session);
   void end_bound(Session& session);
   void end_session(Session& session);

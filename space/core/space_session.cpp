@@ -156,21 +156,18 @@ void SpaceState::Machine::find_shortest_lease(Session& session) {
   }
 }
 
-void SpaceState::Machine::session_due(Session& session) {
+// What was due at `at`, which may be earlier than now if the timer is late: then other things that
+// were due in between have their turn in between.
+void SpaceState::Machine::session_due(Session& session, Time at) {
+  find_shortest_lease(session);
+  if (deadline_of(session) > at) return arm(session);
   if (session.connected) {
-    const Duration silence = now_ - session.heard_at;
-    find_shortest_lease(session);
-    if (session.reserved > 0 && silence >= session.lease_min) {
-      pause(session);
-      give_back_all(session, silence);
-    }
+    pause(session);
+    give_back_all(session, at - session.heard_at);
     return arm(session);
   }
-  const Duration away = now_ - session.lost_at;
-  find_shortest_lease(session);
-  if (session.restored && session.reserved > 0 && away >= session.lease_min) {
-    give_back_all(session, away);
-  }
+  const Duration away = at - session.lost_at;
+  if (session.restored) give_back_all(session, away);
   if (!session.over_hold && away >= session.hold) end_hold(session);
   if (away >= session.memory) return end_session(session);
   arm(session);

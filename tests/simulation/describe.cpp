@@ -1,0 +1,173 @@
+#include "tests/simulation/describe.h"
+
+namespace linden::simulation {
+namespace {
+
+std::string text(const core::Origin& origin) {
+  return "s" + std::to_string(origin.session.low) + "/" + std::to_string(origin.request.value);
+}
+
+std::string text(const Handout& handout) {
+  return std::to_string(handout.id.value) + "." + std::to_string(handout.attempt) + "[" +
+         std::to_string(handout.template_index) + (handout.started ? "*" : "") + "]" +
+         to_string(handout.tuple);
+}
+
+std::string text(const std::vector<Template>& forms) {
+  std::string line;
+  for (const Template& form : forms) line += to_string(form);
+  return line;
+}
+
+std::string text(const std::vector<NewTuple>& puts) {
+  std::string line;
+  for (const NewTuple& put : puts) {
+    const Attributes& attributes = put.attributes;
+    line += " " + to_string(put.tuple);
+    if (attributes.priority != 0) line += " p" + std::to_string(attributes.priority);
+    if (attributes.ttl) line += " ttl" + std::to_string(attributes.ttl->count());
+    if (attributes.max_attempts != 0) line += " max" + std::to_string(attributes.max_attempts);
+    if (attributes.will) line += " will" + to_string(*attributes.will);
+    if (attributes.lives_with) line += " lives" + std::to_string(attributes.lives_with->low);
+  }
+  return line;
+}
+
+const char* text(TakeMode mode) {
+  return mode == TakeMode::kRead ? "read" : mode == TakeMode::kTake ? "take" : "reserve";
+}
+
+std::string text(const Token& token) {
+  return " " + std::to_string(token.tuple.value) + "." + std::to_string(token.attempt);
+}
+
+struct OperationText {
+  std::string operator()(const PutOp& op) const { return "put" + text(op.tuples); }
+  std::string operator()(const TakeOp& op) const {
+    return std::string(text(op.mode)) + " " + text(op.templates) + " n" +
+           std::to_string(op.count_max) + " timeout " + std::to_string(op.timeout.count()) +
+           " lease " + std::to_string(op.lease.count());
+  }
+  std::string operator()(const StreamOp& op) const {
+    std::string line = std::string("stream ") + text(op.mode) + " " + text(op.templates) +
+                       " credit " + std::to_string(op.credit) + " lease " +
+                       std::to_string(op.lease.count()) + " after " +
+                       std::to_string(op.after.value) + " held";
+    for (const TupleId id : op.held) line += " " + std::to_string(id.value);
+    return line;
+  }
+  std::string operator()(const AckOp& op) const {
+    return "ack " + std::to_string(op.stream.value) + " " + std::to_string(op.delivered);
+  }
+  std::string operator()(const CreditOp& op) const {
+    return "credit " + std::to_string(op.stream.value) + " " + std::to_string(op.credit);
+  }
+  std::string operator()(const CancelOp& op) const {
+    return "cancel " + std::to_string(op.target.value);
+  }
+  std::string operator()(const FinishOp& op) const {
+    std::string line = "finish";
+    for (const FinishItem& item : op.items) {
+      line += (item.token ? text(*item.token) : std::string(" -")) + "{" + text(item.puts) + "}";
+    }
+    line += " started";
+    for (const Token& token : op.started) line += text(token);
+    return line;
+  }
+  std::string operator()(const ReleaseOp& op) const {
+    std::string line = "release";
+    for (const ReleaseItem& item : op.items) line += text(item.token) + (item.started ? "*" : "");
+    return line;
+  }
+  std::string operator()(const CountOp& op) const { return "count " + to_string(op.form); }
+  std::string operator()(const ListOp&) const { return "list"; }
+  std::string operator()(const SummarizeOp&) const { return "summarize"; }
+  std::string operator()(const ListSessionsOp&) const { return "sessions"; }
+};
+
+struct AnswerText {
+  std::string operator()(const Done&) const { return "done"; }
+  std::string operator()(const Refused& refused) const {
+    return "refused " + std::string(name_of(refused.code));
+  }
+  std::string operator()(const PutDone& done) const {
+    return "put " + std::to_string(done.first.value) + " +" + std::to_string(done.count);
+  }
+  std::string operator()(const Found& found) const {
+    std::string line = "found";
+    for (const Handout& handout : found.tuples) line += " " + text(handout);
+    return line;
+  }
+  std::string operator()(const FinishDone& done) const {
+    std::string line = "finished";
+    for (const ErrorCode code : done.codes) line += " " + std::string(name_of(code));
+    return line;
+  }
+  std::string operator()(const Counted& counted) const {
+    return "counted " + std::to_string(counted.count);
+  }
+  std::string operator()(const Listed& listed) const {
+    std::string line = "listed";
+    for (const ListedTuple& item : listed.tuples) {
+      line += " " + std::to_string(item.id.value) + "." + std::to_string(item.attempt) + " " +
+              std::string(name_of(item.state)) + " p" + std::to_string(item.priority) + " s" +
+              std::to_string(item.holder.low) +
+              (item.expires_in ? " in " + std::to_string(item.expires_in->count()) : "") +
+              to_string(item.tuple);
+    }
+    return line + (listed.more ? " more" : "");
+  }
+  std::string operator()(const Summary& summary) const {
+    return "summary " + std::to_string(summary.tuples);
+  }
+  std::string operator()(const SessionsListed& listed) const {
+    return "sessions " + std::to_string(listed.sessions.size());
+  }
+};
+
+}  // namespace
+
+std::string describe(const core::Command& command) {
+  const auto session = [](const SessionId& id) { return "s" + std::to_string(id.low); };
+  if (const auto* perform = std::get_if<core::Perform>(&command)) {
+    return text(perform->from) + " " + std::visit(OperationText{}, perform->operation);
+  }
+  if (const auto* attached = std::get_if<core::SessionAttached>(&command)) {
+    return session(attached->session) + " attached, acknowledged " +
+           std::to_string(attached->acknowledged.value);
+  }
+  if (const auto* heard = std::get_if<core::SessionHeard>(&command)) {
+    return session(heard->session) + " heard, acknowledged " +
+           std::to_string(heard->acknowledged.value);
+  }
+  if (const auto* lost = std::get_if<core::SessionLost>(&command)) {
+    return session(lost->session) + " lost";
+  }
+  if (const auto* closed = std::get_if<core::SessionClosed>(&command)) {
+    return session(closed->session) + " closed";
+  }
+  return "time passes";
+}
+
+void add_lines(const core::Message& message, Said& out) {
+  if (const auto* reply = std::get_if<core::Reply>(&message)) {
+    out[reply->to].push_back(std::visit(AnswerText{}, reply->answer));
+    return;
+  }
+  const auto& notice = std::get<core::Notice>(message);
+  if (const auto* delivered = std::get_if<Delivered>(&notice.event)) {
+    for (const Handout& handout : delivered->tuples) {
+      out[notice.stream].push_back("delivered " + text(handout));
+    }
+  }
+}
+
+std::string describe(const Said& said) {
+  std::string result;
+  for (const auto& [origin, lines] : said) {
+    for (const std::string& line : lines) result += "    " + text(origin) + " " + line + "\n";
+  }
+  return result;
+}
+
+}  // namespace linden::simulation

@@ -1,0 +1,680 @@
+#include "tests/simulation/reference_space.h"
+
+#include <algorithm>
+
+namespace linden::simulation {
+namespace {
+
+Time later(Time now, Duration duration) {
+  return duration >= kNever - now ? kNever : now + duration;
+}
+
+bool exclusive(const ReferenceSpace::Item& item) {
+  return item.put.attributes.max_attempts == 1;
+}
+
+}  // namespace
+
+// ---- Commands -----------------------------------------------------------------------------------
+
+void ReferenceSpace::apply(const Command& command, Time at) {
+  now = std::max(now, at);
+  said.clear();
+  const auto speaker = std::visit(
+      [](const auto& what) -> std::optional<SessionId> {
+        using What = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<What, core::Perform>) return what.from.session;
+        if constexpr (std::is_same_v<What, core::SessionHeard>) return what.session;
+        if constexpr (std::is_same_v<What, core::SessionAttached>) return what.session;
+        return std::nullopt;
+      },
+      command);
+  if (speaker && sessions.contains(*speaker)) {
+    if (std::holds_alternative<core::SessionAttached>(command)) {
+      sessions[*speaker].connected = true;
+      sessions[*speaker].heard_at = now;
+    } else {
+      heard(sessions[*speaker], *speaker);
+      settle();
+    }
+  }
+  run_due();
+  if (const auto* perform = std::get_if<core::Perform>(&command)) {
+    if (!answer_again(perform->from, perform->operation)) {
+      std::visit([&](const auto& op) { operate(perform->from, op); }, perform->operation);
+    }
+  } else if (const auto* attached = std::get_if<core::SessionAttached>(&command)) {
+    attach(*attached);
+  } else if (const auto* heard_of = std::get_if<core::SessionHeard>(&command)) {
+    if (sessions.contains(heard_of->session)) forget(heard_of->session, heard_of->acknowledged);
+  } else if (const auto* lost = std::get_if<core::SessionLost>(&command)) {
+    lose(lost->session);
+  } else if (const auto* closed = std::get_if<core::SessionClosed>(&command)) {
+    if (sessions.contains(closed->session)) end_session(closed->session);
+  }
+  settle();
+  run_due();
+}
+
+void ReferenceSpace::settle() {
+  while (!wills_.empty() || !refills_.empty()) {
+    put_all(std::exchange(wills_, {}));
+    for (const Origin& origin : std::exchange(refills_, {})) {
+      if (Waiter* stream = waiter(origin)) refill(*stream);
+    }
+  }
+}
+
+void ReferenceSpace::say(const Origin& to, Answer answer) {
+  said.push_back(core::Reply{to, std::move(answer)});
+}
+
+void ReferenceSpace::run_due() {
+  while (run_next_due()) settle();
+}
+
+// The earliest thing that is due: a waiter's end, a tuple's, something of a session.
+bool ReferenceSpace::run_next_due() {
+  Time first = kNever;
+  for (const Waiter& item : waiters) first = std::min(first, item.deadline);
+  for (const auto& [id, item] : items) {
+    if (item.state == State::kReady || item.state == State::kDead) {
+      first = std::min(first, item.expires_at);
+    }
+  }
+  for (const auto& [id, session] : sessions) first = std::min(first, due_of(id, session));
+  if (first > now) return false;
+  for (const Waiter& item : waiters) {
+    if (item.deadline != first) continue;
+    say(item.origin, Refused{ErrorCode::kNoMatch, ""});
+    end_waiter(Origin(item.origin));
+    return true;
+  }
+  for (const auto& [id, item] : items) {
+    if (item.expires_at != first || item.state == State::kReserved || item.state == State::kTaken) {
+      continue;
+    }
+    items.erase(TupleId(id));
+    return true;
+  }
+  for (const auto& [id, session] : sessions) {
+    if (due_of(id, session) != first) continue;
+    session_due(SessionId(id), first);
+    return true;
+  }
+  return false;
+}
+
+// ---- Putting ------------------------------------------------------------------------------------
+
+void ReferenceSpace::operate(const Origin& from, const PutOp& op) {
+  PutDone done{put_all(op.tuples), static_cast<std::uint32_t>(op.tuples.size())};
+  sessions[from.session].answers[from.request] = done;
+  say(from, done);
+}
+
+TupleId ReferenceSpace::put_all(const std::vector<NewTuple>& tuples) {
+  const TupleId first = next_id;
+  next_id.value += tuples.size();
+  TupleId id = first;
+  for (const NewTuple& put : tuples) {
+    const auto& owner = put.attributes.lives_with;
+    if (owner && (!sessions.contains(*owner) || sessions[*owner].over_hold)) {
+      if (put.attributes.will) wills_.push_back({*put.attributes.will, {}});
+    } else {
+      Item& item = items[id];
+      item.id = id;
+      item.put = put;
+      if (put.attributes.ttl) item.expires_at = later(now, *put.attributes.ttl);
+      place(item, true);
+    }
+    ++id.value;
+  }
+  return first;
+}
+
+void ReferenceSpace::place(Item& item, bool fresh) {
+  const Tuple& tuple = item.put.tuple;
+  for (const Waiter& reader : std::vector<Waiter>(waiters)) {
+    if (reader.mode != TakeMode::kRead || !reader.in_line) continue;
+    const auto form = first_match(reader.forms, tuple);
+    if (!form) continue;
+    if (!reader.stream) {
+      say(reader.origin, Found{{show(item, *form)}});
+      end_waiter(reader.origin);
+    } else if (fresh) {
+      deliver(*waiter(reader.origin), item, *form);
+    }
+  }
+  Waiter* best = nullptr;
+  for (Waiter& taker : waiters) {
+    if (taker.mode == TakeMode::kRead || !taker.in_line || !first_match(taker.forms, tuple)) {
+      continue;
+    }
+    if (exclusive(item) && taker.stream && held_by(taker) > 0) continue;
+    const auto key = [&](const Waiter& who) { return std::pair(held_by(who), who.turn); };
+    if (best == nullptr || key(taker) < key(*best)) best = &taker;
+  }
+  if (best == nullptr) return;
+  const auto form = *first_match(best->forms, tuple);
+  if (best->stream) return deliver(*best, item, form);
+  const Waiter served = *best;
+  hand(served.origin, served.mode, served.lease, item, form, false, true);
+  Handout handout = show(item, form);
+  handout.started = served.mode == TakeMode::kReserve;
+  end_waiter(served.origin);
+  say(served.origin, Found{{handout}});
+}
+
+// ---- Taking -------------------------------------------------------------------------------------
+
+std::optional<std::uint32_t> ReferenceSpace::first_match(const std::vector<Template>& forms,
+                                                         const Tuple& tuple) {
+  for (std::uint32_t i = 0; i < forms.size(); ++i) {
+    if (forms[i].matches(tuple)) return i;
+  }
+  return std::nullopt;
+}
+
+// Ready tuples, highest priority first, then oldest.
+std::vector<std::pair<ReferenceSpace::Item*, std::uint32_t>> ReferenceSpace::matches(
+    const std::vector<Template>& forms) {
+  std::vector<std::pair<Item*, std::uint32_t>> found;
+  for (auto& [id, item] : items) {
+    if (item.state != State::kReady) continue;
+    if (const auto form = first_match(forms, item.put.tuple)) found.emplace_back(&item, *form);
+  }
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    return a.first->put.attributes.priority > b.first->put.attributes.priority;
+  });
+  return found;
+}
+
+Handout ReferenceSpace::show(const Item& item, std::uint32_t form) const {
+  return {item.id, item.attempt, form, false, item.put.tuple};
+}
+
+void ReferenceSpace::hand(const Origin& to, TakeMode mode, Duration lease, Item& item,
+                          std::uint32_t form, bool streamed, bool started) {
+  item.holder = to;
+  item.form = form;
+  item.order = ++numbers;
+  item.streamed = streamed;
+  item.forgotten_with = to.request;
+  if (mode == TakeMode::kTake) {
+    item.state = State::kTaken;
+    return;
+  }
+  item.state = State::kReserved;
+  item.lease = lease;
+  item.started = started;
+  ++item.attempt;
+}
+
+void ReferenceSpace::operate(const Origin& from, const TakeOp& op) {
+  if (serve(from, op)) return;
+  if (op.timeout == Duration::zero()) return say(from, Refused{ErrorCode::kNoMatch, ""});
+  Waiter& added = add_waiter(from, op.mode, op.templates);
+  added.lease = op.lease;
+  added.deadline = later(now, op.timeout);
+  added.in_line = true;
+}
+
+bool ReferenceSpace::serve(const Origin& from, const TakeOp& op) {
+  auto found = matches(op.templates);
+  if (found.empty()) return false;
+  if (found.size() > op.count_max) found.resize(op.count_max);
+  Found answer;
+  for (const auto& [item, form] : found) {
+    if (op.mode != TakeMode::kRead) hand(from, op.mode, op.lease, *item, form, false, true);
+    answer.tuples.push_back(show(*item, form));
+    answer.tuples.back().started = op.mode == TakeMode::kReserve;
+  }
+  say(from, answer);
+  return true;
+}
+
+bool ReferenceSpace::answer_again(const Origin& from, const Operation& operation) {
+  Session& session = sessions[from.session];
+  const bool put_or_finish = std::holds_alternative<PutOp>(operation) ||
+                             std::holds_alternative<FinishOp>(operation) ||
+                             std::holds_alternative<ReleaseOp>(operation);
+  if (put_or_finish) {
+    const auto answer = session.answers.find(from.request);
+    if (answer == session.answers.end()) return false;
+    say(from, answer->second);
+    return true;
+  }
+  const auto* take = std::get_if<TakeOp>(&operation);
+  if (take == nullptr || take->mode == TakeMode::kRead) return false;
+  const auto held =
+      held_under(from, take->mode == TakeMode::kTake ? State::kTaken : State::kReserved);
+  if (held.empty()) return false;
+  Found again;
+  for (const Item* item : held) {
+    again.tuples.push_back(show(*item, item->form));
+    again.tuples.back().started = item->started;
+  }
+  std::stable_sort(again.tuples.begin(), again.tuples.end(), [&](const auto& a, const auto& b) {
+    return items[a.id].put.attributes.priority > items[b.id].put.attributes.priority;
+  });
+  say(from, again);
+  return true;
+}
+
+std::vector<ReferenceSpace::Item*> ReferenceSpace::held_under(const Origin& origin, State state) {
+  std::vector<Item*> found;
+  for (auto& [id, item] : items) {
+    if (item.state == state && item.holder == origin) found.push_back(&item);
+  }
+  return found;
+}
+
+// ---- Waiters and streams ------------------------------------------------------------------------
+
+ReferenceSpace::Waiter& ReferenceSpace::add_waiter(const Origin& from, TakeMode mode,
+                                                   const std::vector<Template>& forms) {
+  end_waiter(from);
+  Waiter& added = waiters.emplace_back();
+  added.origin = from;
+  added.mode = mode;
+  added.forms = forms;
+  added.number = ++numbers;
+  added.turn = ++numbers;
+  return added;
+}
+
+ReferenceSpace::Waiter* ReferenceSpace::waiter(const Origin& origin) {
+  for (Waiter& item : waiters) {
+    if (item.origin == origin) return &item;
+  }
+  return nullptr;
+}
+
+const ReferenceSpace::Waiter* ReferenceSpace::find_waiter(const Origin& origin) const {
+  return const_cast<ReferenceSpace*>(this)->waiter(origin);
+}
+
+void ReferenceSpace::end_waiter(const Origin& origin) {
+  const Origin gone = origin;
+  std::erase_if(waiters, [&](const Waiter& item) { return item.origin == gone; });
+}
+
+std::uint32_t ReferenceSpace::held_by(const Waiter& waiter) const {
+  if (waiter.mode == TakeMode::kRead) return waiter.reading;
+  std::uint32_t held = 0;
+  for (const auto& [id, item] : items) {
+    const bool out = item.state == State::kReserved || item.state == State::kTaken;
+    held += out && waiter.stream && item.holder == waiter.origin;
+  }
+  return held;
+}
+
+void ReferenceSpace::operate(const Origin& from, const StreamOp& op) {
+  Waiter& stream = add_waiter(from, op.mode, op.templates);
+  stream.stream = true;
+  stream.credit = op.credit;
+  stream.lease = op.lease;
+  stream.cursor = op.after;
+  say(from, Done{});
+  auto mine = held_under(from, op.mode == TakeMode::kTake ? State::kTaken : State::kReserved);
+  std::sort(mine.begin(), mine.end(), [](auto* a, auto* b) { return a->order < b->order; });
+  const auto has = [&](const Item* item) {
+    return std::find(op.held.begin(), op.held.end(), item->id) != op.held.end();
+  };
+  std::stable_partition(mine.begin(), mine.end(), has);
+  for (Item* item : mine) {
+    if (op.mode == TakeMode::kTake) stream.unacknowledged.push_back(item->id);
+    if (has(item)) continue;
+    Handout handout = show(*item, item->form);
+    handout.started = item->started;
+    deliver_event(from, handout);
+  }
+  refill_later(from);
+}
+
+void ReferenceSpace::operate(const Origin& from, const AckOp& op) {
+  Waiter* stream = waiter({from.session, op.stream});
+  if (stream != nullptr && stream->stream) {
+    while (stream->acknowledged < op.delivered && held_by(*stream) > 0 &&
+           stream->mode != TakeMode::kReserve) {
+      ++stream->acknowledged;
+      if (stream->mode == TakeMode::kRead) {
+        --stream->reading;
+      } else {
+        items.erase(stream->unacknowledged.front());
+        stream->unacknowledged.erase(stream->unacknowledged.begin());
+      }
+    }
+    refill_later(stream->origin);
+  }
+  say(from, Done{});
+}
+
+void ReferenceSpace::operate(const Origin& from, const CreditOp& op) {
+  Waiter* stream = waiter({from.session, op.stream});
+  if (stream == nullptr || !stream->stream) {
+    return say(from, Refused{ErrorCode::kInvalidArgument, ""});
+  }
+  stream->credit = op.credit;
+  refill_later(stream->origin);
+  say(from, Done{});
+}
+
+void ReferenceSpace::operate(const Origin& from, const CancelOp& op) {
+  const Origin target{from.session, op.target};
+  if (const Waiter* found = waiter(target)) {
+    if (!found->stream) say(target, Refused{ErrorCode::kCancelled, ""});
+    for (const TupleId id : found->unacknowledged) {
+      items[id].forgotten_with = from.request;
+      items[id].streamed = false;
+    }
+    end_waiter(target);
+  }
+  say(from, Done{});
+}
+
+void ReferenceSpace::deliver_event(const Origin& stream, Handout handout) {
+  said.push_back(core::Notice{stream, Delivered{{std::move(handout)}}});
+}
+
+void ReferenceSpace::deliver(Waiter& stream, Item& item, std::uint32_t form) {
+  if (stream.mode == TakeMode::kRead) {
+    stream.cursor = std::max(stream.cursor, item.id);
+    if (++stream.reading >= stream.credit) stream.in_line = false;
+    return deliver_event(stream.origin, show(item, form));
+  }
+  const bool starts =
+      stream.mode == TakeMode::kReserve && (held_by(stream) == 0 || exclusive(item));
+  hand(stream.origin, stream.mode, stream.lease, item, form, true, starts);
+  if (stream.mode == TakeMode::kTake) stream.unacknowledged.push_back(item.id);
+  stream.turn = ++numbers;
+  if (held_by(stream) >= stream.credit) stream.in_line = false;
+  Handout handout = show(item, form);
+  handout.started = starts;
+  deliver_event(stream.origin, handout);
+}
+
+void ReferenceSpace::refill_later(const Origin& origin) {
+  Waiter* stream = waiter(origin);
+  if (stream == nullptr || std::find(refills_.begin(), refills_.end(), origin) != refills_.end()) {
+    return;
+  }
+  if (stream->mode != TakeMode::kRead) stream->in_line = false;
+  refills_.push_back(origin);
+}
+
+void ReferenceSpace::refill(Waiter& stream) {
+  if (sessions[stream.origin.session].silent) return;
+  if (stream.mode == TakeMode::kRead) {
+    if (stream.in_line) {
+      stream.in_line = stream.reading < stream.credit;
+      return;
+    }
+    for (auto& [id, item] : items) {
+      if (stream.reading >= stream.credit) return;
+      if (item.state != State::kReady || id <= stream.cursor) continue;
+      if (const auto form = first_match(stream.forms, item.put.tuple)) deliver(stream, item, *form);
+    }
+    stream.in_line = stream.reading < stream.credit;
+    return;
+  }
+  while (held_by(stream) < stream.credit) {
+    auto found = matches(stream.forms);
+    if (held_by(stream) > 0) std::erase_if(found, [](auto& one) { return exclusive(*one.first); });
+    if (found.empty()) break;
+    deliver(stream, *found[0].first, found[0].second);
+  }
+  stream.in_line = held_by(stream) < stream.credit;
+}
+
+// ---- Finish, release, leases --------------------------------------------------------------------
+
+ReferenceSpace::Item* ReferenceSpace::holding(const SessionId& session, const Token& token) {
+  const auto found = items.find(token.tuple);
+  if (found == items.end() || found->second.state != State::kReserved) return nullptr;
+  Item& item = found->second;
+  return item.attempt == token.attempt && item.holder.session == session ? &item : nullptr;
+}
+
+void ReferenceSpace::let_go(Item& item) {
+  refill_later(item.holder);
+}
+
+void ReferenceSpace::operate(const Origin& from, const FinishOp& op) {
+  FinishDone done;
+  for (const FinishItem& step : op.items) {
+    if (step.token) {
+      Item* item = holding(from.session, *step.token);
+      if (item == nullptr) {
+        done.codes.push_back(ErrorCode::kStaleLease);
+        continue;
+      }
+      let_go(*item);
+      items.erase(TupleId(item->id));
+    }
+    put_all(step.puts);
+    done.codes.push_back(ErrorCode::kOk);
+  }
+  for (const Token& token : op.started) {
+    if (Item* item = holding(from.session, token)) item->started = true;
+  }
+  sessions[from.session].answers[from.request] = done;
+  say(from, done);
+}
+
+void ReferenceSpace::operate(const Origin& from, const ReleaseOp& op) {
+  FinishDone done;
+  for (const ReleaseItem& step : op.items) {
+    Item* item = holding(from.session, step.token);
+    done.codes.push_back(item == nullptr ? ErrorCode::kStaleLease : ErrorCode::kOk);
+    if (item == nullptr) continue;
+    let_go(*item);
+    give_back(*item, step.started);
+  }
+  sessions[from.session].answers[from.request] = done;
+  say(from, done);
+}
+
+void ReferenceSpace::give_back(Item& item, bool started) {
+  const Attributes& attributes = item.put.attributes;
+  item.started_before += started;
+  if (started && attributes.max_attempts != 0 && item.started_before >= attributes.max_attempts) {
+    if (attributes.will) return leave(item);
+    item.state = State::kDead;
+    return;
+  }
+  if (item.expires_at <= now) {
+    items.erase(TupleId(item.id));
+    return;
+  }
+  item.state = State::kReady;
+  item.started = false;
+  place(item, false);
+}
+
+void ReferenceSpace::leave(const Item& item) {
+  if (item.put.attributes.will) wills_.push_back({*item.put.attributes.will, {}});
+  items.erase(TupleId(item.id));
+}
+
+void ReferenceSpace::give_back_all(const SessionId& id, Duration silence) {
+  std::vector<TupleId> ended;
+  for (const auto& [tuple, item] : items) {
+    if (item.state == State::kReserved && item.holder.session == id && item.lease <= silence) {
+      ended.push_back(tuple);
+    }
+  }
+  for (const TupleId tuple : ended) {
+    let_go(items[tuple]);
+    give_back(items[tuple], items[tuple].started);
+  }
+}
+
+// ---- Sessions -----------------------------------------------------------------------------------
+
+void ReferenceSpace::heard(Session& session, const SessionId& id) {
+  session.heard_at = now;
+  if (!std::exchange(session.silent, false)) return;
+  std::map<RequestId, Waiter> mine;
+  for (const Waiter& item : waiters) {
+    if (item.origin.session == id) mine[item.origin.request] = item;
+  }
+  for (const auto& [request, item] : mine) {
+    if (item.stream) {
+      refill_later(item.origin);
+    } else if (serve(item.origin, {item.mode, item.forms, 1, Duration{0}, item.lease})) {
+      end_waiter(item.origin);
+    } else {
+      waiter(item.origin)->in_line = true;
+    }
+  }
+}
+
+void ReferenceSpace::attach(const core::SessionAttached& command) {
+  std::erase_if(waiters,
+                [&](const Waiter& item) { return item.origin.session == command.session; });
+  Session& session = sessions[command.session];
+  session.hold = command.hold;
+  session.memory = command.memory;
+  session.connected = true;
+  session.over_hold = session.restored = session.silent = false;
+  session.heard_at = now;
+  forget(command.session, command.acknowledged);
+}
+
+void ReferenceSpace::lose(const SessionId& id) {
+  const auto found = sessions.find(id);
+  if (found == sessions.end() || !found->second.connected) return;
+  std::erase_if(waiters, [&](const Waiter& item) { return item.origin.session == id; });
+  found->second.connected = found->second.silent = false;
+  found->second.lost_at = now;
+}
+
+void ReferenceSpace::forget(const SessionId& id, RequestId below) {
+  Session& session = sessions[id];
+  session.acknowledged = std::max(session.acknowledged, below);
+  std::erase_if(session.answers, [&](const auto& item) { return item.first < below; });
+  std::erase_if(items, [&](const auto& pair) {
+    const Item& item = pair.second;
+    return item.state == State::kTaken && item.holder.session == id && !item.streamed &&
+           item.forgotten_with < below;
+  });
+}
+
+Time ReferenceSpace::due_of(const SessionId& id, const Session& session) const {
+  Duration shortest = kForever;
+  for (const auto& [tuple, item] : items) {
+    if (item.state == State::kReserved && item.holder.session == id) {
+      shortest = std::min(shortest, item.lease);
+    }
+  }
+  if (session.connected) return later(session.heard_at, shortest);
+  Time due = later(session.lost_at, session.memory);
+  if (!session.over_hold) due = std::min(due, later(session.lost_at, session.hold));
+  if (session.restored) due = std::min(due, later(session.lost_at, shortest));
+  return due;
+}
+
+void ReferenceSpace::session_due(const SessionId& id, Time at) {
+  Session& session = sessions[id];
+  if (session.connected) {
+    session.silent = true;
+    for (Waiter& item : waiters) {
+      if (item.origin.session == id) item.in_line = false;
+    }
+    return give_back_all(id, at - session.heard_at);
+  }
+  const Duration away = at - session.lost_at;
+  if (session.restored) give_back_all(id, away);
+  if (!session.over_hold && away >= session.hold) end_hold(id);
+  if (away >= session.memory) end_session(id);
+}
+
+void ReferenceSpace::end_hold(const SessionId& id) {
+  sessions[id].over_hold = true;
+  if (!sessions[id].restored) give_back_all(id, kForever);
+  end_bound(id);
+}
+
+void ReferenceSpace::end_bound(const SessionId& id) {
+  std::vector<TupleId> bound;
+  for (const auto& [tuple, item] : items) {
+    if (item.state != State::kTaken && item.put.attributes.lives_with == id) bound.push_back(tuple);
+  }
+  for (const TupleId tuple : bound) {
+    if (items[tuple].state == State::kReserved) let_go(items[tuple]);
+    leave(items[tuple]);
+  }
+}
+
+void ReferenceSpace::end_session(const SessionId& id) {
+  std::erase_if(waiters, [&](const Waiter& item) { return item.origin.session == id; });
+  sessions[id].over_hold = true;
+  give_back_all(id, kForever);
+  end_bound(id);
+  std::erase_if(items, [&](const auto& pair) {
+    return pair.second.state == State::kTaken && pair.second.holder.session == id;
+  });
+  sessions.erase(id);
+}
+
+void ReferenceSpace::restart(Time at) {
+  now = at;
+  waiters.clear();
+  for (auto& [id, session] : sessions) {
+    session.connected = session.silent = session.over_hold = false;
+    session.restored = true;
+    session.heard_at = session.lost_at = at;
+  }
+  for (auto& [id, item] : items) item.order = ++numbers;
+}
+
+// ---- Looking ------------------------------------------------------------------------------------
+
+void ReferenceSpace::operate(const Origin& from, const CountOp& op) {
+  say(from, Counted{matches({op.form}).size()});
+}
+
+void ReferenceSpace::operate(const Origin& from, const ListOp& op) {
+  Listed listed;
+  for (const auto& [id, item] : items) {
+    if (id <= op.after || item.state == State::kTaken) continue;
+    if (op.form && !op.form->matches(item.put.tuple)) continue;
+    if (!op.all_states && item.state != State::kReady) continue;
+    if (listed.tuples.size() >= op.limit) {
+      listed.more = true;
+      break;
+    }
+    ListedTuple& line = listed.tuples.emplace_back();
+    line.id = id;
+    line.attempt = item.attempt;
+    line.priority = item.put.attributes.priority;
+    if (item.expires_at != kNever) line.expires_in = std::max(item.expires_at - now, Duration{0});
+    if (item.state == State::kDead) line.state = TupleState::kDead;
+    if (item.state == State::kReserved) {
+      line.state = item.started ? TupleState::kStarted : TupleState::kReserved;
+      line.holder = item.holder.session;
+    }
+    line.tuple = item.put.tuple;
+  }
+  say(from, listed);
+}
+
+std::string ReferenceSpace::lost_wake_up() const {
+  for (const Waiter& waiter : waiters) {
+    if (sessions.at(waiter.origin.session).silent) continue;
+    const std::uint32_t held = held_by(waiter);
+    if (waiter.stream && held >= waiter.credit) continue;
+    for (const auto& [id, item] : items) {
+      if (item.state != State::kReady || !first_match(waiter.forms, item.put.tuple)) continue;
+      if (waiter.mode == TakeMode::kRead && waiter.stream) continue;  // shown puts, not returns
+      if (exclusive(item) && waiter.stream && held > 0) continue;
+      return "request " + std::to_string(waiter.origin.request.value) + " waits although tuple " +
+             std::to_string(id.value) + " is ready";
+    }
+  }
+  return {};
+}
+
+}  // namespace linden::simulation

@@ -1,0 +1,568 @@
+#include "tests/simulation/simulation.h"
+
+#include <algorithm>
+
+#include "space/core/mutants.h"
+
+namespace linden::simulation {
+namespace {
+
+using core::Mutant;
+using std::chrono::milliseconds;
+
+constexpr std::size_t kClients = 4;
+constexpr Duration kHold = milliseconds(5'000);
+constexpr Duration kMemory = milliseconds(20'000);
+
+core::Limits small_limits() {
+  core::Limits limits;
+  limits.indexes_per_arity_max = 3;  // so that indexes are learned, dropped and done without
+  return limits;
+}
+
+}  // namespace
+
+// ---- Disk ---------------------------------------------------------------------------------------
+
+namespace {
+
+struct IdOf {
+  template <class What>
+  TupleId operator()(const What& what) const {
+    if constexpr (requires { TupleId{what.id}; }) {
+      return what.id;
+    } else {
+      return {};
+    }
+  }
+};
+
+}  // namespace
+
+void SimDisk::commit(const std::vector<core::Mutation>& mutations) {
+  segments_.back().insert(segments_.back().end(), mutations.begin(), mutations.end());
+}
+
+void SimDisk::retire(const core::SpaceState& state) {
+  std::set<TupleId> touched;
+  for (const core::Mutation& mutation : segments_.front()) {
+    touched.insert(std::visit(IdOf{}, mutation));
+  }
+  for (const TupleId id : touched) {
+    std::vector<core::Mutation> described;
+    if (state.describe(id, described)) {
+      table_[id] = std::move(described);
+    } else {
+      table_.erase(id);
+    }
+  }
+  rest_.clear();
+  state.describe_rest(rest_);
+  segments_.pop_front();
+}
+
+void SimDisk::load(core::SpaceState& state) const {
+  const auto give = [&](const std::vector<core::Mutation>& mutations) {
+    for (const core::Mutation& mutation : mutations) state.restore(core::Mutation(mutation));
+  };
+  give(rest_);
+  for (const auto& [id, described] : table_) give(described);
+  for (const auto& segment : segments_) give(segment);
+}
+
+// ---- Chance -------------------------------------------------------------------------------------
+
+Simulation::Simulation(std::uint64_t seed, bool keep_history)
+    : random_(seed), keep_history_(keep_history), state_(small_limits()) {
+  clients_.resize(kClients);
+  for (SimClient& client : clients_) {
+    client.id = {1, ++session_count_};
+    connect(client);
+  }
+}
+
+// Odd numbers of microseconds, so that no two things are due at the same moment.
+Duration Simulation::some_time() {
+  static constexpr std::int64_t kScale[] = {50, 500, 3'000, 8'000};
+  return milliseconds(10) + Duration(below(static_cast<std::uint64_t>(kScale[below(4)]) * 1'000));
+}
+
+NewTuple Simulation::some_tuple() {
+  static const char* const kWords[] = {"a", "b", "c"};
+  NewTuple put;
+  const auto number = static_cast<std::int64_t>(below(3));
+  switch (below(4)) {
+    case 0:
+      put.tuple = Tuple{Value(kWords[below(3)])};
+      break;
+    case 1:
+      put.tuple = Tuple{Value(kWords[below(3)]), Value(number)};
+      break;
+    case 2:
+      put.tuple = Tuple{Value(kWords[below(2)]), Value(kWords[below(2)])};
+      break;
+    default:
+      put.tuple = Tuple{Value(kWords[below(2)]), Value(number), Value(kWords[below(3)])};
+  }
+  Attributes& attributes = put.attributes;
+  if (chance(20)) attributes.priority = static_cast<std::int32_t>(below(3)) - 1;
+  if (chance(10)) attributes.ttl = some_time();
+  if (chance(20)) attributes.max_attempts = static_cast<std::uint32_t>(1 + below(2));
+  if (chance(15)) attributes.will = Tuple{Value("a"), Value(static_cast<std::int64_t>(below(3)))};
+  if (chance(10)) attributes.lives_with = SessionId{1, 1 + below(session_count_ + 1)};
+  return put;
+}
+
+std::vector<NewTuple> Simulation::some_tuples(std::uint64_t most) {
+  std::vector<NewTuple> puts(below(most + 1));
+  for (NewTuple& put : puts) put = some_tuple();
+  return puts;
+}
+
+Template Simulation::some_form() {
+  const Tuple like = some_tuple().tuple;
+  std::vector<TemplateField> fields;
+  for (const Value& value : like.values()) {
+    switch (below(5)) {
+      case 0:
+        fields.emplace_back(kAny);
+        break;
+      case 1:
+        fields.emplace_back(Typed{value.type()});
+        break;
+      case 2:
+        fields.emplace_back(OneOf{{value, Value("b")}});
+        break;
+      default:
+        fields.emplace_back(value);
+    }
+  }
+  return Template(fields);
+}
+
+std::vector<Template> Simulation::some_forms() {
+  std::vector<Template> forms(chance(80) ? 1 : 1 + below(3));
+  for (Template& form : forms) form = some_form();
+  return forms;
+}
+
+Token Simulation::some_token(SimClient& client) {
+  if (client.tokens.empty()) return {TupleId{1 + below(20)}, 1};
+  // Mostly the newest ones, which are likely to be held still.
+  const std::size_t count = client.tokens.size();
+  const std::size_t back = chance(80) ? below(std::min<std::size_t>(count, 4)) : below(count);
+  return client.tokens[count - 1 - back];
+}
+
+// ---- Clients ------------------------------------------------------------------------------------
+
+Operation Simulation::some_operation(SimClient& client) {
+  const auto some_mode = [&] { return static_cast<TakeMode>(below(3)); };
+  const auto some_stream = [&]() -> RequestId {
+    if (client.streams.empty()) return {1 + below(client.next.value)};
+    auto stream = client.streams.begin();
+    std::advance(stream, static_cast<std::ptrdiff_t>(below(client.streams.size())));
+    return stream->first;
+  };
+  switch (below(20)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4:
+      return PutOp{some_tuples(3)};
+    case 5:
+    case 6:
+    case 7:
+    case 8: {
+      TakeOp op{some_mode(), some_forms()};
+      if (chance(30)) op.count_max = static_cast<std::uint32_t>(1 + below(4));
+      op.timeout = chance(40) ? Duration{0} : chance(50) ? kForever : some_time();
+      op.lease = some_time();
+      return op;
+    }
+    case 9:
+    case 10: {
+      StreamOp op{some_mode(), some_forms()};
+      op.credit = static_cast<std::uint32_t>(below(5));
+      op.lease = some_time();
+      if (chance(30)) op.after = {below(reference_.next_id.value + 1)};
+      return op;
+    }
+    case 11: {
+      const RequestId id = some_stream();
+      const auto stream = client.streams.find(id);
+      if (stream == client.streams.end()) return AckOp{id, below(4)};
+      return AckOp{id, below(stream->second.delivered + 1)};
+    }
+    case 12:
+      return CreditOp{some_stream(), static_cast<std::uint32_t>(below(5))};
+    case 13:
+      return CancelOp{chance(50) ? some_stream() : RequestId{1 + below(client.next.value)}};
+    case 14:
+    case 15:
+    case 16: {
+      FinishOp op;
+      op.items.resize(below(3));
+      for (FinishItem& item : op.items) {
+        if (chance(90)) item.token = some_token(client);
+        item.puts = some_tuples(2);
+      }
+      if (chance(40)) op.started.push_back(some_token(client));
+      return op;
+    }
+    case 17: {
+      ReleaseOp op;
+      op.items.resize(1 + below(2));
+      for (ReleaseItem& item : op.items) item = {some_token(client), chance(50)};
+      return op;
+    }
+    case 18:
+      return CountOp{some_form()};
+    default: {
+      ListOp op;
+      if (chance(50)) op.form = some_form();
+      op.after = {chance(50) ? 0 : below(reference_.next_id.value + 1)};
+      op.limit = static_cast<std::uint32_t>(1 + below(100));
+      op.all_states = chance(70);
+      return op;
+    }
+  }
+}
+
+void Simulation::ask(SimClient& client, Operation operation) {
+  const RequestId request = client.next;
+  ++client.next.value;
+  client.unanswered[request] = operation;
+  if (const auto* stream = std::get_if<StreamOp>(&operation)) {
+    client.streams[request].form = *stream;
+  }
+  if (const auto* cancel = std::get_if<CancelOp>(&operation)) client.streams.erase(cancel->target);
+  if (const auto* ack = std::get_if<AckOp>(&operation)) {
+    // An acknowledgement is not repeated after a reconnect: the stream's count begins anew then.
+    auto stream = client.streams.find(ack->stream);
+    client.unanswered.erase(request);
+    if (stream != client.streams.end()) {
+      auto& waiting = stream->second.unacknowledged;
+      const std::uint64_t before = stream->second.delivered - waiting.size();
+      for (std::uint64_t i = before; i < ack->delivered && !waiting.empty(); ++i) {
+        waiting.erase(waiting.begin());
+      }
+    }
+  }
+  client.sent.push_back(core::Perform{{client.id, request}, std::move(operation)});
+}
+
+void Simulation::act(SimClient& client) {
+  if (!client.connected) {
+    if (chance(30)) connect(client);
+    return;
+  }
+  if (chance(2)) return say_goodbye(client);
+  if (chance(4)) return lose_connection(client, chance(80));
+  if (chance(10)) {
+    client.sent.push_back(core::SessionHeard{client.id, client.acknowledged()});
+    return;
+  }
+  ask(client, some_operation(client));
+}
+
+void Simulation::receive(SimClient& client) {
+  while (!client.received.empty()) {
+    const core::Message message = std::move(client.received.front());
+    client.received.pop_front();
+    take_in(client, message);
+  }
+}
+
+void Simulation::take_in(SimClient& client, const core::Message& message) {
+  std::visit([&](const auto& what) { take_in(client, what); }, message);
+}
+
+void Simulation::take_in(SimClient& client, const core::Reply& reply) {
+  const auto asked = client.unanswered.find(reply.to.request);
+  if (const auto* put = std::get_if<PutDone>(&reply.answer)) {
+    highest_seen_ = std::max(highest_seen_, TupleId{put->first.value + put->count - 1});
+  }
+  if (asked == client.unanswered.end()) {
+    return;  // of an acknowledgement
+  }
+  if (const auto* found = std::get_if<Found>(&reply.answer)) {
+    const TakeMode mode = std::get<TakeOp>(asked->second).mode;
+    for (const Handout& handout : found->tuples) {
+      note_handout(reply.to, mode, handout);
+      if (mode == TakeMode::kReserve) client.tokens.push_back({handout.id, handout.attempt});
+    }
+  }
+  if (const auto* done = std::get_if<FinishDone>(&reply.answer)) {
+    if (const auto* finish = std::get_if<FinishOp>(&asked->second)) {
+      if (done->codes.size() != finish->items.size()) fail("a finish without a code per item");
+      for (std::size_t i = 0; i < done->codes.size(); ++i) {
+        const auto& token = finish->items[i].token;
+        if (token && done->codes[i] == ErrorCode::kOk) note_consumed(reply.to, token->tuple);
+      }
+    }
+  }
+  client.unanswered.erase(asked);
+}
+
+void Simulation::take_in(SimClient& client, const core::Notice& notice) {
+  const auto stream = client.streams.find(notice.stream.request);
+  if (const auto* recalled = std::get_if<Recalled>(&notice.event)) {
+    if (stream == client.streams.end()) return;
+    if (chance(60)) {
+      ask(client, ReleaseOp{{{recalled->token, false}}});
+    } else {
+      ask(client, FinishOp{{}, {recalled->token}});
+    }
+    return;
+  }
+  for (const Handout& handout : std::get<Delivered>(notice.event).tuples) {
+    highest_seen_ = std::max(highest_seen_, handout.id);
+    if (stream == client.streams.end()) continue;  // cancelled meanwhile
+    SimClient::Stream& mine = stream->second;
+    note_handout(notice.stream, mine.form.mode, handout);
+    ++mine.delivered;
+    mine.last = std::max(mine.last, handout.id);
+    if (mine.form.mode == TakeMode::kReserve) {
+      client.tokens.push_back({handout.id, handout.attempt});
+      mine.held[handout.id] = client.tokens.back();
+    } else if (mine.form.mode == TakeMode::kTake) {
+      mine.unacknowledged.push_back(handout.id);
+    }
+  }
+}
+
+// Each hand-out has a token of its own; what is taken is taken once.
+void Simulation::note_handout(const core::Origin& to, TakeMode mode, const Handout& handout) {
+  highest_seen_ = std::max(highest_seen_, handout.id);
+  if (mode == TakeMode::kRead) return;
+  if (mode == TakeMode::kTake) return note_consumed(to, handout.id);
+  const Token token{handout.id, handout.attempt};
+  const auto [known, fresh] = handed_.emplace(token, to);
+  if (!fresh && known->second != to) {
+    fail("token " + std::to_string(handout.id.value) + "." + std::to_string(handout.attempt) +
+         " was given out twice");
+  }
+}
+
+void Simulation::note_consumed(const core::Origin& by, TupleId id) {
+  const auto [known, fresh] = consumed_.emplace(id, by);
+  if (!fresh && known->second != by) {
+    fail("tuple " + std::to_string(id.value) + " was taken or finished twice");
+  }
+}
+
+void Simulation::connect(SimClient& client) {
+  client.connected = true;
+  client.sent.push_back(
+      core::SessionAttached{client.id, "simulated", kHold, kMemory, client.acknowledged()});
+  // Streams and unanswered requests are said again, in the order in which they were said first.
+  std::map<RequestId, Operation> again = client.unanswered;
+  for (auto& [request, stream] : client.streams) {
+    StreamOp op = stream.form;
+    if (op.mode == TakeMode::kRead) op.after = std::max(op.after, stream.last);
+    for (const auto& [id, token] : stream.held) op.held.push_back(id);
+    for (const TupleId id : stream.unacknowledged) op.held.push_back(id);
+    stream.delivered = stream.unacknowledged.size();
+    again[request] = op;
+    client.unanswered[request] = op;
+  }
+  for (auto& [request, operation] : again) {
+    client.sent.push_back(core::Perform{{client.id, request}, operation});
+  }
+}
+
+void Simulation::lose_connection(SimClient& client, bool noticed) {
+  note("connection of s" + std::to_string(client.id.low) + " breaks");
+  client.connected = false;
+  client.sent.clear();
+  client.received.clear();
+  if (noticed && state_.knows_session(client.id)) apply(core::SessionLost{client.id});
+}
+
+void Simulation::say_goodbye(SimClient& client) {
+  note("s" + std::to_string(client.id.low) + " leaves");
+  receive(client);
+  if (state_.knows_session(client.id)) apply(core::SessionClosed{client.id});
+  client = SimClient{};
+  client.id = {1, ++session_count_};
+}
+
+// ---- Server -------------------------------------------------------------------------------------
+
+void Simulation::serve(SimClient& client) {
+  if (client.sent.empty()) return;
+  core::Command command = std::move(client.sent.front());
+  client.sent.pop_front();
+  // A session that was away for too long is told so by the server, and the client starts anew.
+  const bool first = std::holds_alternative<core::SessionAttached>(command);
+  if (!first && !state_.knows_session(client.id)) {
+    client = SimClient{};
+    client.id = {1, ++session_count_};
+    return;
+  }
+  apply(std::move(command));
+}
+
+void Simulation::apply(core::Command&& command) {
+  note("at " + std::to_string(now_.time_since_epoch().count()) + " " + describe(command));
+  reference_.apply(command, now_);
+  const std::size_t before = effects_.messages.size();
+  state_.apply(std::move(command), now_, effects_);
+  Said said;
+  Said expected;
+  for (std::size_t i = before; i < effects_.messages.size(); ++i) {
+    add_lines(effects_.messages[i], said);
+    if (const auto* notice = std::get_if<core::Notice>(&effects_.messages[i])) {
+      if (std::holds_alternative<Recalled>(notice->event)) check_recall(*notice);
+    }
+  }
+  for (const core::Message& message : reference_.said) add_lines(message, expected);
+  if (keep_history_) note(describe(said));
+  if (said != expected) {
+    fail("the space said\n" + describe(said) + "  the reference\n" + describe(expected));
+  }
+  check_counters();
+  const std::string lost = reference_.lost_wake_up();
+  if (!lost.empty()) fail(lost);
+  if (core::kMutant == Mutant::kReplyBeforeCommit) {
+    send(std::exchange(effects_.messages, {}));
+  }
+}
+
+// A recall names a hand-out that has not begun, of the stream that is asked, and somebody of
+// another session is idle who could have it (F4).
+void Simulation::check_recall(const core::Notice& notice) {
+  const Token token = std::get<Recalled>(notice.event).token;
+  const auto item = reference_.items.find(token.tuple);
+  if (item == reference_.items.end() || item->second.state != ReferenceSpace::State::kReserved ||
+      item->second.started || item->second.attempt != token.attempt ||
+      item->second.holder != notice.stream || reference_.find_waiter(notice.stream) == nullptr) {
+    fail("tuple " + std::to_string(token.tuple.value) + " was recalled from somebody else");
+  }
+  for (const ReferenceSpace::Waiter& waiter : reference_.waiters) {
+    if (waiter.mode != TakeMode::kReserve || !waiter.in_line || reference_.held_by(waiter) > 0 ||
+        waiter.origin.session == notice.stream.session) {
+      continue;
+    }
+    for (const Template& form : waiter.forms) {
+      if (form.matches(item->second.put.tuple)) return;
+    }
+  }
+  fail("tuple " + std::to_string(token.tuple.value) + " was recalled for nobody");
+}
+
+void Simulation::check_counters() {
+  core::SpaceCounters expected;
+  for (const auto& [id, item] : reference_.items) {
+    if (item.state == ReferenceSpace::State::kTaken) continue;
+    ++expected.tuples;
+    expected.bytes += item.put.tuple.byte_size();
+    expected.ready += item.state == ReferenceSpace::State::kReady;
+    expected.reserved += item.state == ReferenceSpace::State::kReserved;
+    expected.dead += item.state == ReferenceSpace::State::kDead;
+  }
+  const core::SpaceCounters found = state_.counters();
+  if (found.tuples != expected.tuples || found.ready != expected.ready ||
+      found.reserved != expected.reserved || found.dead != expected.dead ||
+      found.bytes != expected.bytes || found.waiters != reference_.waiters.size()) {
+    fail("the counters are wrong");
+  }
+}
+
+void Simulation::commit() {
+  note("commit");
+  disk_.commit(effects_.mutations);
+  committed_ = reference_;
+  send(std::exchange(effects_.messages, {}));
+  effects_.clear();
+  if (chance(20)) disk_.rotate();
+  if (disk_.segments() > 3) disk_.retire(state_);
+}
+
+void Simulation::send(std::vector<core::Message>&& messages) {
+  for (core::Message& message : messages) {
+    const core::Origin to = std::holds_alternative<core::Reply>(message)
+                                ? std::get<core::Reply>(message).to
+                                : std::get<core::Notice>(message).stream;
+    for (SimClient& client : clients_) {
+      if (client.id == to.session && client.connected) {
+        client.received.push_back(std::move(message));
+        break;
+      }
+    }
+  }
+}
+
+// What was not committed is gone, and with it all connections; what anybody has seen is not.
+void Simulation::kill() {
+  note("server killed");
+  if (chance(50)) {
+    // What was sent before may have arrived; so it must have been committed.
+    for (SimClient& client : clients_) receive(client);
+  }
+  effects_.clear();
+  for (SimClient& client : clients_) {
+    client.connected = false;
+    client.sent.clear();
+    client.received.clear();
+  }
+  state_ = core::SpaceState(small_limits());
+  disk_.load(state_);
+  state_.restored(now_);
+  reference_ = committed_;
+  reference_.restart(now_);
+  check_counters();
+  std::vector<core::Mutation> rest;
+  state_.describe_rest(rest);
+  const TupleId next = std::get<core::NextTupleId>(rest.front()).next;
+  if (next <= highest_seen_) fail("an id that a client has seen will be given out again");
+  for (const auto& [id, by] : consumed_) {
+    std::vector<core::Mutation> described;
+    if (state_.describe(id, described) &&
+        !std::holds_alternative<core::TupleTaken>(described.back())) {
+      fail("tuple " + std::to_string(id.value) + ", taken or finished before, is back");
+    }
+  }
+}
+
+void Simulation::pass_time(Duration duration, bool late) {
+  const Time until = now_ + duration;
+  while (!late && state_.next_deadline() <= until) {
+    now_ = std::max(now_, state_.next_deadline());
+    apply(core::TimePassed{});
+  }
+  now_ = until;
+  if (late && chance(50)) apply(core::TimePassed{});
+}
+
+void Simulation::run(int steps) {
+  for (int step = 0; step < steps; ++step) {
+    SimClient& client = clients_[below(clients_.size())];
+    const std::uint64_t what = below(100);
+    if (what < 30) {
+      act(client);
+    } else if (what < 70) {
+      serve(client);
+    } else if (what < 80) {
+      commit();
+    } else if (what < 90) {
+      receive(client);
+    } else if (what < 99) {
+      pass_time(chance(80) ? Duration(below(100'000)) : some_time(), chance(20));
+    } else {
+      kill();
+    }
+  }
+}
+
+void Simulation::note(std::string line) {
+  if (keep_history_) history_.push_back(std::move(line));
+}
+
+void Simulation::fail(const std::string& what) {
+  throw Broken(what);
+}
+
+}  // namespace linden::simulation
