@@ -25,6 +25,8 @@ constexpr microseconds kGatherRequestsFor{200};
 constexpr std::chrono::seconds kSilenceMax{15};
 constexpr std::size_t kPipelineDeep = 8;  // so many answers under way hide a short delay
 constexpr std::size_t kWriteAtOnceBytes = 32 * 1024;
+constexpr std::size_t kTakenUntold = 64;               // takes that the space may keep for us
+constexpr std::size_t kTakenUntoldBytes = 256 * 1024;  // and their bytes
 constexpr std::size_t kUnsentBytesMax = std::size_t{64} << 20;
 
 SteadyTime deadline_after(Duration timeout) {
@@ -148,8 +150,7 @@ void Core::wake_leader() {
 void Core::forget(RequestId id) {
   const Lock lock(mutex_);
   answers_.erase(id);
-  if (const auto* request = pending_.find(id))
-    const_cast<PendingRequest*>(request)->answer_to = AnswerTo::kNobody;
+  if (auto* request = pending_.find(id)) request->answer_to = AnswerTo::kNobody;
 }
 
 void Core::cancel(SpaceNumber space, RequestId id) {
@@ -230,7 +231,7 @@ Core::Pumped Core::lead(Lock& lock, Leader who, SteadyTime until) {
   if (pumped == Pumped::kBroken && state_ == State::kConnected)
     break_connection(std::chrono::steady_clock::now());
   const std::size_t others = callers_ - (who == Leader::kCaller ? 1 : 0);
-  if (others > 0) changed_.notify_all();
+  if (others > 0 || state_ != State::kConnected) changed_.notify_all();  // close() waits for us too
   return pumped;
 }
 
@@ -306,12 +307,40 @@ void Core::take_answer(RequestId id, AnyAnswer&& answer) {
     return;
   }
   if (!request) return;
+  note_taken(id, *request, answer);
   if (request->answer_to == AnswerTo::kWaiter) {
     answers_.emplace(id, std::move(answer));
   } else if (request->answer_to == AnswerTo::kQueue) {
     if (auto* of_space = std::get_if<Answer>(&answer))
       completions_.push_back({id, std::move(*of_space)});
   }
+}
+
+// The space keeps what was taken until it knows that we have it (P36).
+void Core::note_taken(RequestId id, const PendingRequest& request, const AnyAnswer& answer) {
+  const auto* of_space = std::get_if<Operation>(&request.operation);
+  if (of_space == nullptr) return;
+  if (const auto* ack = std::get_if<AckOp>(of_space)) {
+    const auto stream = streams_.find(ack->stream);
+    if (stream != streams_.end()) stream->second->confirm(id);
+    return;
+  }
+  const auto* take = std::get_if<TakeOp>(of_space);
+  const auto* reply = std::get_if<Answer>(&answer);
+  const auto* found = reply != nullptr ? std::get_if<Found>(reply) : nullptr;
+  if (take == nullptr || take->mode != TakeMode::kTake || found == nullptr) return;
+  taken_[request.space].push_back(id);
+  for (const auto& one : found->tuples) taken_bytes_ += one.tuple.byte_size();
+  ++taken_count_;
+  if (taken_count_ < kTakenUntold && taken_bytes_ < kTakenUntoldBytes) return;
+  for (auto& [space, takes] : std::exchange(taken_, {}))
+    say_later(space, AckOp{{}, 0, std::move(takes)});
+  taken_count_ = taken_bytes_ = 0;
+}
+
+void Core::say_later(SpaceNumber space, Operation operation) {
+  from_events_.push_back(std::move(operation));
+  from_events_space_.push_back(space);
 }
 
 void Core::take_event(RequestId id, Event&& event) {
@@ -323,8 +352,7 @@ void Core::take_event(RequestId id, Event&& event) {
     stream.deliver(std::move(delivered->tuples));
   } else if (const auto* recalled = std::get_if<Recalled>(&event)) {
     if (auto reply = stream.recall(recalled->token)) {
-      from_events_.push_back(std::move(*reply));
-      from_events_space_.push_back(stream.space);
+      say_later(stream.space, std::move(*reply));
     }
   } else {
     stream.ended = std::get<StreamEnded>(event).why;
@@ -338,6 +366,13 @@ void Core::take_event(RequestId id, Event&& event) {
 SteadyTime Core::do_duties(SteadyTime now) {
   for (auto& [id, stream] : streams_) {
     if (!stream->items.empty()) flush_stream(*stream);
+  }
+  if (now - taken_told_ >= heartbeat_) {
+    taken_told_ = now;
+    for (auto& [space, takes] : std::exchange(taken_, {})) {
+      enqueue(space, Operation(AckOp{{}, 0, std::move(takes)}), AnswerTo::kNobody, true);
+    }
+    taken_count_ = taken_bytes_ = 0;
   }
   if (now - last_sent_ >= heartbeat_) {
     encoder_.encode(wire::ClientMessage(wire::Heartbeat{pending_.acknowledged()}), out_);

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -109,6 +110,8 @@ class Core {
   void dispatch(wire::ServerMessage&& message);
   void take_answer(RequestId id, AnyAnswer&& answer);
   void take_event(RequestId id, Event&& event);
+  void note_taken(RequestId id, const PendingRequest& request, const AnyAnswer& answer);
+  void say_later(SpaceNumber space, Operation operation);
   void run_native();
   SteadyTime do_duties(SteadyTime now);
 
@@ -142,6 +145,10 @@ class Core {
   std::unordered_map<RequestId, std::shared_ptr<StreamState>> streams_;
   std::vector<Operation> from_events_;  // what dispatch wants to say, with the space of each
   std::vector<SpaceNumber> from_events_space_;
+  std::map<SpaceNumber, std::vector<RequestId>> taken_;  // answered takes, not yet acknowledged
+  std::size_t taken_count_ = 0;
+  std::size_t taken_bytes_ = 0;
+  SteadyTime taken_told_{};
   Leader leader_ = Leader::kNobody;
   std::size_t callers_ = 0;  // waiting now, leading or not
   std::condition_variable changed_;

@@ -46,7 +46,8 @@ std::vector<Handout> Core::next(StreamState& stream, Duration timeout, std::size
   const auto take = [&] {
     while (!stream.queue.empty() && result.size() < count_max) result.push_back(stream.pop());
     if (auto acknowledgement = stream.acknowledgement()) {
-      enqueue(stream.space, Operation(*acknowledgement), AnswerTo::kNobody, true);
+      stream.acknowledging(
+          enqueue(stream.space, Operation(*acknowledgement), AnswerTo::kNobody, true));
     }
     const bool old = !stream.items.empty() &&
                      std::chrono::steady_clock::now() - stream.gathering_since >= kGatherFor / 2;

@@ -4,15 +4,28 @@
 namespace linden::client {
 
 RequestId PendingRequests::add(PendingRequest request) {
-  if (request.quick) ++quick_;
-  table_.emplace_back(std::move(request));
-  return {first_ + table_.size() - 1};
+  const auto id = first_ + table_.size();
+  if (request.quick) {
+    ++quick_;
+    table_.emplace_back(std::move(request));
+  } else {
+    waiting_.emplace(id, std::move(request));
+    if (table_.empty()) {
+      ++first_;
+    } else {
+      table_.emplace_back(std::nullopt);
+    }
+  }
+  return {id};
 }
 
 std::optional<PendingRequest> PendingRequests::finish(RequestId id) {
+  if (const auto waiting = waiting_.find(id.value); waiting != waiting_.end()) {
+    return std::move(waiting_.extract(waiting).mapped());
+  }
   if (id.value < first_ || id.value - first_ >= table_.size()) return std::nullopt;
   auto request = std::exchange(table_[id.value - first_], std::nullopt);
-  if (request && request->quick) --quick_;
+  if (request) --quick_;
   while (!table_.empty() && !table_.front()) {
     table_.pop_front();
     ++first_;
@@ -20,9 +33,11 @@ std::optional<PendingRequest> PendingRequests::finish(RequestId id) {
   return request;
 }
 
-const PendingRequest* PendingRequests::find(RequestId id) const {
+PendingRequest* PendingRequests::find(RequestId id) {
+  if (const auto waiting = waiting_.find(id.value); waiting != waiting_.end())
+    return &waiting->second;
   if (id.value < first_ || id.value - first_ >= table_.size()) return nullptr;
-  const auto& entry = table_[id.value - first_];
+  auto& entry = table_[id.value - first_];
   return entry ? &*entry : nullptr;
 }
 

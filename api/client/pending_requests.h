@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <deque>
+#include <map>
 #include <optional>
 #include <variant>
 
@@ -24,7 +25,8 @@ struct PendingRequest {
   bool quick = true;  // its answer is expected at once: no take that waits, no stream
 };
 
-// Request ids rise by one, so the table is a deque with a moving start.  O(1) each.
+// Request ids rise by one, so the table is a deque with a moving start; what may wait for ever lies
+// beside it and does not hold the start back.  O(1) each, O(log waiting) for what waits.
 class PendingRequests {
  public:
   RequestId add(PendingRequest request);
@@ -32,9 +34,10 @@ class PendingRequests {
   // Removes and returns it; nullopt if it is not pending: answered before.
   std::optional<PendingRequest> finish(RequestId id);
 
-  [[nodiscard]] const PendingRequest* find(RequestId id) const;
+  [[nodiscard]] PendingRequest* find(RequestId id);
 
-  // The answers to all requests below it have arrived.
+  // The answers to all quick requests below it have arrived.  Takes are acknowledged by name
+  // (AckOp).
   [[nodiscard]] RequestId acknowledged() const { return {first_}; }
 
   // Requests whose answers are expected at once: more than a few mean that a short delay to gather
@@ -44,15 +47,21 @@ class PendingRequests {
   // In the order in which they were asked.
   template <class Visit>
   void for_each(Visit&& visit) const {
+    auto waiting = waiting_.begin();
     for (std::size_t i = 0; i < table_.size(); ++i) {
+      for (; waiting != waiting_.end() && waiting->first < first_ + i; ++waiting) {
+        visit(RequestId{waiting->first}, waiting->second);
+      }
       if (table_[i]) visit(RequestId{first_ + i}, *table_[i]);
     }
+    for (; waiting != waiting_.end(); ++waiting) visit(RequestId{waiting->first}, waiting->second);
   }
 
  private:
   std::uint64_t first_ = 1;
   std::size_t quick_ = 0;
-  std::deque<std::optional<PendingRequest>> table_;
+  std::deque<std::optional<PendingRequest>> table_;  // quick ones
+  std::map<std::uint64_t, PendingRequest> waiting_;  // the others
 };
 
 }  // namespace linden::client

@@ -20,7 +20,11 @@ void StreamState::deliver(std::vector<Handout>&& tuples) {
 Handout StreamState::pop() {
   auto tuple = std::move(queue.front());
   queue.pop_front();
-  ++consumed;
+  if (uncounted > 0) {
+    --uncounted;
+  } else {
+    ++consumed;
+  }
   if (form.mode == TakeMode::kReserve && !tuple.started)
     started.push_back({tuple.id, tuple.attempt});
   if (form.mode == TakeMode::kTake) to_acknowledge.push_back(tuple.id);
@@ -60,29 +64,47 @@ std::optional<FinishOp> StreamState::gather() {
 std::optional<AckOp> StreamState::acknowledgement() {
   if (form.mode == TakeMode::kReserve) return std::nullopt;
   const auto news = consumed - acknowledged;
-  if (news == 0 || (news < std::max<std::uint64_t>(1, form.credit / 4) &&
-                    !(queue.empty() && form.mode == TakeMode::kTake))) {
-    return std::nullopt;
-  }
+  const bool worth_it = news >= std::max<std::uint64_t>(1, form.credit / 4) ||
+                        (form.mode == TakeMode::kTake && queue.empty() && news > 0);
+  if (!worth_it) return std::nullopt;
   acknowledged = consumed;
-  for (const auto id : to_acknowledge) held.erase(id);
-  to_acknowledge.clear();
-  return AckOp{id, consumed};
+  return AckOp{id, consumed, {}};
+}
+
+void StreamState::acknowledging(RequestId request) {
+  if (form.mode != TakeMode::kTake) return;
+  std::size_t told = to_acknowledge.size();
+  for (const auto& [earlier, count] : acks) told -= count;
+  acks.emplace_back(request, told);
+}
+
+// Only now may the space be asked anew without naming them.  An acknowledgement from before a
+// reconnect counts for nothing: the stream that it spoke of is gone.
+void StreamState::confirm(RequestId request) {
+  const auto ack =
+      std::find_if(acks.begin(), acks.end(), [&](const auto& one) { return one.first == request; });
+  if (ack == acks.end()) return;
+  const auto count = static_cast<std::ptrdiff_t>(ack->second);
+  acks.erase(ack);
+  for (auto one = to_acknowledge.begin(); one != to_acknowledge.begin() + count; ++one)
+    held.erase(*one);
+  to_acknowledge.erase(to_acknowledge.begin(), to_acknowledge.begin() + count);
 }
 
 StreamOp StreamState::reopened() {
-  // Deliveries are counted anew; what waits in the queue still weighs on the credit of a stream
-  // that is taken from.
-  delivered = queue.size();
-  consumed = acknowledged = 0;
-  for (const auto id : to_acknowledge) held.erase(id);
-  to_acknowledge.clear();
+  // The space counts deliveries anew, beginning with those that `held` names.
   StreamOp again = form;
+  acknowledged = 0;
+  acks.clear();
   if (form.mode == TakeMode::kRead) {
     again.after = std::max(form.after, last);
-    delivered = 0;
+    delivered = consumed = 0;
+    // What waits here was counted by nobody; its consumption must not acknowledge what comes next.
+    uncounted = queue.size();
     return again;
   }
+  delivered = held.size();
+  consumed = to_acknowledge.size();
   again.held.reserve(held.size());
   for (const auto& [id, attempt] : held) again.held.push_back(id);
   std::sort(again.held.begin(), again.held.end());

@@ -38,8 +38,10 @@ struct StreamState {
   std::uint64_t delivered = 0;  // kTake, kRead: since (re)opened
   std::uint64_t consumed = 0;
   std::uint64_t acknowledged = 0;
-  TupleId last;                         // kRead: where to go on
-  std::vector<TupleId> to_acknowledge;  // kTake: consumed since the last acknowledgement
+  std::uint64_t uncounted = 0;  // kRead: of the queue, from before the stream was opened again
+  TupleId last;                 // kRead: where to go on
+  std::vector<TupleId> to_acknowledge;  // kTake: consumed, and the space does not know it yet
+  std::vector<std::pair<RequestId, std::size_t>> acks;  // kTake: under way, and how many each tells
 
   std::optional<Refused> ended;
 
@@ -57,8 +59,11 @@ struct StreamState {
   // What was gathered as one request; nullopt if nothing was.
   std::optional<FinishOp> gather();
 
-  // An acknowledgement if enough was consumed for it to be worth a request.
+  // An acknowledgement if enough was consumed for it to be worth a request; then say under which
+  // number it was sent, and confirm() when it is answered.
   std::optional<AckOp> acknowledgement();
+  void acknowledging(RequestId request);
+  void confirm(RequestId request);
 
   // What to say to open it again after a reconnect.
   [[nodiscard]] StreamOp reopened();

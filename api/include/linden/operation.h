@@ -63,12 +63,18 @@ struct StreamOp {
       held;  // repeated stream: hand-outs that the client has and has not acknowledged
 };
 
-// Says that deliveries of a kTake or kRead stream were processed: everything delivered up to
-// `delivered` in that stream's count (1 for the first since the stream was last (re)opened) no
-// longer weighs on its credit, and is not delivered again.
+// Says that the client has what it was given, so that the space need not be able to give it again.
+//
+// `stream`: deliveries of a kTake or kRead stream up to `delivered` in that stream's count (1 for
+// the first since the stream was last (re)opened, those named in `held` included) no longer weigh
+// on its credit, and are not delivered again.  `takes`: the answers of these TakeOps of mode kTake
+// have arrived; such answers are remembered until they are named here or the session ends, because
+// a take may wait long after the requests around it were answered.  Either may be left out. Answer:
+// Done.
 struct AckOp {
   RequestId stream;
   std::uint64_t delivered = 0;
+  std::vector<RequestId> takes;
 };
 
 // Changes the credit of a stream; less takes effect as hand-outs are acknowledged.  Answer: Done.
