@@ -90,7 +90,6 @@ class Completions:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="linden-completions", daemon=True)
                 self._thread.start()
-        self._client.flush()
         return future
 
     def _run(self) -> None:

@@ -193,9 +193,10 @@ def results_form(client: Any = ANY, number: Any = ANY) -> tuple[Any, ...]:
     return ("result", client, number, ANY, ANY, ANY)
 
 
-def results_of_engine_form(engine: int) -> tuple[Any, ...]:
-    """Results that came from one engine."""
-    return ("result", ANY, ANY, ANY, [engine, ANY, ANY, ANY], ANY)
+def engine_of(result: Sequence[Any]) -> int | None:
+    """The engine that a result came from; None if none had the task."""
+    meta = result[RESULT_META]
+    return meta[META_ENGINE] if meta else None
 
 
 def output(client: str, number: int, stream: str, n: int, text: str) -> _native.Put:

@@ -96,8 +96,6 @@ def _form_field(field: Any, index: int) -> Any:
             )
         return formal
     kind = type(field)
-    if kind is list:
-        return [_form_field(item, index) for item in field]
     if (
         field is None
         or kind in _FORMALS

@@ -107,15 +107,13 @@ def queue_status(client: Client, targets: Any, verbose: bool) -> dict[Any, Any]:
     engines, single = client.engines_of(targets)
     rows: dict[int, dict[str, list[str]]] = {e.id: {"queue": [], "completed": [], "tasks": []} for e in engines}
     unassigned = _sort_tasks(client, {engine.session: engine.id for engine in engines}, rows)
-    status: dict[Any, Any] = {}
-    for engine in engines:
-        row = rows[engine.id]
-        if verbose:
-            row["completed"] = [_id_of(found["fields"], 1) for found in _listed(client, _completed_form(engine))]
-            status[engine.id] = row
-        else:
-            completed = _count(client, _completed_form(engine))
-            status[engine.id] = {"queue": len(row["queue"]), "completed": completed, "tasks": len(row["tasks"])}
+    for found in _listed(client, farm.results_form()):
+        engine_id = farm.engine_of(found["fields"])
+        if engine_id in rows:
+            rows[engine_id]["completed"].append(_id_of(found["fields"], farm.RESULT_CLIENT))
+    status: dict[Any, Any] = {
+        id_: row if verbose else {name: len(ids) for name, ids in row.items()} for id_, row in rows.items()
+    }
     if single:
         return dict(status[engines[0].id])
     status["unassigned"] = unassigned if verbose else len(unassigned)
@@ -142,10 +140,6 @@ def _sort_tasks(client: Client, id_of_session: dict[str, int], rows: dict[int, d
 
 def _id_of(fields: Sequence[Any], client_index: int) -> str:
     return farm.message_id(fields[client_index], fields[client_index + 1])
-
-
-def _completed_form(engine: farm.Engine) -> tuple[Any, ...]:
-    return farm.results_of_engine_form(engine.id)
 
 
 def _listed(client: Client, form: tuple[Any, ...], all_states: bool = False) -> Iterable[dict[str, Any]]:
@@ -232,8 +226,15 @@ def purge_results(client: Client, jobs: Any, targets: Any) -> None:
             _drop(client, farm.results_form(*key))
             _drop(client, farm.outputs_form(*key))
     if targets or targets == 0:
-        for engine in client.engines_of(targets)[0]:
-            _drop(client, farm.results_of_engine_form(engine.id))
+        _drop_results_of(client, {engine.id for engine in client.engines_of(targets)[0]})
+
+
+def _drop_results_of(client: Client, engines: set[int]) -> None:
+    for found in _listed(client, farm.results_form()):
+        if farm.engine_of(found["fields"]) in engines:
+            key = found["fields"][farm.RESULT_CLIENT], found["fields"][farm.RESULT_NUMBER]
+            _drop(client, farm.results_form(*key))
+            _drop(client, farm.outputs_form(*key))
 
 
 def _refuse_outstanding(ids: set[str]) -> None:

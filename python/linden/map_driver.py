@@ -101,7 +101,6 @@ class MapDriver:
             if self._next >= self._total:
                 self._columns = ()
                 self._result.seal()
-        self._submitter.flush()
 
     def _make_draft(self) -> _Draft:
         size = self._planner.next_size(self._total - self._next)

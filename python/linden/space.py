@@ -271,7 +271,6 @@ class Space:
             self._native.send_release([(h.id, h.attempt) for h in handouts], started=False)
         elif mode == _native.TAKE:
             self._native.send_put([_native.Put(h.fields) for h in handouts])
-        self._client.flush()
 
     def _submit_take(
         self,

@@ -98,14 +98,8 @@ class Submitter:
             frame_bytes += put.nbytes
             if len(frame) >= limit or frame_bytes >= _FRAME_BYTES_MAX:
                 self.send(frame, group)
-                self.flush()
                 frame = []
                 frame_bytes = 0
                 limit = min(2 * limit, _FRAME_TASKS_MAX)
         if frame:
             self.send(frame, group)
-        self.flush()
-
-    def flush(self) -> None:
-        """Let everything go that was sent."""
-        self._client.flush()

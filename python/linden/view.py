@@ -98,7 +98,6 @@ class View:
         """What a call returns: the value, or the result to come."""
         if block:
             return result.get()
-        self._submitter.flush()
         self._reader.nudge()
         return result
 

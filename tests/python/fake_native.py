@@ -39,7 +39,7 @@ class FakeFarm:
         namespace = Namespace()
         set_resolver(namespace.evaluate)
         self._runner = TaskRunner(self.functions.__getitem__, namespace)
-        self.native_client = SimpleNamespace(session=self.session, wait=self._wait, flush=lambda: None)
+        self.native_client = SimpleNamespace(session=self.session, wait=self._wait)
         self.native_space = SimpleNamespace(
             send_put=self._send_put, send_take=self._send_take, open_stream=lambda *_args, **_kwargs: self.stream
         )
