@@ -314,6 +314,8 @@ class Cluster:
         log_directory = cluster_file.make_private_directory(self.directory / "log")
         runtime = Path(tempfile.mkdtemp(prefix="linden-")) if self._temporary else None
         data = self._data_directory or (runtime or self.directory) / "data"
+        if self._data_directory is None:  # the server makes one that the caller has named
+            cluster_file.make_private_directory(data)
         unix_path = cluster_file.socket_path(runtime or self.directory)
         options = ServerOptions(
             program=program,
@@ -336,7 +338,6 @@ class Cluster:
             runtime_directory=str(runtime) if runtime else None,
         )
         cluster_file.write_cluster_file(self.directory, self._state)
-        cluster_file.make_private_directory(data)
         self._stopping.clear()
         self.ended.clear()
         self.failure = None
