@@ -152,6 +152,7 @@ class SpaceState::Machine {
   // ---- Sessions
   void heard(Session& session);
   void forget_answers(Session& session, RequestId below);
+  void forget_answer(Session& session, std::uint64_t request);
   void forget_taken(Slot first);
   void remember(Session& session, RequestId request, Remembered&& answer);
   void drop_waiters(Session& session);

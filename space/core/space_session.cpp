@@ -105,15 +105,21 @@ void SpaceState::Machine::forget_answers(Session& session, RequestId below) {
   }
   for (const std::uint64_t request : gone) {
     const auto found = session.remembered.find(request);
-    if (const auto* chain = std::get_if<TakenChain>(&found->second)) {
-      for (Slot slot = chain->first; slot != kNoSlot;) {
-        const Slot next = sessions_.holding(slot).chain;
-        forget_taken(slot);
-        slot = next;
-      }
-    }
-    session.remembered.erase(found);
+    const auto* chain = std::get_if<TakenChain>(&found->second);
+    if (chain == nullptr || !chain->by_name) forget_answer(session, request);
   }
+}
+
+void SpaceState::Machine::forget_answer(Session& session, std::uint64_t request) {
+  const auto found = session.remembered.find(request);
+  if (const auto* chain = std::get_if<TakenChain>(&found->second)) {
+    for (Slot slot = chain->first; slot != kNoSlot;) {
+      const Slot next = sessions_.holding(slot).chain;
+      forget_taken(slot);
+      slot = next;
+    }
+  }
+  session.remembered.erase(found);
 }
 
 // The client has it: gone for good.

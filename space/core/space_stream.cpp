@@ -48,6 +48,12 @@ void SpaceState::Machine::operate(Session& session, RequestId request, AckOp&& o
   if (standing != session.waiters.end() && waiters_[standing->second].stream) {
     acknowledge(standing->second, op.delivered);
   }
+  for (const RequestId take : op.takes) {
+    const auto found = session.remembered.find(take.value);
+    if (found == session.remembered.end()) continue;
+    const auto* chain = std::get_if<TakenChain>(&found->second);
+    if (chain != nullptr && chain->by_name) forget_answer(session, take.value);
+  }
   reply(session, request, Done{});
 }
 

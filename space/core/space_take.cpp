@@ -132,7 +132,8 @@ Handout SpaceState::Machine::take(Session& session, RequestId request, const Mat
   }
   emit(TupleTaken{entry.id, {session.id, request}, match.template_index, holding.streamed});
   if (stream == kNoSlot) {
-    const auto [item, fresh] = session.remembered.try_emplace(request.value, TakenChain{});
+    const auto [item, fresh] =
+        session.remembered.try_emplace(request.value, TakenChain{kNoSlot, true});
     if (fresh) {
       std::get<TakenChain>(item->second).first = slot;
     } else if (auto* chain = std::get_if<TakenChain>(&item->second)) {
@@ -267,7 +268,10 @@ bool SpaceState::Machine::answer_again(Session& session, RequestId request,
     }
     return true;
   }
-  if (request < session.acknowledged && (puts || finishes || take->mode != TakeMode::kRead)) {
+  // A take that waits is not covered by the watermark.
+  const bool covered =
+      take == nullptr || (take->mode != TakeMode::kRead && take->timeout <= Duration::zero());
+  if (request < session.acknowledged && covered) {
     refuse(session, request, ErrorCode::kInvalidArgument,
            "request " + std::to_string(request.value) +
                " was acknowledged already; use a new number for a new request");

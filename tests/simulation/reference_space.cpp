@@ -200,7 +200,7 @@ void ReferenceSpace::hand(const Origin& to, TakeMode mode, Duration lease, Item&
   item.form = form;
   item.order = ++numbers;
   item.streamed = streamed;
-  item.forgotten_with = to.request;
+  item.forgotten_with = {~std::uint64_t{0}};  // by name only (AckOp::takes)
   if (mode == TakeMode::kTake) {
     item.state = State::kTaken;
     return;
@@ -347,6 +347,13 @@ void ReferenceSpace::operate(const Origin& from, const AckOp& op) {
       }
     }
     refill_later(stream->origin);
+  }
+  for (const RequestId take : op.takes) {
+    std::erase_if(items, [&](const auto& pair) {
+      const Item& item = pair.second;
+      return item.state == State::kTaken && item.holder == Origin{from.session, take} &&
+             !item.streamed && item.forgotten_with.value == ~std::uint64_t{0};
+    });
   }
   say(from, Done{});
 }

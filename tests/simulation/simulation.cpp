@@ -190,10 +190,11 @@ Operation Simulation::some_operation(SimClient& client) {
       return op;
     }
     case 11: {
+      if (chance(50)) return AckOp{{}, 0, std::exchange(client.taken, {})};
       const RequestId id = some_stream();
       const auto stream = client.streams.find(id);
-      if (stream == client.streams.end()) return AckOp{id, below(4)};
-      return AckOp{id, below(stream->second.delivered + 1)};
+      if (stream == client.streams.end()) return AckOp{id, below(4), {}};
+      return AckOp{id, below(stream->second.delivered + 1), {}};
     }
     case 12:
       return CreditOp{some_stream(), static_cast<std::uint32_t>(below(5))};
@@ -289,6 +290,7 @@ void Simulation::take_in(SimClient& client, const core::Reply& reply) {
   }
   if (const auto* found = std::get_if<Found>(&reply.answer)) {
     const TakeMode mode = std::get<TakeOp>(asked->second).mode;
+    if (mode == TakeMode::kTake) client.taken.push_back(reply.to.request);
     for (const Handout& handout : found->tuples) {
       note_handout(reply.to, mode, handout);
       if (mode == TakeMode::kReserve) client.tokens.push_back({handout.id, handout.attempt});
@@ -407,6 +409,7 @@ void Simulation::serve(SimClient& client) {
 
 void Simulation::apply(core::Command&& command) {
   note("at " + std::to_string(now_.time_since_epoch().count()) + " " + describe(command));
+  waiters_before_ = reference_.waiters;
   reference_.apply(command, now_);
   const std::size_t before = effects_.messages.size();
   state_.apply(std::move(command), now_, effects_);
@@ -432,7 +435,7 @@ void Simulation::apply(core::Command&& command) {
 }
 
 // A recall names a hand-out that has not begun, of the stream that is asked, and somebody of
-// another session is idle who could have it (F4).
+// another session waits who could have it (F4).
 void Simulation::check_recall(const core::Notice& notice) {
   const Token token = std::get<Recalled>(notice.event).token;
   const auto item = reference_.items.find(token.tuple);
@@ -441,13 +444,15 @@ void Simulation::check_recall(const core::Notice& notice) {
       item->second.holder != notice.stream || reference_.find_waiter(notice.stream) == nullptr) {
     fail("tuple " + std::to_string(token.tuple.value) + " was recalled from somebody else");
   }
-  for (const ReferenceSpace::Waiter& waiter : reference_.waiters) {
-    if (waiter.mode != TakeMode::kReserve || !waiter.in_line || reference_.held_by(waiter) > 0 ||
-        waiter.origin.session == notice.stream.session) {
-      continue;
-    }
-    for (const Template& form : waiter.forms) {
-      if (form.matches(item->second.put.tuple)) return;
+  // Whoever was idle when it was recalled may have been served later in the same step.
+  for (const auto* waiters : {&reference_.waiters, &waiters_before_}) {
+    for (const ReferenceSpace::Waiter& waiter : *waiters) {
+      if (waiter.mode != TakeMode::kReserve || waiter.origin.session == notice.stream.session) {
+        continue;
+      }
+      for (const Template& form : waiter.forms) {
+        if (form.matches(item->second.put.tuple)) return;
+      }
     }
   }
   fail("tuple " + std::to_string(token.tuple.value) + " was recalled for nobody");

@@ -62,8 +62,15 @@ struct SimClient {
   std::map<RequestId, Stream> streams;
   std::vector<Token> tokens;  // hand-outs that it has or had, so that it also uses stale ones
 
+  std::vector<RequestId> taken;  // answered takes that the space does not know to have arrived
+
+  // Takes that wait do not hold the watermark back: they are acknowledged by name.
   [[nodiscard]] RequestId acknowledged() const {
-    return unanswered.empty() ? next : unanswered.begin()->first;
+    for (const auto& [request, operation] : unanswered) {
+      const auto* take = std::get_if<TakeOp>(&operation);
+      if (take == nullptr || take->timeout <= Duration::zero()) return request;
+    }
+    return next;
   }
 };
 
@@ -118,8 +125,9 @@ class Simulation {
 
   core::SpaceState state_;
   ReferenceSpace reference_;
-  ReferenceSpace committed_;  // the reference as of the last commit
-  core::Effects effects_;     // not committed yet
+  std::vector<ReferenceSpace::Waiter> waiters_before_;  // the last command
+  ReferenceSpace committed_;                            // the reference as of the last commit
+  core::Effects effects_;                               // not committed yet
   SimDisk disk_;
   std::vector<SimClient> clients_;
   std::uint64_t session_count_ = 0;
