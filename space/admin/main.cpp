@@ -37,7 +37,7 @@ EXAMPLES
   space-admin queues
   space-admin tuples '("task", "any"*, ?, ?, ?, ?, ?, ?, ?)' --state started
   space-admin count '("result", ?, ?int, {"error", "engine_died"}, ?, ?)'
-  space-admin --space demo put '("greeting", "hello")' --ttl 60
+  space-admin --space demo put '("greeting", "hello")' --create
   space-admin --space demo take '("greeting", ?text)' --yes --json
 
 EXIT CODES

@@ -51,10 +51,10 @@ Client& Session::client() {
   return *client_;
 }
 
-Space& Session::space() {
+Space& Session::space(bool create) {
   if (!space_) {
     Client& connected = client();
-    space_ = connected.open_space(space_name_, {}, timeout());
+    space_ = connected.open_space(space_name_, {create, std::nullopt, {}}, timeout());
   }
   return *space_;
 }

@@ -38,7 +38,8 @@ class Session {
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] Duration timeout() const { return duration_of(options_.timeout_s); }
   [[nodiscard]] Client& client();
-  [[nodiscard]] Space& space();
+  // `create`: make it if there is none.
+  Space& space(bool create = false);
 
   // The answer of the space within the timeout.
   template <class Wanted>

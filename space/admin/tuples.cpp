@@ -164,6 +164,7 @@ struct PutOptions {
   std::int32_t priority = 0;
   std::optional<double> ttl_s;
   std::uint32_t max_attempts = 0;
+  bool create = false;
 };
 
 void put(Desk& desk, const PutOptions& options) {
@@ -171,6 +172,7 @@ void put(Desk& desk, const PutOptions& options) {
   tuple.attributes.priority = options.priority;
   tuple.attributes.max_attempts = options.max_attempts;
   if (options.ttl_s) tuple.attributes.ttl = duration_of(*options.ttl_s);
+  desk.session.space(options.create);
   const TupleId id = desk.session.ask<PutDone>(PutOp{{std::move(tuple)}}).first;
   if (desk.options.json)
     print_json(json::object{{"id", id.value}});
@@ -247,6 +249,7 @@ void add_put(CLI::App& app, Desk& desk) {
   command->add_option("--max-attempts", options->max_attempts, "dead after so many; 0: never")
       ->type_name("N")
       ->capture_default_str();
+  command->add_flag("--create", options->create, "make the space if there is none of that name");
   command->callback([&desk, options] { put(desk, *options); });
 }
 

@@ -74,10 +74,10 @@ Result<Where> find_server(const std::optional<std::string>& connection,
   const std::string path = given.empty() ? path_of_cluster(cluster_id, outside) : given;
   const Result<std::string> text = outside.read_file(path);
   if (!text) {
-    const char* remedy = given
-                             ? "check the path, or give an address such as unix:/path"
-                             : "start a cluster with `space-cluster start -n 4`, or name a server "
-                               "with --connection";
+    const char* remedy =
+        given.empty()
+            ? "start a cluster with `space-cluster start -n 4`, or name a server with --connection"
+            : "check the path, or give an address such as unix:/path";
     return Failure{ErrorCode::kUnreachable,
                    "no connection file '" + path + "' (" + text.error().message + "); " + remedy};
   }
