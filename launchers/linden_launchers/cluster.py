@@ -125,6 +125,7 @@ class Cluster:
             assert self._server is not None
             # Engines are started before the server listens: they try until it does, and the slow part of their start is Python's.
             server_child = self._server.start()
+            self._care_for(server_child)
             if self.n:
                 self.start_engines(self.n)
             ready = self._server.wait_ready(self._start_timeout_s)
@@ -237,6 +238,7 @@ class Cluster:
             if server.child is not None:
                 end_processes([server.child.id], grace_s=self._grace_s)
             child = server.start()
+            self._care_for(child)
         ready = server.wait_ready(self._start_timeout_s)
         self._server_started(child, ready.tcp)
 
@@ -345,13 +347,13 @@ class Cluster:
         self._watcher = ExitWatcher(self._child_ended)
         self._server = LocalServer(options, log_directory / "server.log")
         self._launcher = LocalLauncher(
-            self._watcher.watch,
+            self._watch_engine,
             grace_s=self._grace_s,
             python_path=script_directory(sys.path) if self._owner_kind == "session" else (),
         )
         self._jobs = []
-        if runtime is not None:
-            self._janitor = Janitor([self.directory, runtime])
+        if self._parent_pid() is not None:
+            self._janitor = Janitor([self.directory, runtime] if runtime is not None else [])
         if self._owner_kind == "session":
             atexit.register(self._stop_at_exit)
 
@@ -407,9 +409,20 @@ class Cluster:
                     child.reap()
                     raise LaunchError(f"an engine {child.describe_end()} while it started:\n{log_tail(child.log)}")
 
+    def _care_for(self, child: Child) -> None:
+        if self._janitor is not None:
+            self._janitor.add(child.pid)
+
+    def _watch_engine(self, child: Child) -> None:
+        assert self._watcher is not None
+        self._care_for(child)
+        self._watcher.watch(child)
+
     def _child_ended(self, child: Child) -> None:
         """In the watcher's thread."""
         with self._lock:
+            if self._janitor is not None:
+                self._janitor.forget(child.pid)
             if self._stopping.is_set() or not self._is_wanted():
                 return
             server = self._server
@@ -440,6 +453,7 @@ class Cluster:
         except LaunchError as error:
             self._give_up(str(error))
             return
+        self._care_for(new)
         # Nobody waits for its first words: clients and engines try until it listens, and if it dies the watcher is told.
         self._server_started(new, server.options.tcp)
         self._on_event(f"server {child.pid} {child.describe_end()}; started again as {new.pid}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -16,15 +17,31 @@ from .launcher import JobId, JobState, JobStatus, LaunchError
 from .process import Child, end_processes, spawn, wait_processes
 from .server_command import ServerOptions, server_argv
 
-# Removes the files of a temporary cluster when the session that owns it is gone, however it went: the shell's stdin is a
-# pipe whose other end the session holds, so read returns when the session has died.  A server that is just ending may
-# still make files, hence the loop.
-_JANITOR = """read -r _
+# Its stdin is a pipe whose other end the owner holds, so read fails once the owner has died.  Server and engines then end by
+# themselves (--parent-pid), except an engine whose task does not let Python's other threads run: that is what the kill is for,
+# which hits the process group, so that programs which tasks have started end too.  A server that is just ending may
+# still make files, hence the loop around rm.
+_JANITOR = """pids=' '
+while read -r verb pid; do
+  case $verb in
+    add) pids="$pids$pid " ;;
+    forget) case "$pids" in *" $pid "*) pids="${pids%% $pid *} ${pids#* $pid }" ;; esac ;;
+    done) exit 0 ;;
+  esac
+done
+tries=0
+while [ $tries -lt 20 ]; do
+  alive=no
+  for pid in $pids; do kill -0 $pid 2>/dev/null && alive=yes; done
+  [ $alive = no ] && break
+  sleep 0.1
+  tries=$((tries + 1))
+done
+for pid in $pids; do kill -s KILL -- -$pid 2>/dev/null; done
 tries=0
 while [ $tries -lt 100 ]; do
-  rm -rf -- "$@" 2>/dev/null
   gone=yes
-  for path in "$@"; do [ -e "$path" ] && gone=no; done
+  for path in "$@"; do rm -rf -- "$path" 2>/dev/null; [ -e "$path" ] && gone=no; done
   [ $gone = yes ] && exit 0
   sleep 0.1
   tries=$((tries + 1))
@@ -172,27 +189,37 @@ class LocalLauncher:
 
 
 class Janitor:
-    """Removes directories when this process has ended, by whatever cause; close() when they have been removed in an orderly way."""
+    """When this process has ended, by whatever cause: ends the children that are left, and removes directories."""
 
     def __init__(self, directories: Sequence[Path]) -> None:
         read_fd, self._write_fd = os.pipe2(os.O_CLOEXEC)
+        argv = ["/bin/sh", "-c", _JANITOR, "linden-janitor", *map(str, directories)]
         try:
-            self._child = spawn(
-                ["/bin/sh", "-c", _JANITOR, "linden-janitor", *map(str, directories)],
-                log=Path(os.devnull),
-                stdin=read_fd,
-            )
+            self._child = spawn(argv, log=Path(os.devnull), stdin=read_fd)
         except BaseException:
             os.close(self._write_fd)
             raise
         finally:
             os.close(read_fd)
 
+    def add(self, pid: int) -> None:
+        """Takes a child, which leads a process group, into care."""
+        self._say(f"add {pid}")
+
+    def forget(self, pid: int) -> None:
+        """To be called when the child was reaped, since its pid may soon be somebody else's."""
+        self._say(f"forget {pid}")
+
     def close(self) -> None:
-        """Lets it end, which it does at once if the directories are gone."""
+        """There is nothing left to do."""
+        self._say("done")
         os.close(self._write_fd)
         end_processes([self._child.id], grace_s=1.0)
         self._child.reap()
+
+    def _say(self, words: str) -> None:
+        with contextlib.suppress(BrokenPipeError):  # somebody has killed it
+            os.write(self._write_fd, f"{words}\n".encode())
 
 
 def log_tail(log: Path, lines: int = 8) -> str:

@@ -5,6 +5,7 @@ import queue
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -265,3 +266,17 @@ def test_a_script_that_ends_without_stopping_leaves_nothing(fakes: Path) -> None
     assert len(processes) == 3
     assert wait_processes(processes, 0)
     assert not directory.exists()
+
+
+# These stand-ins do not look whether their parent is alive, as an engine cannot whose task holds the interpreter.
+def test_a_killed_script_leaves_neither_processes_nor_files(fakes: Path) -> None:
+    session, directory, processes = run_session(fakes)
+    session.kill()
+    session.communicate()
+    assert len(processes) == 3
+    assert wait_processes(processes, 10)
+    # The janitor removes the files last; it is nobody's child by now.
+    deadline = time.monotonic() + 10
+    while directory.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

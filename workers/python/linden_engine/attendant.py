@@ -7,6 +7,7 @@ task stays as short as it can be.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 from collections.abc import Callable
@@ -84,11 +85,16 @@ class Attendant:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is a process of that id."""
+    """Whether there is a process of that id that has not ended; one that only waits to be reaped has."""
     try:
-        os.kill(pid, 0)
+        pidfd = os.pidfd_open(pid)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except OSError:
         return True
-    return True
+    try:
+        poller = select.poll()
+        poller.register(pidfd, select.POLLIN)
+        return not poller.poll(0)
+    finally:
+        os.close(pidfd)
