@@ -268,6 +268,13 @@ ListOp read_list(const pb::ListOp& from, Source& source) {
   return list;
 }
 
+AckOp read_ack(const pb::AckOp& from) {
+  AckOp ack{{from.stream()}, from.delivered(), {}};
+  ack.takes.reserve(static_cast<std::size_t>(from.takes_size()));
+  for (const auto take : from.takes()) ack.takes.push_back({take});
+  return ack;
+}
+
 Operation read_operation(const pb::Request& from, Source& source) {
   switch (from.operation_case()) {
     case pb::Request::kPut:
@@ -277,7 +284,7 @@ Operation read_operation(const pb::Request& from, Source& source) {
     case pb::Request::kStream:
       return read_stream(from.stream(), source);
     case pb::Request::kAck:
-      return AckOp{{from.ack().stream()}, from.ack().delivered()};
+      return read_ack(from.ack());
     case pb::Request::kCredit:
       return CreditOp{{from.credit().stream()}, from.credit().credit()};
     case pb::Request::kCancel:

@@ -173,6 +173,7 @@ class Writer {
   void operator()(const AckOp& from, v1::Request* out) {
     out->mutable_ack()->set_stream(from.stream.value);
     out->mutable_ack()->set_delivered(from.delivered);
+    for (const RequestId take : from.takes) out->mutable_ack()->add_takes(take.value);
   }
   void operator()(const CreditOp& from, v1::Request* out) {
     out->mutable_credit()->set_stream(from.stream.value);

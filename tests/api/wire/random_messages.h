@@ -38,7 +38,7 @@ class RandomMessages {
       case 9:
         return request(stream());
       case 10:
-        return request(AckOp{{id()}, id()});
+        return request(AckOp{{id()}, id(), {{id()}, {id()}}});
       case 11:
         return request(CreditOp{{id()}, number()});
       case 12:
