@@ -62,6 +62,8 @@ def test_prefetched_tasks_are_not_blamed_for_the_death_of_their_engine(
         # The space must have heard of the start, or the death does not count as an attempt.
         wait_for(lambda: {"reserved", "started"} <= {task["state"] for task in found.tasks()})
         os.kill(pid, signal.SIGKILL)
+        # Only then: an engine that came while the dead one's are still held would run all the others meanwhile.
+        wait_for(lambda: all(task["state"] == "ready" for task in found.tasks()))
         cluster.start_engines(1)
     values = result.get(timeout=20, return_exceptions=True)
     assert isinstance(values[0], linden.error.EngineError)
