@@ -1,9 +1,8 @@
-"""The user's namespace of an engine: what push, pull and execute see, and what functions of a user's ``__main__`` fall
-back to.
+"""The user's namespace of an engine: what push, pull and execute see, and functions that came by value.
 
-A function that was defined in somebody's ``__main__`` arrives with a dictionary of the globals that it uses.  As in
-ipyparallel it also sees the names of the engine's namespace, which win over what it brought along, and what it declares
-``global`` and assigns is kept there.  Functions of modules are left alone.
+A function that was defined in somebody's ``__main__``, or in another function, arrives by value, with a dictionary of the
+globals that it uses.  As in ipyparallel it also sees the names of the engine's namespace, which win over what it brought
+along, and what it declares ``global`` and assigns is kept there.  Functions of modules are left alone.
 """
 
 from __future__ import annotations
@@ -74,7 +73,7 @@ class Namespace:
             del self.names[name]
 
     def bridge(self, function: Any) -> Callable[..., Any]:
-        """`function`, made to see this namespace if it comes from a user's ``__main__``."""
+        """`function`, made to see this namespace if it came by value."""
         if type(function) is not FunctionType or not is_by_value(function, self.names):
             return cast("Callable[..., Any]", function)
         return self._bridged(function)
@@ -107,8 +106,11 @@ class Namespace:
 
 
 def is_by_value(function: FunctionType, names: dict[str, Any]) -> bool:
-    """Whether the function came from somebody's ``__main__`` and not from this one."""
-    return function.__module__ == "__main__" and function.__globals__ is not names
+    """Whether the function came with globals of its own instead of those of a module of this process."""
+    if function.__globals__ is names:
+        return False
+    module = sys.modules.get(function.__module__)
+    return module is None or module.__dict__ is not function.__globals__
 
 
 def _family(function: FunctionType) -> Iterator[FunctionType]:
