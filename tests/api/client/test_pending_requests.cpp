@@ -60,6 +60,21 @@ TEST(PendingRequests, IgnoresSecondAnswersAndUnknownIds) {
   EXPECT_EQ(pending.find({1}), nullptr);
 }
 
+// A take may wait for hours beside a million puts: the space must be able to forget their answers.
+TEST(PendingRequests, WaitingOnesDoNotHoldBackTheWatermark) {
+  PendingRequests pending;
+  const auto waiting = pending.add(some_request(false));
+  const auto put = pending.add(some_request());
+  pending.add(some_request(false));
+  EXPECT_EQ(pending.acknowledged(), put);
+  pending.finish(put);
+  EXPECT_EQ(pending.acknowledged().value, 4U);
+  EXPECT_EQ(ids_of(pending), (std::vector<std::uint64_t>{1, 3}));
+  EXPECT_EQ(pending.add(some_request()).value, 4U);
+  EXPECT_TRUE(pending.finish(waiting));
+  EXPECT_EQ(ids_of(pending), (std::vector<std::uint64_t>{3, 4}));
+}
+
 TEST(PendingRequests, CountsOnlyQuickOnesAsAPipeline) {
   PendingRequests pending;
   pending.add(some_request(false));

@@ -126,6 +126,65 @@ TEST(StreamState, AcknowledgesReadsInBulk) {
   EXPECT_FALSE(stream.acknowledgement());
 }
 
+StreamState taking() {
+  StreamState stream;
+  stream.id = {7};
+  stream.form.mode = TakeMode::kTake;
+  stream.form.credit = 8;
+  return stream;
+}
+
+// What the space does not know to have arrived is named when the stream is opened again, so that it
+// does not come twice; and it is counted as delivered, as the space counts it.
+TEST(StreamState, ATakingStreamNamesWhatIsNotConfirmed) {
+  auto stream = taking();
+  stream.deliver({handout(1), handout(2), handout(3)});
+  stream.pop();
+  stream.pop();
+  const auto ack = stream.acknowledgement();
+  ASSERT_TRUE(ack);
+  stream.acknowledging({20});
+  EXPECT_EQ(stream.reopened().held, (std::vector{TupleId{1}, TupleId{2}, TupleId{3}}));
+  stream.confirm({20});  // of the connection before
+  EXPECT_EQ(stream.reopened().held.size(), 3U);
+  const auto again = stream.acknowledgement();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->delivered, 2U);
+}
+
+TEST(StreamState, ATakingStreamForgetsWhatIsConfirmed) {
+  auto stream = taking();
+  stream.deliver({handout(1), handout(2), handout(3)});
+  stream.pop();
+  stream.pop();
+  ASSERT_TRUE(stream.acknowledgement());
+  stream.acknowledging({20});
+  stream.pop();
+  ASSERT_TRUE(stream.acknowledgement());
+  stream.acknowledging({21});
+  stream.confirm({20});
+  EXPECT_EQ(stream.reopened().held, (std::vector{TupleId{3}}));
+}
+
+// After a reconnect the space counts from nothing: reading what came before acknowledges nothing
+// new.
+TEST(StreamState, AReadingStreamCountsAnewAfterAReconnect) {
+  StreamState stream;
+  stream.id = {3};
+  stream.form.mode = TakeMode::kRead;
+  stream.form.credit = 4;
+  stream.deliver({handout(1), handout(2)});
+  (void)stream.reopened();
+  stream.deliver({handout(3)});
+  stream.pop();
+  stream.pop();
+  EXPECT_FALSE(stream.acknowledgement());
+  stream.pop();
+  const auto ack = stream.acknowledgement();
+  ASSERT_TRUE(ack);
+  EXPECT_EQ(ack->delivered, 1U);
+}
+
 TEST(StreamState, ClosingGivesBackTheQueueButNotWhatRuns) {
   auto stream = reserving();
   stream.deliver({handout(1, true), handout(2), handout(3)});

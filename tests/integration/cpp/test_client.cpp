@@ -272,6 +272,53 @@ TEST(ClientServer, ASteadyStreamSurvivesRestarts) {
   EXPECT_THAT(seen, ::testing::Each(1));
 }
 
+// P36 for a take that has waited while many other requests were answered.
+TEST(ClientServer, AnOldWaitingTakeSurvivesARestart) {
+  ServerProcess server;
+  auto client = connect_to(server);
+  auto space = open_in(client);
+  TakeOp take;
+  take.templates = {Template{"late", kInt}};
+  take.timeout = kForever;
+  const auto waiting = client.send(space.number(), take);
+  for (int i = 0; i < 200; ++i) space.put({"other", i});
+  server.kill();
+  server.start();
+  EXPECT_EQ(space.count({"other", kInt}), 200U);
+  space.put({"late", 1});
+  const auto answer = client.wait(waiting, 20s);
+  ASSERT_TRUE(answer);
+  const auto* found = std::get_if<Found>(&*answer);
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->tuples.at(0).tuple, (Tuple{"late", 1}));
+}
+
+// A taking stream hands each tuple over once, whatever happens to the server.
+TEST(ClientServer, ATakingStreamSurvivesRestarts) {
+  ServerProcess server;
+  auto taker = open_in(connect_to(server));
+  auto space = open_in(connect_to(server));
+  StreamOp form;
+  form.mode = TakeMode::kTake;
+  form.templates = {Template{"n", kInt}};
+  form.credit = 16;
+  auto stream = taker.open_stream(form);
+  constexpr int kTuples = 400;
+  std::vector<int> seen(kTuples, 0);
+  for (int i = 0; i < kTuples; ++i) {
+    space.put({"n", i});
+    const auto one = stream.next(20s);
+    ASSERT_TRUE(one);
+    ++seen.at(static_cast<std::size_t>(one->tuple[1].as_int()));
+    if (i % 150 == 149) {
+      server.kill();
+      server.start();
+    }
+  }
+  EXPECT_FALSE(stream.next(50ms));
+  EXPECT_THAT(seen, ::testing::Each(1));
+}
+
 TEST(ClientServer, ReportsADeadServerInTime) {
   ServerProcess server;
   auto space = open_in(connect_to(server, 300ms));
