@@ -57,7 +57,10 @@ struct OperationText {
     return line;
   }
   std::string operator()(const AckOp& op) const {
-    return "ack " + std::to_string(op.stream.value) + " " + std::to_string(op.delivered);
+    std::string line =
+        "ack " + std::to_string(op.stream.value) + " " + std::to_string(op.delivered) + " takes";
+    for (const RequestId take : op.takes) line += " " + std::to_string(take.value);
+    return line;
   }
   std::string operator()(const CreditOp& op) const {
     return "credit " + std::to_string(op.stream.value) + " " + std::to_string(op.credit);

@@ -200,7 +200,7 @@ void ReferenceSpace::hand(const Origin& to, TakeMode mode, Duration lease, Item&
   item.form = form;
   item.order = ++numbers;
   item.streamed = streamed;
-  item.forgotten_with = {~std::uint64_t{0}};  // by name only (AckOp::takes)
+  item.forgotten_with = {};
   if (mode == TakeMode::kTake) {
     item.state = State::kTaken;
     return;
@@ -352,7 +352,7 @@ void ReferenceSpace::operate(const Origin& from, const AckOp& op) {
     std::erase_if(items, [&](const auto& pair) {
       const Item& item = pair.second;
       return item.state == State::kTaken && item.holder == Origin{from.session, take} &&
-             !item.streamed && item.forgotten_with.value == ~std::uint64_t{0};
+             !item.streamed && item.forgotten_with.value == 0;
     });
   }
   say(from, Done{});
@@ -565,7 +565,7 @@ void ReferenceSpace::forget(const SessionId& id, RequestId below) {
   std::erase_if(items, [&](const auto& pair) {
     const Item& item = pair.second;
     return item.state == State::kTaken && item.holder.session == id && !item.streamed &&
-           item.forgotten_with < below;
+           item.forgotten_with.value != 0 && item.forgotten_with < below;
   });
 }
 

@@ -36,7 +36,7 @@ struct ReferenceSpace {
     std::uint64_t order = 0;  // of hand-out
     bool started = false;
     bool streamed = false;
-    RequestId forgotten_with;  // kTaken: acknowledged together with this request
+    RequestId forgotten_with;  // kTaken: with the answer to this request; 0: when named in AckOp
   };
   struct Waiter {
     Origin origin;
