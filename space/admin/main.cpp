@@ -1,15 +1,10 @@
 // space-admin: looks into a space server, and changes little things there.
-#include <unistd.h>
-#include <fmt/format.h>
-#include <sys/ioctl.h>
-
 #include <iostream>
 #include <CLI/CLI.hpp>
 
 #include <linden/version.h>
 
 #include "space/admin/commands.h"
-#include "space/admin/table.h"
 
 namespace linden::admin {
 namespace {
@@ -91,12 +86,6 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace
-
-void print_table(const Table& table) {
-  winsize size{};
-  const bool is_terminal = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
-  std::cout << table.text(is_terminal ? size.ws_col : 0);
-}
 
 }  // namespace linden::admin
 
