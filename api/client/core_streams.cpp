@@ -12,7 +12,9 @@ constexpr std::size_t kFrameSlackBytes = std::size_t{1}
 
 SteadyTime deadline_after(Duration timeout) {
   const auto now = std::chrono::steady_clock::now();
-  return timeout > SteadyTime::max() - now ? SteadyTime::max() : now + timeout;
+  // Asked for by name: as nanoseconds it overflows, and a wait for ever would be none at all.
+  if (timeout == kForever || timeout > SteadyTime::max() - now) return SteadyTime::max();
+  return now + timeout;
 }
 
 std::size_t bytes_of(const std::vector<NewTuple>& puts) {
