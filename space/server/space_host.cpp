@@ -107,9 +107,9 @@ void SpaceHost::apply(Inbound&& inbound, Time now) {
     routes_.erase(lost->session);
     state_.apply(std::move(command), now, effects_);
   } else if (const auto* closed = std::get_if<core::SessionClosed>(&command)) {
-    farewells_.push_back(inbound.from);
+    // The route stays until the answers to what came before the goodbye have taken it.
+    farewells_.push_back(Leaving{inbound.from, closed->session});
     if (route_of(closed->session, inbound.from.get()) == nullptr) return;
-    routes_.erase(closed->session);
     state_.apply(std::move(command), now, effects_);
   } else {
     state_.apply(std::move(command), now, effects_);
@@ -239,7 +239,12 @@ void SpaceHost::deliver_all() {
     note_answered(*route, message);
     thread_.deliver(route->connection, std::move(message));
   }
-  for (const auto& connection : farewells_) thread_.deliver(connection, Farewell{});
+  for (const Leaving& leaving : farewells_) {
+    if (route_of(leaving.session, leaving.connection.get()) != nullptr) {
+      routes_.erase(leaving.session);
+    }
+    thread_.deliver(leaving.connection, Farewell{});
+  }
   farewells_.clear();
   effects_.clear();
 }

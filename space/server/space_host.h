@@ -73,6 +73,12 @@ class SpaceHost : public std::enable_shared_from_this<SpaceHost> {
     boost::unordered_flat_set<RequestId, std::hash<RequestId>> streams;
   };
 
+  // Who said goodbye in this batch.
+  struct Leaving {
+    std::shared_ptr<Connection> connection;
+    SessionId session;
+  };
+
   void apply(Inbound&& inbound, Time now);
   void apply_perform(Inbound&& inbound, Time now);
   void apply_attached(Inbound&& inbound, Time now);
@@ -102,9 +108,9 @@ class SpaceHost : public std::enable_shared_from_this<SpaceHost> {
   bool is_dirty_ = false;
   core::Effects effects_;
   storage::Batch batch_;
-  std::vector<std::shared_ptr<Connection>> farewells_;  // after the commit
-  bool committing_ = false;                             // on the commit thread
-  Duration sync_cost_{0};                               // of a commit, on average
+  std::vector<Leaving> farewells_;  // after the commit
+  bool committing_ = false;         // on the commit thread
+  Duration sync_cost_{0};           // of a commit, on average
   bool retirement_posted_ = false;
   std::uint32_t retirement_put_off_ = 0;  // batches since it was due
 
