@@ -74,7 +74,7 @@ LAYERS = {
         "api/model",
     ),
     "space/admin": layer("public generated iovec posix options log json", "space/admin"),
-    "workers/cpp": layer("public generated tbb options log", "workers/cpp"),
+    "workers/cpp": layer("public generated posix tbb options log", "workers/cpp"),
     "python/bindings": layer("public generated iovec posix pybind11", "python/bindings"),
 }
 
