@@ -12,9 +12,10 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:  # an engine that was given an address starts quicker without it
+    from pathlib import Path
 
 FORMAT = 1
 DEFAULT_CLUSTER_ID = "default"
@@ -26,8 +27,7 @@ _ADDRESS_PREFIXES = ("unix:", "tcp:")
 _POLL_S = 0.02
 
 
-@dataclass(frozen=True)
-class ConnectionInfo:
+class ConnectionInfo(NamedTuple):
     """What is needed to reach a farm."""
 
     address: str
@@ -81,6 +81,8 @@ def is_address(text: str) -> bool:
 
 def linden_home() -> Path:
     """The folder of all clusters of this user: ``$LINDEN_HOME``, else ``~/.linden``."""
+    from pathlib import Path
+
     return Path(os.environ.get(HOME_VARIABLE) or "~/.linden").expanduser()
 
 
@@ -140,8 +142,11 @@ def find_connection(
         where = os.environ.get(CONNECTION_VARIABLE) or None
     if isinstance(where, str) and is_address(where):
         return ConnectionInfo(address=where)
-    path = connection_file_path(cluster_id) if where is None else Path(where).expanduser()
-    return _wait_for_file(path, timeout, named=where is not None)
+    if where is None:
+        return _wait_for_file(connection_file_path(cluster_id), timeout, named=False)
+    from pathlib import Path
+
+    return _wait_for_file(Path(where).expanduser(), timeout, named=True)
 
 
 def _wait_for_file(path: Path, timeout: float, *, named: bool) -> ConnectionInfo:

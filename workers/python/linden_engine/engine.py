@@ -6,7 +6,6 @@ The main thread runs user code and nothing else; native threads renew leases, pr
 from __future__ import annotations
 
 import os
-import platform
 import signal
 import sys
 import time
@@ -47,7 +46,7 @@ class Engine:
     ) -> None:
         self._info = info
         self._space_name = space_name
-        self._name = name or f"{platform.node()}:{os.getpid()}"
+        self._name = name or f"{os.uname().nodename}:{os.getpid()}"
         self._log = log
         self._timeout = timeout
         self._hold = hold
@@ -146,8 +145,8 @@ class Engine:
     def _describe(self) -> dict[str, Any]:
         return {
             "pid": os.getpid(),
-            "host": platform.node(),
-            "python": platform.python_version(),
+            "host": os.uname().nodename,
+            "python": sys.version.split()[0],
             "name": self._name,
             "cores": os.cpu_count(),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
