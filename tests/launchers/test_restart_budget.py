@@ -3,10 +3,15 @@
 from linden_launchers.restart_budget import RestartBudget
 
 
-def test_the_first_restart_is_at_once_and_the_next_ones_wait_longer() -> None:
-    budget = RestartBudget(times=4)
-    pauses = [budget.pause_s(now) for now in (0.0, 0.1, 0.2, 0.3)]
-    assert pauses == [0.0, 0.05, 0.1, 0.2]
+def test_the_first_restarts_are_at_once_and_the_next_ones_wait_longer() -> None:
+    budget = RestartBudget(times=6)
+    pauses = [budget.pause_s(now) for now in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)]
+    assert pauses == [0.0, 0.0, 0.0, 0.0, 0.05, 0.1]
+
+
+def test_a_large_budget_pauses_for_two_seconds_at_most() -> None:
+    budget = RestartBudget(times=1000)
+    assert max(budget.pause_s(0.0) or 0.0 for _ in range(1000)) == 2.0
 
 
 def test_gives_up_when_the_minute_is_full() -> None:
