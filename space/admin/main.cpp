@@ -43,14 +43,19 @@ EXIT CODES
 void add_options(CLI::App& app, Options& options) {
   app.add_option("--connection", options.connection,
                  "connection file, or unix:/path, tcp:host:port")
-      ->type_name("WHERE");
-  app.add_option("--cluster-id", options.cluster_id, "the cluster of that name")->type_name("ID");
+      ->type_name("WHERE")
+      ->take_last();
+  app.add_option("--cluster-id", options.cluster_id, "the cluster of that name")
+      ->type_name("ID")
+      ->take_last();
   app.add_option("--space", options.space, "which space (default: the connection file's, or farm)")
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->take_last();
   app.add_option("--timeout", options.timeout_s, "how long to wait for the server")
       ->type_name("SECONDS")
       ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+      ->capture_default_str()
+      ->take_last();
   app.add_flag("--json", options.json, "print one JSON document");
 }
 

@@ -123,7 +123,7 @@ void add_server(CLI::App& app, Desk& desk) {
 }
 
 void add_sessions(CLI::App& app, Desk& desk) {
-  app.add_subcommand("sessions", "who is connected, and what each holds and waits for")
+  app.add_subcommand("sessions", "who has used the space, and what each holds and waits for")
       ->callback([&desk] { show_sessions(desk); });
 }
 
