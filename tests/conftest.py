@@ -39,7 +39,17 @@ class SpaceServer:
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.address = f"unix:{folder / 's'}"
-        self._command = ["space-server", "--directory", str(folder / "data"), "--unix", str(folder / "s"), *options]
+        # It ends with the tests, even if these are killed.
+        parent = ["--parent-pid", str(os.getpid())]
+        self._command = [
+            "space-server",
+            "--directory",
+            str(folder / "data"),
+            "--unix",
+            str(folder / "s"),
+            *parent,
+            *options,
+        ]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -11,6 +11,7 @@ import atexit
 import logging
 import os
 import secrets
+import shutil
 import sys
 import tempfile
 import threading
@@ -116,11 +117,17 @@ class Cluster:
         if self._owner_pid is not None:
             raise LaunchError(f"cluster {self.cluster_id!r} is running already")
         self.n = self.n if n is None else n
+        program = find_program("space-server")
         cluster_file.sweep_temporary()
         cluster_file.make_private_directory(self.directory)
-        with cluster_file.exclusive(self.directory):
-            self._refuse_if_running()
-            self._prepare()
+        try:
+            with cluster_file.exclusive(self.directory):
+                self._refuse_if_running()
+                self._prepare(program)
+        except BaseException:
+            if self._temporary:
+                shutil.rmtree(self.directory, ignore_errors=True)
+            raise
         try:
             assert self._server is not None
             # Engines are started before the server listens: they try until it does, and the slow part of their start is Python's.
@@ -310,9 +317,8 @@ class Cluster:
         cluster_file.remove_files(self.directory, state)  # it has died
         cluster_file.make_private_directory(self.directory)
 
-    def _prepare(self) -> None:
+    def _prepare(self, program: str) -> None:
         """Makes directories and objects, and writes the first cluster file; starts only the janitor and the watcher's thread."""
-        program = find_program("space-server")
         log_directory = cluster_file.make_private_directory(self.directory / "log")
         runtime = Path(tempfile.mkdtemp(prefix="linden-")) if self._temporary else None
         data = self._data_directory or (runtime or self.directory) / "data"

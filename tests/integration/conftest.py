@@ -9,7 +9,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ def home(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def no_process_left(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def no_process_left(no_file_left: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Fails a test that leaves a process behind, and ends that process."""
     mark = uuid.uuid4().hex
     monkeypatch.setenv(MARK, mark)
@@ -59,22 +58,14 @@ def no_process_left(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
 
 
 @pytest.fixture(autouse=True)
-def no_file_left(home: Path) -> Iterator[None]:
-    """Fails a test that leaves files of a temporary cluster behind."""
-    before = set(Path("/tmp").glob("linden-*"))
+def no_file_left(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails a test that leaves temporary files behind."""
+    temporary = scratch / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
     yield
-    left = set(Path("/tmp").glob("linden-*")) - before
-    # Another test run on this machine may have clusters of its own.
-    assert not [path for path in left if path.exists() and not _is_in_use(path)]
-
-
-def _is_in_use(path: Path) -> bool:
-    """Whether a process has *path* in its command line."""
-    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            if os.fsencode(path) in cmdline.read_bytes():
-                return True
-    return False
+    wait_for(lambda: not list(temporary.iterdir()), 5)
 
 
 Farm = Callable[..., tuple[Cluster, Any]]

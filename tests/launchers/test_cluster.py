@@ -16,6 +16,7 @@ from linden_launchers.cluster import Cluster
 from linden_launchers.launcher import LaunchError
 from linden_launchers.process import ProcessId, process_id, wait_processes
 from linden_launchers.running_cluster import RunningCluster
+from linden_launchers.server_command import find_program
 
 
 class Watched:
@@ -171,6 +172,15 @@ def test_a_server_that_does_not_start_says_why_and_leaves_nothing(made: list[Wat
         watched.cluster.start_cluster()
     assert watched.processes() == []
     assert not watched.cluster.cluster_file.exists()
+
+
+def test_without_a_server_program_nothing_is_left(fakes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("linden_launchers.cluster.find_program", lambda name: find_program(name, {"PATH": ""}))
+    monkeypatch.setattr("sysconfig.get_path", lambda name: "/nowhere")
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    with pytest.raises(LaunchError, match="space-server was not found"):
+        Cluster(1).start_cluster()
+    assert not (fakes / "home" / "clusters").exists()
 
 
 # Engines are started before the server is known to listen; those that fail at once must be told of with their own words.
