@@ -3,12 +3,14 @@
 ``Put.fields`` decodes what ``Put`` encoded, so these tests need no server.
 """
 
+import ast
 import enum
 import gc
 import math
 import pickle
 import struct
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from linden import _native
 
+STUB = Path(__file__).resolve().parents[2] / "python/linden/_native.pyi"
 LARGE = 4096  # bytes of this size or more lie beside a tuple's head and are never copied on the way
 
 
@@ -364,3 +367,26 @@ def test_handouts_and_spaces_are_made_by_the_client_only() -> None:
     for made_elsewhere in (_native.Handout, _native.Space, _native.Stream, _native.Client):
         with pytest.raises(TypeError):
             made_elsewhere()
+
+
+# ---- The contract
+
+
+def test_the_stub_and_the_extension_name_the_same() -> None:
+    """What the type checker believes is there, and nothing else."""
+    stub = ast.parse(STUB.read_text())
+    promised: dict[str, set[str]] = {"": set()}
+    for node in stub.body:
+        if isinstance(node, ast.ClassDef):
+            members = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+            members |= {ast.unparse(item.target) for item in node.body if isinstance(item, ast.AnnAssign)}
+            promised[node.name] = members - {"__init__"}
+        elif isinstance(node, ast.FunctionDef):
+            promised[""].add(node.name)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            promised[""].add(node.target.id)
+    promised[""] |= set(promised) - {""}
+    for owner, names in promised.items():
+        found = {name for name in vars(getattr(_native, owner) if owner else _native) if not name.startswith("_")}
+        if owner != "NotEncodable":
+            assert found == names, owner
