@@ -109,6 +109,11 @@ def engines_form() -> tuple[Any, ...]:
     return ("engine", _INT, _TEXT, _TEXT)
 
 
+def engine_form(id_: int, session: str) -> tuple[Any, ...]:
+    """One engine."""
+    return ("engine", id_, session, _TEXT)
+
+
 def parse_engine(fields: Sequence[Any]) -> Engine:
     """The engine of an engine tuple."""
     return Engine(fields[1], fields[2], json.loads(fields[3]))

@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             log=log,
             timeout=options.timeout,
             hold=options.hold,
+            memory=options.memory,
             reconnect=options.reconnect,
             parent_pid=options.parent_pid,
         )
@@ -72,6 +73,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=5.0,
         metavar="S",
         help="after a broken connection others get our tasks so much later (default 5)",
+    )
+    parser.add_argument(
+        "--memory",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="after so long a silence the server forgets us, and we join anew under another id (default 60)",
     )
     parser.add_argument(
         "--reconnect",

@@ -1,4 +1,5 @@
-"""The thread beside the one that runs tasks: sends what running tasks print, listens to clients, watches the parent.
+"""The thread beside the one that runs tasks: sends what running tasks print, listens to clients, watches the parent,
+and notices when the farm has given this engine up.
 
 It looks now and then instead of waiting, so that it takes no part in reading the socket: the main thread's way to its next
 task stays as short as it can be.
@@ -10,6 +11,7 @@ import os
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 from linden import _native, farm
@@ -21,6 +23,9 @@ from .output import TaskOutput
 _PERIOD_S = 0.1
 # A task that does not let go of the interpreter is not waited for any longer than this.
 _GRACE_S = 5.0
+# A pause of this process that is longer than this may have cost it its registration.
+_PAUSE_S = 1.0
+_ANSWER_S = 5.0
 
 
 class Attendant:
@@ -30,17 +35,21 @@ class Attendant:
         self,
         client: _native.Client,
         space: _native.Space,
+        engine_id: int,
         output: TaskOutput,
         log: Log,
         parent_pid: int | None,
         stop: Callable[[str], None],
     ) -> None:
         self._client = client
+        self._space = space
+        self._form = farm.engine_form(engine_id, client.session)
         self._control = space.open_stream(_native.TAKE, [farm.control_form(client.session)], credit=8)
         self._output = output
         self._log = log
         self._parent_pid = parent_pid
         self._stop = stop
+        self._given_up = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="linden-attendant", daemon=True)
 
@@ -54,15 +63,38 @@ class Attendant:
         if self._thread is not threading.current_thread():
             self._thread.join(2.0)
 
+    @property
+    def given_up(self) -> bool:
+        """Whether the farm has taken this engine for dead, so that it has to join anew."""
+        return self._given_up
+
     def _run(self) -> None:
+        suspicious = False
+        before = time.monotonic()
         while not self._over.wait(_PERIOD_S):
+            now = time.monotonic()
+            suspicious = suspicious or not self._client.connected or now - before > _PAUSE_S
+            before = now
             try:
                 self._output.send()
                 self._listen()
+                if suspicious and self._client.connected:
+                    suspicious = not self._is_registered()
             except LindenError:  # the main thread meets the same error and decides
                 return
             if self._parent_pid is not None and not is_alive(self._parent_pid):
                 self._end("parent_gone")
+
+    def _is_registered(self) -> bool:
+        """Whether our tuple is still there: after a pause longer than the hold time it is not, though the session is.
+
+        If it is not, closes the client, so that the main thread comes to know at its next word to the space.
+        """
+        count = self._client.wait(self._space.send_count(self._form), _ANSWER_S)
+        if count == 0:
+            self._given_up = True
+            self._client.close()
+        return bool(count)
 
     def _listen(self) -> None:
         word = self._control.next(0.0)

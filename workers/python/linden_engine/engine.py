@@ -41,6 +41,7 @@ class Engine:
         log: Log,
         timeout: float = 10.0,
         hold: float = 5.0,
+        memory: float = 60.0,
         reconnect: float = 60.0,
         parent_pid: int | None = None,
     ) -> None:
@@ -50,6 +51,7 @@ class Engine:
         self._log = log
         self._timeout = timeout
         self._hold = hold
+        self._memory = memory
         self._reconnect = reconnect
         self._parent_pid = parent_pid
         self._namespace = Namespace()
@@ -101,18 +103,22 @@ class Engine:
             name=f"engine {self._name}",
             timeout=self._timeout,
             hold=self._hold,
+            memory=self._memory,
             reconnect=self._reconnect,
         )
         attendant = None
         try:
             space = client.open_space(self._space_name, create=True, initial=farm.initial_tuples())
             id_ = self._register(client, space)
-            attendant = Attendant(client, space, self._output, self._log, self._parent_pid, self._note_stop)
+            attendant = Attendant(client, space, id_, self._output, self._log, self._parent_pid, self._note_stop)
             attendant.start()
             self._work(space, id_)
         except SessionExpired:
             self._log.event("session_expired", what="joining anew under a new id")
         except (ConnectionLost, ShuttingDown, SpaceGone, Closed) as error:
+            if attendant is not None and attendant.given_up:
+                self._log.event("given_up", what="joining anew under a new id")
+                return True
             self._log.failure(f"space-engine: the farm has gone: {error}")
             return False
         finally:
