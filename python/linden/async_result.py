@@ -65,6 +65,8 @@ class AsyncResult(AwaitableFuture):
         self._outcomes: dict[int, Any] = {}
         self._outputs: dict[int, dict[int, tuple[str, str]]] = {}
         self._error: BaseException | None = None
+        # Not just the future's state: Ctrl-C may have kept the last result from completing the future.
+        self._is_here = False
         self._submitted = time.time()
         self.on_abort: Callable[[], None] | None = None  # set by who would submit more tasks
 
@@ -78,7 +80,9 @@ class AsyncResult(AwaitableFuture):
         """For the source only: the result of the task at `position`; whether all are here."""
         if position not in self._raw:
             self._raw[position] = (fields, time.time())
-        return self._all_here()
+        if self._all_here():
+            self._is_here = True
+        return self._is_here
 
     def store_output(self, number: int, id: int, stream: str, text: str) -> None:
         """For the source only."""
@@ -88,6 +92,7 @@ class AsyncResult(AwaitableFuture):
         """For the source only: no further result will come."""
         if self._error is None and not self._all_here():
             self._error = error
+            self._is_here = True
             self._source.forget(self._numbers())
         self.complete()
 
@@ -103,14 +108,12 @@ class AsyncResult(AwaitableFuture):
     def complete(self) -> None:
         """For the source only: resolve the future, which runs callbacks."""
         try:
-            if not Future.done(self):
-                self.set_result(None)
-        except InvalidStateError:  # two threads at once
+            self.set_result(None)
+        except InvalidStateError:  # done already
             return
 
     def _is_complete(self) -> bool:
-        # Not just Future.done: Ctrl-C may have kept the last result from completing the future.
-        return self._all_here() or self._error is not None
+        return self._is_here
 
     # ---- waiting
 
@@ -144,11 +147,11 @@ class AsyncResult(AwaitableFuture):
 
     def done(self) -> bool:
         """Whether all results are here."""
-        if not self._is_complete():
+        if not self._is_here:
             self._source.poll()
-        if self._is_complete():
+        if self._is_here and not Future.done(self):
             self.complete()
-        return Future.done(self)
+        return self._is_here
 
     def successful(self) -> bool:
         """Whether all tasks ended without an error.
@@ -198,6 +201,10 @@ class AsyncResult(AwaitableFuture):
         return self._value(self._return_exceptions if return_exceptions is None else return_exceptions)
 
     def _value(self, return_exceptions: bool) -> Any:
+        if self._single:
+            value = self._outcome(0)
+            if type(value) is not Failure:
+                return value
         values = [self._outcome(position) for position in range(len(self._tasks))]
         if not return_exceptions:
             errors = [value.error for value in values if type(value) is Failure]

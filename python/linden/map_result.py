@@ -78,6 +78,7 @@ class AsyncMapResult(AsyncResult):
         """There will be no further task."""
         self._growing = False
         if self._all_here():
+            self._is_here = True
             self.complete()
 
     @property
@@ -102,7 +103,9 @@ class AsyncMapResult(AsyncResult):
             self._items_here += self.size_of(position)
         if self.on_result is not None:
             self.on_result(position, fields)
-        return self._all_here()
+        if self._all_here():
+            self._is_here = True
+        return self._is_here
 
     def _all_here(self) -> bool:
         return not self._growing and len(self._raw) >= len(self._numbers_list)

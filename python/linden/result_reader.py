@@ -25,6 +25,7 @@ from .errors import Closed, OutcomeUnknown
 _CREDIT = 100_000
 _TAKE_OVER_AFTER_S = 0.005
 _BACKGROUND_PULL_S = 0.05
+_SOON_S = 0.01
 _IDLE_ROUNDS = 20
 _JOIN_S = 2.0
 _FOREVER_S = 3600.0
@@ -59,9 +60,10 @@ class ResultReader:
         self._interrupted = 0
         self._drain_lock = threading.RLock()  # re-entrant: a callback of a result may wait for another one
         self._confirm_lock = threading.RLock()
-        self._turn = threading.Condition(threading.Lock())
-        self._followers = 0
+        self._count_lock = threading.Lock()
         self._waiting = 0  # threads in wait_until
+        self._turn = threading.Condition(self._count_lock)
+        self._followers = 0
         self._work = threading.Event()
         self._urgent = False
         self._thread: threading.Thread | None = None
@@ -96,18 +98,17 @@ class ResultReader:
         if done():
             return True
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._turn:
+        with self._count_lock:
             self._waiting += 1
         try:
             return self._wait(done, deadline)
         finally:
-            with self._turn:
+            with self._count_lock:
                 self._waiting -= 1
             if self._outstanding:
                 self.nudge()
 
     def _wait(self, done: Callable[[], bool], deadline: float | None) -> bool:
-        self._confirm(deadline)
         while not done():
             remaining = _remaining(deadline)
             if self._drain_lock.acquire(blocking=False):
@@ -117,6 +118,7 @@ class ResultReader:
                     self._drain_lock.release()
                     self._wake_followers()
             else:
+                self._confirm(deadline)  # the drainer waits for its own results, and may not look at our puts
                 self._follow(done, remaining)
             if remaining == 0.0:
                 return done()
@@ -136,17 +138,26 @@ class ResultReader:
     def _drain(self, done: Callable[[], bool], remaining: float | None) -> None:
         deadline = None if remaining is None else time.monotonic() + remaining
         while True:
-            self._dispatch()
+            if self._inbox:
+                self._dispatch()
             if done():
                 return
-            self._confirm(deadline)  # of what maps have sent on since
-            before = len(self._inbox)
-            self._pull(_remaining(deadline))
-            if len(self._inbox) == before and _remaining(deadline) == 0.0:
+            self._pull_or_confirm(deadline)
+            if not self._inbox and _remaining(deadline) == 0.0:
                 return
             if self._followers:
                 self._dispatch()
                 self._wake_followers()
+
+    def _pull_or_confirm(self, deadline: float | None) -> None:
+        """Wait for results.  Whether puts were accepted is looked at once the results are not here soon: usually they
+        are, and then the answers to the puts came before them and cost no wake-up of their own."""
+        remaining = _remaining(deadline)
+        if not self._unconfirmed:
+            self._pull(remaining)
+            return
+        self._pull(_SOON_S if remaining is None else min(remaining, _SOON_S))
+        self._confirm(time.monotonic() if self._inbox else deadline)
 
     def _pull(self, timeout: float | None) -> None:
         # All in C, from the stream to the inbox: nothing can be lost to Ctrl-C on the way.

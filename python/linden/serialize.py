@@ -13,6 +13,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable
+from operator import is_
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -130,6 +131,8 @@ _MISSING = object()
 _CACHE_SIZE = 256
 # function -> (what its pickle depends on, the pickle).  The oldest leaves first.
 _cache: dict[FunctionType, tuple[list[Any], PackedFunction]] = {}
+# The hash of a code object is dear, so names are kept by its id together with the object, which keeps the id in use.
+_names_of_code: dict[int, tuple[CodeType, tuple[str, ...]]] = {}
 
 
 def pack_function(function: Callable[..., Any]) -> PackedFunction:
@@ -144,7 +147,7 @@ def pack_function(function: Callable[..., Any]) -> PackedFunction:
     if not _collect_state(function, state, set()):
         return _pack_function(function)
     known = _cache.get(function)
-    if known is not None and len(known[0]) == len(state) and all(a is b for a, b in zip(known[0], state, strict=True)):
+    if known is not None and len(known[0]) == len(state) and all(map(is_, known[0], state)):
         return known[1]
     packed = _pack_function(function)
     while len(_cache) >= _CACHE_SIZE:
@@ -190,7 +193,9 @@ def _collect_state(function: FunctionType, state: list[Any], seen: set[FunctionT
         return True
     if function.__dict__:
         return False
-    values: list[Any] = list(function.__defaults__ or ())
+    values: list[Any] = []
+    if function.__defaults__:
+        values += function.__defaults__
     if function.__kwdefaults__:
         values += function.__kwdefaults__.values()
     for cell in function.__closure__ or ():
@@ -198,9 +203,11 @@ def _collect_state(function: FunctionType, state: list[Any], seen: set[FunctionT
             values.append(cell.cell_contents)
         except ValueError:  # an empty cell
             values.append(_MISSING)
-    names = function.__globals__
-    values += [names.get(name, _MISSING) for name in global_names(function.__code__)]
-    return all(_collect_value(value, state, seen) for value in values)
+    names = global_names(function.__code__)
+    if names:
+        own = function.__globals__
+        values += [own.get(name, _MISSING) for name in names]
+    return all(_collect_value(value, state, seen) for value in values) if values else True
 
 
 def _collect_value(value: Any, state: list[Any], seen: set[FunctionType]) -> bool:
@@ -217,17 +224,15 @@ def _collect_value(value: Any, state: list[Any], seen: set[FunctionType]) -> boo
 
 def global_names(code: CodeType) -> tuple[str, ...]:
     """The names that `code` and the functions inside it look up outside (names of attributes are among them)."""
-    names = _names_of_code.get(code)
-    if names is None:
-        found = dict.fromkeys(code.co_names)
-        for constant in code.co_consts:
-            if isinstance(constant, CodeType):
-                found.update(dict.fromkeys(global_names(constant)))
-        names = tuple(found)
-        if len(_names_of_code) >= 4 * _CACHE_SIZE:
-            _names_of_code.clear()
-        _names_of_code[code] = names
+    known = _names_of_code.get(id(code))
+    if known is not None:
+        return known[1]
+    found = dict.fromkeys(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found.update(dict.fromkeys(global_names(constant)))
+    names = tuple(found)
+    if len(_names_of_code) >= 4 * _CACHE_SIZE:
+        _names_of_code.clear()
+    _names_of_code[id(code)] = (code, names)
     return names
-
-
-_names_of_code: dict[CodeType, tuple[str, ...]] = {}
