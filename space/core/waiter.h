@@ -3,8 +3,9 @@
 
 #include <compare>
 #include <cstdint>
-#include <deque>
 #include <vector>
+
+#include <boost/container/deque.hpp>
 
 #include "api/model/operation.h"
 #include "space/core/command.h"
@@ -38,10 +39,10 @@ struct Waiter {
 
   // Streams.
   std::uint32_t credit = 0;
-  std::uint32_t held = 0;           // hand-outs or deliveries that are not acknowledged
-  TupleId cursor;                   // kRead: everything up to here was delivered or passed over
-  std::uint64_t acknowledged = 0;   // kRead, kTake: deliveries, since the stream was opened
-  std::deque<Slot> unacknowledged;  // kTake: hand-outs in order of delivery
+  std::uint32_t held = 0;          // hand-outs or deliveries that are not acknowledged
+  TupleId cursor;                  // kRead: everything up to here was delivered or passed over
+  std::uint64_t acknowledged = 0;  // kRead, kTake: deliveries, since the stream was opened
+  boost::container::deque<Slot> unacknowledged;  // kTake: hand-outs in order of delivery
 
   // kReserve streams: hand-outs that have not begun, the newest last (an intrusive list).
   Slot unstarted_first = kNoSlot;
