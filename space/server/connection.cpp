@@ -129,6 +129,7 @@ void Connection::discard_input() {
 
 void Connection::resume_reading() {
   if (is_reading_ || is_waiting_readable_ || !may_read()) return;
+  last_byte_at_ = thread_.clock().now();  // it was we who did not listen
   if (state_ != State::kClosing) take_in(0);
   thread_.end_of_round();
   wait_readable();

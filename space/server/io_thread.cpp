@@ -91,13 +91,15 @@ void IoThread::end_of_round() {
 }
 
 void IoThread::flush() {
-  // Closing a connection tells hosts of it; that waits for the next flush.
+  // What a flush sets off, such as a connection that is read from again, waits for the next one.
+  if (std::exchange(is_flushing_, true)) return;
   flushing_.swap(dirty_);
   for (const auto& host : flushing_) host->run_batch();
   flushing_.clear();
   writing_.swap(touched_);
   for (const auto& connection : writing_) connection->finish_round();
   writing_.clear();
+  is_flushing_ = false;
   end_of_round();
 }
 

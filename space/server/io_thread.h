@@ -112,6 +112,7 @@ class IoThread {
   std::vector<std::shared_ptr<SpaceHost>> dirty_, flushing_;
   std::vector<std::shared_ptr<Connection>> touched_, writing_;
   bool flush_posted_ = false;
+  bool is_flushing_ = false;
 };
 
 }  // namespace linden::server
