@@ -40,13 +40,17 @@ class Object:
     @property
     def nbytes(self) -> int: ...
 
-class AnyField: ...          # singleton-like formals, used inside a form
+class AnyField: ...  # singleton-like formals, used inside a form
+
 class Typed:
-    def __init__(self, type: str) -> None: ...   # "nil", "bool", "int", "float", "text", "bytes", "list", "object"
+    def __init__(self, type: str) -> None: ...  # "nil", "bool", "int", "float", "text", "bytes", "list", "object"
+
 class Between:
     def __init__(self, low: Field, high: Field) -> None: ...
+
 class Prefix:
     def __init__(self, text: str) -> None: ...
+
 class OneOf:
     def __init__(self, values: Sequence[Field]) -> None: ...
 
@@ -60,45 +64,52 @@ class Put:
         ttl: float | None = None,
         max_attempts: int = 0,
         will: Fields | None = None,
-        lives_with: str | None = None,   # a session's hexadecimal id
+        lives_with: str | None = None,  # a session's hexadecimal id
     ) -> None: ...
     @property
-    def fields(self) -> Fields: ...      # as whoever takes them will see them; decoded each time
+    def fields(self) -> Fields: ...  # as whoever takes them will see them; decoded each time
     @property
     def nbytes(self) -> int: ...
 
 class Handout:
     """A tuple that was handed over."""
+
     id: int
     attempt: int
-    index: int          # of the form that matched
+    index: int  # of the form that matched
     @property
-    def fields(self) -> Fields: ...      # decoded at first use
+    def fields(self) -> Fields: ...  # decoded at first use
 
 class Client:
     """One session with a server; reconnects by itself and repeats what was not answered (P36)."""
     @staticmethod
     def connect(
-        address: str,            # "unix:/path/to.sock" or "tcp:host:port"
+        address: str,  # "unix:/path/to.sock" or "tcp:host:port"
         *,
         name: str = "",
-        timeout: float = 10.0,   # for the first connection
-        hold: float = 5.0,       # P18
-        memory: float = 60.0,    # P36
-        reconnect: float = 60.0, # how long calls outlive a server that is away; then ConnectionLost
+        timeout: float = 10.0,  # for the first connection
+        hold: float = 5.0,  # P18
+        memory: float = 60.0,  # P36
+        reconnect: float = 60.0,  # how long calls outlive a server that is away; then ConnectionLost
     ) -> Client: ...
     @property
-    def session(self) -> str: ...        # 32 hexadecimal digits
+    def session(self) -> str: ...  # 32 hexadecimal digits
     @property
     def address(self) -> str: ...
     @property
-    def connected(self) -> bool: ...     # now; False while reconnecting
+    def connected(self) -> bool: ...  # now; False while reconnecting
     @property
-    def failure(self) -> str | None: ... # why the session has ended for good (expired, closed), or None
+    def failure(self) -> str | None: ...  # why the session has ended for good (expired, closed), or None
     @property
     def server_pid(self) -> int: ...
     def open_space(
-        self, name: str, *, create: bool = False, durability: str | None = None, initial: Sequence[Put] = (), timeout: float | None = 10.0
+        self,
+        name: str,
+        *,
+        create: bool = False,
+        durability: str | None = None,
+        initial: Sequence[Put] = (),
+        timeout: float | None = 10.0,
     ) -> Space: ...
     def drop_space(self, name: str, timeout: float | None = 10.0) -> None: ...
     def spaces(self, timeout: float | None = 10.0) -> list[dict[str, Any]]: ...
@@ -127,16 +138,29 @@ class Space:
     def client(self) -> Client: ...
     def send_put(self, puts: Sequence[Put], *, queue: bool = False) -> int: ...
     def send_take(
-        self, mode: int, forms: Forms, *, count: int = 1, timeout: float | None = None, lease: float = 30.0, queue: bool = False
+        self,
+        mode: int,
+        forms: Forms,
+        *,
+        count: int = 1,
+        timeout: float | None = None,
+        lease: float = 30.0,
+        queue: bool = False,
     ) -> int: ...
     def send_finish(
         self, items: Sequence[tuple[tuple[int, int] | None, Sequence[Put]]], *, queue: bool = False
-    ) -> int: ...                          # items: ((id, attempt) or None, puts)
+    ) -> int: ...  # items: ((id, attempt) or None, puts)
     def send_release(self, tokens: Sequence[tuple[int, int]], *, started: bool = True, queue: bool = False) -> int: ...
     def send_count(self, form: Fields, *, queue: bool = False) -> int: ...
     def send_list(
-        self, form: Fields | None = None, *, after: int = 0, limit: int = 100, all_states: bool = False, queue: bool = False
-    ) -> int: ...                          # -> {"tuples": [{"id","state","attempt","priority","holder","expires_in","fields"}], "more": bool}
+        self,
+        form: Fields | None = None,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        all_states: bool = False,
+        queue: bool = False,
+    ) -> int: ...  # -> {"tuples": [{"id","state","attempt","priority","holder","expires_in","fields"}], "more": bool}
     def send_summarize(self, first_fields: int = 2, groups: int = 1000, *, queue: bool = False) -> int: ...
     def send_sessions(self, *, queue: bool = False) -> int: ...
     def cancel(self, request: int) -> None:
@@ -166,6 +190,6 @@ class Stream:
     def flush(self) -> None: ...
     def set_credit(self, credit: int) -> None: ...
     @property
-    def queued(self) -> int: ...           # hand-outs that wait in the local queue
+    def queued(self) -> int: ...  # hand-outs that wait in the local queue
     def close(self) -> None:
         """Cancels; un-started hand-outs are given back."""
