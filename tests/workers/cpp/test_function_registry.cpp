@@ -38,7 +38,8 @@ TEST(FunctionRegistry, CallsWithPlainValues) {
   const auto functions = some_functions();
   EXPECT_EQ(functions.call("twice", {21}), Value(42));
   EXPECT_EQ(functions.call("join", {"tuple", "space"}), Value("tuplespace"));
-  EXPECT_EQ(functions.call("count", {List{1, 2, 3}}), Value(3));
+  const List one_list(1, Value(List{1, 2, 3}));  // braces alone would copy the inner list
+  EXPECT_EQ(functions.call("count", one_list), Value(3));
   EXPECT_EQ(functions.call("nothing", {}), Value());
   EXPECT_EQ(functions.call("same", {nullptr}), Value());
 }
