@@ -72,6 +72,7 @@ def test_an_engine_is_killed_and_retries_are_0(
     chance = random.Random(seed)
     view = rc.load_balanced_view()
     view.retries = 0
+    deaths = 0
     for turn in range(ROUNDS):
         first = turn * TASKS
         result = view.map_async(task_log.task(TASK_S), range(first, first + TASKS), chunksize=1)
@@ -79,7 +80,10 @@ def test_an_engine_is_killed_and_retries_are_0(
         os.kill(chance.choice(cluster.engine_pids), signal.SIGKILL)
         values = result.get(timeout=30, return_exceptions=True)
         died = [value for value in values if isinstance(value, linden.error.EngineError)]
-        assert len(died) <= 1
+        # An engine that was killed while idle may cost a task of the next round: one that it was handed before the
+        # server saw its connection end.
+        deaths += len(died)
+        assert deaths <= turn + 1
         right = squares(first)
         assert all(value == right[index] for index, value in enumerate(values) if value not in died)
     starts = task_log.starts()
