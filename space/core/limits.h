@@ -7,10 +7,11 @@
 namespace linden::core {
 
 struct Limits {
-  std::size_t put_tuples_max = 100'000;                // in one put or finish; kLimitExceeded
-  // Head and attachments; a frame of 1 GiB holds one, with room for what is said beside it. kLimitExceeded
+  std::size_t put_tuples_max = 100'000;  // in one put or finish; kLimitExceeded
+  // Head and attachments; a frame of 1 GiB holds one, with room for what is said beside it.
+  // kLimitExceeded
   std::size_t tuple_bytes_max = (std::size_t{1} << 30) - (std::size_t{1} << 20);
-  std::size_t templates_max = 64;                      // in one take or stream; kLimitExceeded
+  std::size_t templates_max = 64;       // in one take or stream; kLimitExceeded
   std::size_t waiters_max = 1'000'000;  // blocked requests and streams of a space; kOverloaded
   std::size_t waiters_per_session_max = 100'000;       // kOverloaded
   std::size_t remembered_per_session_max = 1'000'000;  // unacknowledged answers; kOverloaded

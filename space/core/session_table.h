@@ -43,7 +43,8 @@ struct Holding {
 // The answer to a mutating request, kept until the client has it (P36).
 struct TakenChain {
   Slot first = kNoSlot;
-  bool by_name = false;  // the answer of a take: forgotten when AckOp names it, not by the watermark
+  bool by_name =
+      false;  // the answer of a take: forgotten when AckOp names it, not by the watermark
 };
 using Remembered = std::variant<PutDone, FinishDone, TakenChain>;
 
