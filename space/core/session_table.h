@@ -41,12 +41,13 @@ struct Holding {
 };
 
 // The answer to a mutating request, kept until the client has it (P36).
-struct TakenChain {
+struct TakenChain {  // of a take: forgotten when AckOp names it, not by the watermark
   Slot first = kNoSlot;
-  bool by_name =
-      false;  // the answer of a take: forgotten when AckOp names it, not by the watermark
 };
-using Remembered = std::variant<PutDone, FinishDone, TakenChain>;
+struct CancelledStream {  // what a taking stream was given last is forgotten with its cancel
+  RequestId stream;
+};
+using Remembered = std::variant<PutDone, FinishDone, TakenChain, CancelledStream>;
 
 struct Session {
   SessionId id;

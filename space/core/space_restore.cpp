@@ -224,8 +224,7 @@ void SpaceState::Machine::restore_holding(Slot slot, bool reserved, Session& hol
   counts_.bytes -= entry.tuple.byte_size();
   holding.streamed = out.streamed;
   if (out.streamed) return;
-  const auto [item, fresh] =
-      holder.remembered.try_emplace(holding.request.value, TakenChain{kNoSlot, true});
+  const auto [item, fresh] = holder.remembered.try_emplace(holding.request.value, TakenChain{});
   if (auto* chain = std::get_if<TakenChain>(&item->second)) {
     holding.chain = std::exchange(chain->first, entry.holding);
   }

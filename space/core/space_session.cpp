@@ -79,7 +79,7 @@ void SpaceState::Machine::drop_waiters(Session& session) {
 void SpaceState::Machine::remember(Session& session, RequestId request, Remembered&& answer) {
   std::visit(
       [&](auto&& what) {
-        if constexpr (!std::is_same_v<std::decay_t<decltype(what)>, TakenChain>) {
+        if constexpr (requires { RequestAnswered{{}, what}; }) {
           emit(RequestAnswered{{session.id, request}, what});
         }
       },
@@ -106,8 +106,7 @@ void SpaceState::Machine::forget_answers(Session& session, RequestId below) {
   }
   for (const std::uint64_t request : gone) {
     const auto found = session.remembered.find(request);
-    const auto* chain = std::get_if<TakenChain>(&found->second);
-    if (chain == nullptr || !chain->by_name) forget_answer(session, request);
+    if (!std::holds_alternative<TakenChain>(found->second)) forget_answer(session, request);
   }
 }
 
@@ -119,8 +118,14 @@ void SpaceState::Machine::forget_answer(Session& session, std::uint64_t request)
       forget_taken(slot);
       slot = next;
     }
+  } else if (const auto* cancelled = std::get_if<CancelledStream>(&found->second)) {
+    for (const Slot slot : sessions_.holdings_of(session, cancelled->stream)) {
+      // Unless the stream was opened again.
+      const Holding& holding = sessions_.holding(slot);
+      if (holding.streamed && holding.stream == kNoSlot) forget_taken(slot);
+    }
   }
-  session.remembered.erase(found);
+  session.remembered.erase(request);
 }
 
 // The client has it: gone for good.

@@ -51,8 +51,7 @@ void SpaceState::Machine::operate(Session& session, RequestId request, AckOp&& o
   for (const RequestId take : op.takes) {
     const auto found = session.remembered.find(take.value);
     if (found == session.remembered.end()) continue;
-    const auto* chain = std::get_if<TakenChain>(&found->second);
-    if (chain != nullptr && chain->by_name) forget_answer(session, take.value);
+    if (std::holds_alternative<TakenChain>(found->second)) forget_answer(session, take.value);
   }
   reply(session, request, Done{});
 }
@@ -83,11 +82,8 @@ void SpaceState::Machine::operate(Session& session, RequestId request, CancelOp&
     if (waiter.stream) {
       // What a taking stream was given last is on its way to the client ahead of this answer: it
       // may be forgotten once the client has this answer.
-      for (const Slot taken : waiter.unacknowledged) {
-        const auto [item, fresh] = session.remembered.try_emplace(request.value, TakenChain{});
-        if (auto* chain = std::get_if<TakenChain>(&item->second)) {
-          sessions_.holding(taken).chain = std::exchange(chain->first, taken);
-        }
+      if (!waiter.unacknowledged.empty()) {
+        session.remembered.try_emplace(request.value, CancelledStream{op.target});
       }
       detach_holdings(slot);
     } else {

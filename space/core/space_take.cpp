@@ -132,8 +132,7 @@ Handout SpaceState::Machine::take(Session& session, RequestId request, const Mat
   }
   emit(TupleTaken{entry.id, {session.id, request}, match.template_index, holding.streamed});
   if (stream == kNoSlot) {
-    const auto [item, fresh] =
-        session.remembered.try_emplace(request.value, TakenChain{kNoSlot, true});
+    const auto [item, fresh] = session.remembered.try_emplace(request.value, TakenChain{});
     if (fresh) {
       std::get<TakenChain>(item->second).first = slot;
     } else if (auto* chain = std::get_if<TakenChain>(&item->second)) {
@@ -258,13 +257,16 @@ bool SpaceState::Machine::answer_again(Session& session, RequestId request,
       reply(session, request, PutDone(*done));
     } else if (const auto* codes = std::get_if<FinishDone>(&remembered->second)) {
       reply(session, request, FinishDone(*codes));
-    } else {
+    } else if (const auto* chain = std::get_if<TakenChain>(&remembered->second)) {
       std::vector<Slot> holdings;
-      for (Slot slot = std::get<TakenChain>(remembered->second).first; slot != kNoSlot;
-           slot = sessions_.holding(slot).chain) {
+      for (Slot slot = chain->first; slot != kNoSlot; slot = sessions_.holding(slot).chain) {
         holdings.push_back(slot);
       }
       reply(session, request, give_again(std::move(holdings)));
+    } else {
+      refuse(session, request, ErrorCode::kInvalidArgument,
+             "request " + std::to_string(request.value) +
+                 " was a cancel before; use a new number for a new request");
     }
     return true;
   }
@@ -279,7 +281,9 @@ bool SpaceState::Machine::answer_again(Session& session, RequestId request,
   }
   if (take == nullptr) return false;
   if (const auto waiting = session.waiters.find(request); waiting != session.waiters.end()) {
-    end_waiter(waiting->second);  // it waits anew
+    const Slot slot = waiting->second;  // it waits anew
+    if (waiters_[slot].stream) detach_holdings(slot);
+    end_waiter(slot);
   }
   if (take->mode != TakeMode::kReserve) return false;
   std::vector<Slot> holdings = sessions_.holdings_of(session, request);

@@ -325,6 +325,7 @@ void ReferenceSpace::operate(const Origin& from, const StreamOp& op) {
   std::stable_partition(mine.begin(), mine.end(), has);
   for (Item* item : mine) {
     if (op.mode == TakeMode::kTake) stream.unacknowledged.push_back(item->id);
+    item->forgotten_with = {};
     if (has(item)) continue;
     Handout handout = show(*item, item->form);
     handout.started = item->started;
@@ -374,7 +375,6 @@ void ReferenceSpace::operate(const Origin& from, const CancelOp& op) {
     if (!found->stream) say(target, Refused{ErrorCode::kCancelled, ""});
     for (const TupleId id : found->unacknowledged) {
       items[id].forgotten_with = from.request;
-      items[id].streamed = false;
     }
     end_waiter(target);
   }
@@ -564,7 +564,7 @@ void ReferenceSpace::forget(const SessionId& id, RequestId below) {
   std::erase_if(session.answers, [&](const auto& item) { return item.first < below; });
   std::erase_if(items, [&](const auto& pair) {
     const Item& item = pair.second;
-    return item.state == State::kTaken && item.holder.session == id && !item.streamed &&
+    return item.state == State::kTaken && item.holder.session == id &&
            item.forgotten_with.value != 0 && item.forgotten_with < below;
   });
 }

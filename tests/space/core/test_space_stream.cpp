@@ -141,6 +141,40 @@ TEST(SpaceStream, EndsWhenCancelled) {
   EXPECT_EQ(s.finish(kBob, {TupleId{1}, 1}), ErrorCode::kOk);
 }
 
+// P36: opening and cancelling a taking stream, both said again because their answers were lost.
+TEST(SpaceStream, MayBeOpenedAndCancelledAgain) {
+  Scenario s;
+  s.put(kAlice, task(1));
+  const RequestId stream = s.stream(kBob, TakeMode::kTake, any_task(), 2);
+  const RequestId cancel = s.ask(kBob, CancelOp{stream});
+  s.attach(kBob);
+  s.forget();
+  s.ask(kBob, StreamOp{TakeMode::kTake, {any_task()}, 2}, stream);
+  EXPECT_EQ(s.got(kBob, stream), Tuples{task(1)});
+  s.hear(kBob, RequestId{cancel.value + 1});  // the stream stands again, so nothing is forgotten
+  s.ask(kBob, CancelOp{stream}, cancel);
+  s.hear(kBob, RequestId{cancel.value + 2});
+  s.ask(kBob, CancelOp{stream});
+  s.close(kBob);
+  EXPECT_EQ(s.list().size(), 0u);
+}
+
+// P38: a client that uses a number twice harms nobody but itself.
+TEST(SpaceStream, SurvivesANumberThatIsUsedTwice) {
+  Scenario s;
+  for (int i = 1; i <= 4; ++i) s.put(kAlice, task(i));
+  const RequestId stream = s.stream(kBob, TakeMode::kReserve, any_task(), 3);
+  s.ask(kBob, TakeOp{TakeMode::kTake, {any_result()}, 1, kForever}, stream);
+  s.put(kAlice, result(1));
+  s.ask(kBob, PutOp{{{task(5), {}}}}, stream);
+  const RequestId taking = s.stream(kBob, TakeMode::kTake, any_task(), 1);
+  const RequestId cancel = s.ask(kBob, CancelOp{taking});
+  s.ask(kBob, TakeOp{TakeMode::kTake, {any_task()}}, cancel);
+  EXPECT_EQ(s.code(kBob, cancel), ErrorCode::kOk);
+  s.close(kBob);
+  EXPECT_EQ(s.count(any_task()), 3u);
+}
+
 // F4: whoever is idle is given what somebody else holds but has not begun.
 TEST(SpaceRecall, AsksForTheNewestOfTheFullestHolder) {
   Scenario s;
