@@ -1,4 +1,4 @@
-"""What tests of several folders share: where things are, and a place for sockets whose path must stay short."""
+"""What tests of several folders share: where things are, a place for sockets whose path must stay short, and ``--promise``."""
 
 import os
 import shutil
@@ -11,7 +11,32 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests import promises
+
+ROOT = promises.ROOT
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--promise", metavar="P17", help="only tests that cite this promise")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what does not cite the promise that was asked for."""
+    wanted = config.getoption("promise")
+    if wanted is None:
+        return
+    try:
+        promises.check_promise(wanted)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+    citing = {test.name for test in promises.python_tests() if wanted in test.promises}
+    chosen = [item for item in items if _without_parameters(item) in citing]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
+def _without_parameters(item: pytest.Item) -> str:
+    return item.nodeid.partition("[")[0]
 
 
 @pytest.fixture(scope="session")

@@ -200,6 +200,7 @@ def test_garbage_closes_its_own_connection_and_no_other(busy: Callable[[], None]
     busy()
 
 
+# P38
 def test_garbage_after_hello(busy: Callable[[], None], scratch: Path) -> None:
     protocol = linden._native.PROTOCOL_VERSION
     for junk in (frame(b"\xff" * 50), struct.pack("<III", 3 << 30, 16, 0), b"\x00" * 64):
@@ -207,6 +208,7 @@ def test_garbage_after_hello(busy: Callable[[], None], scratch: Path) -> None:
         busy()
 
 
+# P38
 def test_random_bytes_again_and_again(busy: Callable[[], None], scratch: Path) -> None:
     for _ in range(50):
         with socket.socket(socket.AF_UNIX) as connection:

@@ -70,6 +70,7 @@ def test_prefetched_tasks_are_not_blamed_for_the_death_of_their_engine(
     assert values[1:] == list(range(1, 30))
 
 
+# F1
 def test_retries_0_is_not_prefetched_and_never_starts_twice(
     farm: Farm, look: Callable[..., Any], gate: Gate, wait_for: Callable[..., None]
 ) -> None:
@@ -136,6 +137,7 @@ def test_output_belongs_to_its_task_and_keeps_its_order(farm: Farm) -> None:
     assert list(result.stderr) == [f"warning of {number}\n" for number in range(20)]
 
 
+# F5
 def test_output_of_a_task_is_complete_even_if_the_server_is_killed(farm: Farm) -> None:
     cluster, rc = farm(1)
 
@@ -186,7 +188,7 @@ def test_a_direct_task_of_an_engine_that_dies_says_so(farm: Farm) -> None:
     assert rc[-1].apply_sync(lambda: 5) == 5
 
 
-# Results stay for others: by id, from another process, after the submitter has said goodbye.
+# F3: results stay for others, by id, from another process, after the submitter has said goodbye.
 def test_results_are_fetched_by_another_client(farm: Farm, run_script: Callable[..., subprocess.Popen[str]]) -> None:
     cluster, _rc = farm(1)
     with cluster.connect_client() as submitter:

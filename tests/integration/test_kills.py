@@ -22,6 +22,7 @@ def squares(first: int) -> list[int]:
     return [number * number for number in range(first, first + TASKS)]
 
 
+# F1
 @pytest.mark.parametrize(("retries", "seed"), [(None, 1), (0, 2)])
 def test_the_server_is_killed(
     farm: Callable[..., Any], look: Callable[..., Any], task_log: Any, retries: int | None, seed: int
@@ -44,6 +45,7 @@ def test_the_server_is_killed(
     assert not found.tasks()
 
 
+# F1, F2
 @pytest.mark.parametrize("seed", [3])
 def test_an_engine_is_killed(farm: Callable[..., Any], look: Callable[..., Any], task_log: Any, seed: int) -> None:
     cluster, rc = farm(2, restart_engines=True, restarts_per_minute=1000)
@@ -64,6 +66,7 @@ def test_an_engine_is_killed(farm: Callable[..., Any], look: Callable[..., Any],
     assert found.statuses() == {"ok": ROUNDS * TASKS}
 
 
+# F1
 @pytest.mark.parametrize("seed", [4])
 def test_an_engine_is_killed_and_retries_are_0(
     farm: Callable[..., Any], look: Callable[..., Any], task_log: Any, seed: int
@@ -116,7 +119,7 @@ sys.stdin.read()
 """
 
 
-# F3: the submitter is gone, and somebody else fetches what it has submitted.
+# F1, F3: the submitter is gone, and somebody else fetches what it has submitted.
 @pytest.mark.parametrize("seed", [5])
 def test_the_client_is_killed(
     farm: Callable[..., Any],

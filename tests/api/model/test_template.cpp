@@ -51,6 +51,7 @@ TEST(Template, FormalsOfEachTypeMatchThatTypeOnly) {
   EXPECT_TRUE(Template{kBytes}.matches({bytes_of_size(5000)}));
 }
 
+// P2: not even itself.
 TEST(Template, NanMatchesNothing) {
   const double nan = std::nan("");
   EXPECT_FALSE(Template{nan}.matches({nan}));

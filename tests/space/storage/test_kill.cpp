@@ -45,7 +45,7 @@ std::uint64_t run_and_kill(const std::filesystem::path& directory, const char* d
   return acknowledged;
 }
 
-// P31, F1: what was acknowledged is there, and what is there is the state after some commit.
+// What was acknowledged is there, and what is there is the state after some commit.
 void kill_again_and_again(const char* durability, int rounds, int commits_max) {
   const Scratch scratch;
   const std::filesystem::path directory = scratch.path() / "data";
@@ -72,10 +72,12 @@ void kill_again_and_again(const char* durability, int rounds, int commits_max) {
   }
 }
 
+// P31, F1.
 TEST(KilledProcess, LosesNothingThatItAcknowledgedWithProcessDurability) {
   kill_again_and_again("process", 12, 3000);
 }
 
+// P31, F1.
 TEST(KilledProcess, LosesNothingThatItAcknowledgedWithSyncDurability) {
   kill_again_and_again("sync", 3, 200);
 }
