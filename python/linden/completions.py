@@ -40,6 +40,7 @@ class RequestFuture(AwaitableFuture):
         self._cancel_request = cancel
         self._give_back = give_back
         self._no_match_is_none = no_match_is_none
+        self._brought: Any = None  # by the answer, before it was converted
 
     def cancel(self) -> bool:
         """Cancel the request if it has not been answered."""
@@ -47,6 +48,15 @@ class RequestFuture(AwaitableFuture):
             return False
         self._cancel_request()
         return True
+
+    def abandon(self) -> None:
+        """For whoever alone has this future and will not look at it: cancel it, or give back what has come already."""
+        if not self.cancel():
+            self.add_done_callback(lambda _: self._return_what_came())
+
+    def _return_what_came(self) -> None:
+        if self._brought is not None and self._give_back is not None:
+            self._give_back(self._brought)
 
     def answer(self, ok: bool, value: Any) -> None:
         """Resolve with the native answer; for the thread below only."""
@@ -57,7 +67,8 @@ class RequestFuture(AwaitableFuture):
         try:
             if not ok and not (self._no_match_is_none and isinstance(value, NoMatch)):
                 raise value
-            converted = self._convert(value if ok else None)
+            self._brought = value if ok else None
+            converted = self._convert(self._brought)
         except Exception as error:  # noqa: BLE001  (the future carries it)
             self.set_exception(error)
         else:

@@ -22,7 +22,7 @@ Handouts = list[_native.Handout]
 class Space:
     """A bag of tuples that many processes share (``docs/glossary.md``, promises P1 to P40).
 
-    Every call but iteration has an ``_async`` form that returns a future, which may be awaited.
+    Calls that wait for the server have an ``_async`` form that returns a future; `linden.aio` has them all with await.
     """
 
     def __init__(self, native: _native.Space, completions: Completions) -> None:
@@ -80,7 +80,7 @@ class Space:
     ) -> RequestFuture:
         """`put` as a future."""
         tuple_ = self._make_put(fields, priority, ttl, max_attempts, will, session)
-        return self._submit(lambda: self._native.send_put([tuple_], queue=True), lambda ids: ids[0])
+        return self.submit(lambda: self._native.send_put([tuple_], queue=True), lambda ids: ids[0])
 
     def put_many(self, tuples: Iterable[Sequence[Any]], *, priority: int = 0, ttl: float | None = None) -> Ids:
         """Put all `tuples` in one step; returns their ids."""
@@ -92,7 +92,7 @@ class Space:
     ) -> RequestFuture:
         """`put_many` as a future."""
         puts = [make_put(fields, priority=priority, ttl=ttl) for fields in tuples]
-        return self._submit(lambda: self._native.send_put(puts, queue=True), list)
+        return self.submit(lambda: self._native.send_put(puts, queue=True), list)
 
     def _make_put(
         self,
@@ -151,24 +151,32 @@ class Space:
 
     def take_async(self, template: Template, *, timeout: float | None = None) -> RequestFuture:
         """`take` as a future; cancelling it ends the take."""
-        return self._submit_take(_native.TAKE, template, timeout, lambda found: to_python(found[0].fields))
+        return self._submit_take(_native.TAKE, [template], timeout, _first)
 
     def read_async(self, template: Template, *, timeout: float | None = None) -> RequestFuture:
         """`read` as a future."""
-        return self._submit_take(_native.READ, template, timeout, lambda found: to_python(found[0].fields))
+        return self._submit_take(_native.READ, [template], timeout, _first)
+
+    def take_any_async(self, templates: Sequence[Template], *, timeout: float | None = None) -> RequestFuture:
+        """`take_any` as a future."""
+        return self._submit_take(_native.TAKE, templates, timeout, _first_and_which)
+
+    def read_any_async(self, templates: Sequence[Template], *, timeout: float | None = None) -> RequestFuture:
+        """`read_any` as a future."""
+        return self._submit_take(_native.READ, templates, timeout, _first_and_which)
 
     def try_take_async(self, template: Template) -> RequestFuture:
         """`try_take` as a future."""
-        return self._submit_take(_native.TAKE, template, 0, _first_or_none, none=True)
+        return self._submit_take(_native.TAKE, [template], 0, _first_or_none, none=True)
 
     def try_read_async(self, template: Template) -> RequestFuture:
         """`try_read` as a future."""
-        return self._submit_take(_native.READ, template, 0, _first_or_none, none=True)
+        return self._submit_take(_native.READ, [template], 0, _first_or_none, none=True)
 
     def take_many_async(self, template: Template, n: int, *, timeout: float | None = 0) -> RequestFuture:
         """`take_many` as a future."""
         return self._submit_take(
-            _native.TAKE, template, timeout, lambda found: [to_python(h.fields) for h in found or ()], n, none=True
+            _native.TAKE, [template], timeout, lambda found: [to_python(h.fields) for h in found or ()], n, none=True
         )
 
     # ---- reserve
@@ -189,7 +197,18 @@ class Space:
     def reserve_async(self, template: Template, *, timeout: float | None = None, lease: float = 30.0) -> RequestFuture:
         """`reserve` as a future."""
         return self._submit_take(
-            _native.RESERVE, template, timeout, lambda found: Reservation(self, found[0]), lease=lease
+            _native.RESERVE, [template], timeout, lambda found: Reservation(self, found[0]), lease=lease
+        )
+
+    def try_reserve_async(self, template: Template, *, lease: float = 30.0) -> RequestFuture:
+        """`try_reserve` as a future."""
+        return self._submit_take(
+            _native.RESERVE,
+            [template],
+            0,
+            lambda found: Reservation(self, found[0]) if found else None,
+            lease=lease,
+            none=True,
         )
 
     # ---- looking
@@ -201,7 +220,7 @@ class Space:
     def count_async(self, template: Template) -> RequestFuture:
         """`count` as a future."""
         form = make_form(template)
-        return self._submit(lambda: self._native.send_count(form, queue=True), int)
+        return self.submit(lambda: self._native.send_count(form, queue=True), int)
 
     def list(self, template: Template | None = None, limit: int = 100) -> Tuples:
         """Up to `limit` free tuples that match, oldest first; they stay."""
@@ -275,7 +294,7 @@ class Space:
     def _submit_take(
         self,
         mode: int,
-        template: Template,
+        templates: Sequence[Template],
         timeout: float | None,
         convert: Callable[[Any], Any],
         count: int = 1,
@@ -284,15 +303,15 @@ class Space:
     ) -> RequestFuture:
         check_timeout(timeout)
         check_duration("lease", lease)
-        forms = [make_form(template)]
-        return self._submit(
+        forms = [make_form(template) for template in templates]
+        return self.submit(
             lambda: self._native.send_take(mode, forms, count=count, timeout=timeout, lease=lease, queue=True),
             convert,
             lambda handouts: self._return_handouts(mode, handouts),
             none=none,
         )
 
-    def _submit(
+    def submit(
         self,
         send: Callable[[], int],
         convert: Callable[[Any], Any],
@@ -300,6 +319,7 @@ class Space:
         *,
         none: bool = False,
     ) -> RequestFuture:
+        """The future of a native request, which `send` makes with queue=True.  For modules of this package."""
         return self._completions.submit(send, convert, self._native.cancel, give_back, none)
 
 
@@ -335,14 +355,36 @@ class Reservation:
         made = [put if isinstance(put, _native.Put) else make_put(put) for put in puts]
         self._end(self._space.native.send_finish([(self.token, made)]), "finish")
 
+    def finish_async(self, puts: Iterable[Sequence[Any] | _native.Put] = ()) -> RequestFuture:
+        """`finish` as a future."""
+        made = [put if isinstance(put, _native.Put) else make_put(put) for put in puts]
+        return self._end_async(lambda: self._space.native.send_finish([(self.token, made)], queue=True), "finish")
+
     def release(self, started: bool = True) -> None:
         """Give the tuple back; it keeps its age.  `started`: it counts against max_attempts (P19)."""
         self._end(self._space.native.send_release([self.token], started=started), "release")
 
+    def release_async(self, started: bool = True) -> RequestFuture:
+        """`release` as a future."""
+        return self._end_async(
+            lambda: self._space.native.send_release([self.token], started=started, queue=True), "release"
+        )
+
+    @property
+    def over(self) -> bool:
+        """Whether it was finished or released here."""
+        return self._over
+
     def _end(self, request: int, verb: str) -> None:
         self._over = True
-        code = self._space.native.client.wait(request)[0]
-        if code:
+        self._check(self._space.native.client.wait(request), verb)
+
+    def _end_async(self, send: Callable[[], int], verb: str) -> RequestFuture:
+        self._over = True
+        return self._space.submit(send, lambda codes: self._check(codes, verb))
+
+    def _check(self, codes: Sequence[int], verb: str) -> None:
+        if codes[0]:
             raise StaleLease(
                 f"{verb} of tuple {self.id}, attempt {self.attempt}: the reservation had ended, "
                 "by its lease or a lost connection; nothing has happened"
@@ -373,6 +415,14 @@ def _or_none(call: Callable[[], Any]) -> Any:
         return call()
     except NoMatch:
         return None
+
+
+def _first(found: Handouts) -> Tuple:
+    return to_python(found[0].fields)
+
+
+def _first_and_which(found: Handouts) -> tuple[int, Tuple]:
+    return found[0].index, to_python(found[0].fields)
 
 
 def _first_or_none(found: Any) -> Tuple | None:
