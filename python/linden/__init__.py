@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from linden_launchers import Cluster
 
-    from . import error, errors
+    from . import aio, error, errors, recipes
     from .async_result import AsyncResult
     from .client import Client
     from .connection import Connection, connect
@@ -76,6 +76,8 @@ __all__ = [
     "Between",
     "Prefix",
     "OneOf",
+    "aio",
+    "recipes",
     # farms
     "Client",
     "DirectView",
@@ -165,7 +167,7 @@ def start(n: int | None = None, **options: Any) -> Client:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("error", "errors"):
+    if name in ("aio", "error", "errors", "recipes"):
         return importlib.import_module(f".{name}", __name__)
     module = _MODULE_OF.get(name)
     if module is None:
