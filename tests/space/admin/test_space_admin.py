@@ -3,6 +3,8 @@
 import json
 import os
 import pty
+import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -307,3 +309,26 @@ def test_help_tells_the_notation_and_the_exit_codes(admin: Admin) -> None:
         assert part in text
     assert admin.text("--version") == f"{_native.VERSION}\n"
     assert "--wait" in admin.text("take", "--help")
+
+
+# ---- The session of the README
+
+
+def test_each_question_of_the_readme_has_its_answer(
+    admin: Admin, client: _native.Client, space: _native.Space, root: Path
+) -> None:
+    """In a farm where something is to be found for every question."""
+    for number, queue in enumerate(("any", "begun", "engine:1")):
+        put(space, ("task", queue, "c0ffee", number, "name", "apply", "", None, None))
+    put(space, ("engine", 0, client.session, "{}"), ("result", "c0ffee", 9, "error", None, None))
+    put(space, ("task", "lost", "c0ffee", 10, "name", "apply", "", None, None), max_attempts=1)
+    for queue, started in (("lost", True), ("begun", False)):
+        form = ("task", queue, *[_native.AnyField()] * 7)
+        (held,) = client.wait(space.send_take(_native.RESERVE, [form], timeout=0), 20)
+        if started:
+            client.wait(space.send_release([(held.id, held.attempt)]), 20)
+    commands = re.findall(r"^space-admin (.*?) +#", (root / "README.md").read_text(), re.MULTILINE)
+    assert len(commands) >= 9
+    for command in commands:
+        assert admin.text(*shlex.split(command)).count("\n") >= 1, command
+        assert not command.startswith("count") or admin.text(*shlex.split(command)) == "1\n"
