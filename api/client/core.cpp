@@ -76,7 +76,8 @@ RequestId Core::send(SpaceNumber space, std::variant<Operation, wire::ServerOper
 RequestId Core::enqueue(SpaceNumber space,
                         std::variant<Operation, wire::ServerOperation>&& operation,
                         AnswerTo answer_to, bool quick) {
-  PendingRequest request{space, std::move(operation), answer_to, SteadyTime::max(), quick};
+  const bool patient = answer_to == AnswerTo::kNobody || answer_to == AnswerTo::kPatientWaiter;
+  PendingRequest request{space, std::move(operation), answer_to, SteadyTime::max(), quick, patient};
   if (const auto* of_space = std::get_if<Operation>(&request.operation)) {
     if (const auto* take = std::get_if<TakeOp>(of_space);
         take != nullptr && take->timeout != Duration::zero()) {
@@ -86,7 +87,7 @@ RequestId Core::enqueue(SpaceNumber space,
   const auto id = pending_.add(std::move(request));
   if (state_ != State::kConnected) return id;
   try {
-    encode_request(id, space, pending_.find(id)->operation);
+    encode_request(id, *pending_.find(id));
   } catch (
       const Error&) {  // more than the server takes in one frame: as if it had never been asked
     pending_.finish(id);
@@ -95,15 +96,21 @@ RequestId Core::enqueue(SpaceNumber space,
   return id;
 }
 
-void Core::encode_request(RequestId id, SpaceNumber space,
-                          const std::variant<Operation, wire::ServerOperation>& operation) {
-  if (const auto* of_space = std::get_if<Operation>(&operation)) {
-    encoder_.encode_request(id, pending_.acknowledged(), space, *of_space, out_);
+void Core::encode_request(RequestId id, const PendingRequest& request) {
+  if (const auto* of_space = std::get_if<Operation>(&request.operation)) {
+    encode_operation(id, request, *of_space);
   } else {
-    encoder_.encode(wire::ClientMessage(wire::ServerRequest{
-                        id, pending_.acknowledged(), std::get<wire::ServerOperation>(operation)}),
-                    out_);
+    encoder_.encode(
+        wire::ClientMessage(wire::ServerRequest{
+            id, pending_.acknowledged(), std::get<wire::ServerOperation>(request.operation)}),
+        out_);
   }
+}
+
+void Core::encode_operation(RequestId id, const PendingRequest& request,
+                            const Operation& operation) {
+  encoder_.encode_request(id, pending_.acknowledged(), request.space, operation, request.patient,
+                          out_);
 }
 
 // Writes what the socket takes; the rest waits for whoever leads.
@@ -131,7 +138,7 @@ void Core::write_out() {
 // At once if little is under way; otherwise gathers for a moment, since answers are still coming
 // anyway.
 void Core::write_soon() {
-  if (pending_.quick_count() > kPipelineDeep && out_.size() < kWriteAtOnceBytes &&
+  if (pending_.urgent_count() > kPipelineDeep && out_.size() < kWriteAtOnceBytes &&
       leader_ != Leader::kCaller) {
     timer_.arm(kGatherRequestsFor);
   } else {
@@ -308,7 +315,7 @@ void Core::take_answer(RequestId id, AnyAnswer&& answer) {
   }
   if (!request) return;
   note_taken(id, *request, answer);
-  if (request->answer_to == AnswerTo::kWaiter) {
+  if (request->answer_to == AnswerTo::kWaiter || request->answer_to == AnswerTo::kPatientWaiter) {
     answers_.emplace(id, std::move(answer));
   } else if (request->answer_to == AnswerTo::kQueue) {
     if (auto* of_space = std::get_if<Answer>(&answer))

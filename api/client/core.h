@@ -118,8 +118,9 @@ class Core {
   // ---- writing -----
   RequestId enqueue(SpaceNumber space, std::variant<Operation, wire::ServerOperation>&& operation,
                     AnswerTo answer_to, bool quick);
-  void encode_request(RequestId id, SpaceNumber space,
-                      const std::variant<Operation, wire::ServerOperation>& operation);
+  void encode_request(RequestId id, const PendingRequest& request);
+  // The request with `operation` in place of its own.
+  void encode_operation(RequestId id, const PendingRequest& request, const Operation& operation);
   void write_out();
   void write_soon();
   void flush_stream(StreamState& stream);
@@ -140,7 +141,7 @@ class Core {
   wire::Encoder encoder_;
   wire::WriteBuffer out_;
   PendingRequests pending_;
-  std::unordered_map<RequestId, AnyAnswer> answers_;  // kWaiter, not yet asked for
+  std::unordered_map<RequestId, AnyAnswer> answers_;  // for a waiter, not yet asked for
   std::vector<Completion> completions_;               // kQueue
   std::unordered_map<RequestId, std::shared_ptr<StreamState>> streams_;
   std::vector<Operation> from_events_;  // what dispatch wants to say, with the space of each

@@ -212,20 +212,22 @@ void Core::say_everything_again(SteadyTime now) {
     const auto* of_space = std::get_if<Operation>(&request.operation);
     const auto* take = of_space != nullptr ? std::get_if<TakeOp>(of_space) : nullptr;
     if (take == nullptr || request.deadline == SteadyTime::max()) {
-      encode_request(id, request.space, request.operation);
+      encode_request(id, request);
       return;
     }
     auto shorter = *take;
     shorter.timeout =
         std::max(Duration(1), std::chrono::duration_cast<Duration>(request.deadline - now));
-    encode_request(id, request.space, Operation(std::move(shorter)));
+    encode_operation(id, request, Operation(std::move(shorter)));
   });
   std::vector<std::shared_ptr<StreamState>> standing;
   for (const auto& [id, stream] : streams_) standing.push_back(stream);
   std::sort(standing.begin(), standing.end(),
             [](const auto& a, const auto& b) { return a->id < b->id; });
-  for (const auto& stream : standing)
-    encode_request(stream->id, stream->space, Operation(stream->reopened()));
+  for (const auto& stream : standing) {
+    encoder_.encode_request(stream->id, pending_.acknowledged(), stream->space,
+                            Operation(stream->reopened()), true, out_);
+  }
   write_out();
 }
 

@@ -6,7 +6,7 @@ namespace linden::client {
 RequestId PendingRequests::add(PendingRequest request) {
   const auto id = first_ + table_.size();
   if (request.quick) {
-    ++quick_;
+    if (!request.patient) ++urgent_;
     table_.emplace_back(std::move(request));
   } else {
     waiting_.emplace(id, std::move(request));
@@ -25,7 +25,7 @@ std::optional<PendingRequest> PendingRequests::finish(RequestId id) {
   }
   if (id.value < first_ || id.value - first_ >= table_.size()) return std::nullopt;
   auto request = std::exchange(table_[id.value - first_], std::nullopt);
-  if (request) --quick_;
+  if (request && !request->patient) --urgent_;
   while (!table_.empty() && !table_.front()) {
     table_.pop_front();
     ++first_;

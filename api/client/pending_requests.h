@@ -22,7 +22,8 @@ struct PendingRequest {
   std::variant<Operation, wire::ServerOperation> operation;
   AnswerTo answer_to = AnswerTo::kWaiter;
   SteadyTime deadline = SteadyTime::max();  // of a take that waits
-  bool quick = true;  // its answer is expected at once: no take that waits, no stream
+  bool quick = true;      // its answer is expected soon: no take that waits, no stream
+  bool patient = false;  // its answer may wait for company (wire::Request)
 };
 
 // Request ids rise by one, so the table is a deque with a moving start; what may wait for ever lies
@@ -42,7 +43,7 @@ class PendingRequests {
 
   // Requests whose answers are expected at once: more than a few mean that a short delay to gather
   // the next ones costs nothing.
-  [[nodiscard]] std::size_t quick_count() const { return quick_; }
+  [[nodiscard]] std::size_t urgent_count() const { return urgent_; }
 
   // In the order in which they were asked.
   template <class Visit>
@@ -59,7 +60,7 @@ class PendingRequests {
 
  private:
   std::uint64_t first_ = 1;
-  std::size_t quick_ = 0;
+  std::size_t urgent_ = 0;  // quick and not patient
   std::deque<std::optional<PendingRequest>> table_;  // quick ones
   std::map<std::uint64_t, PendingRequest> waiting_;  // the others
 };

@@ -30,7 +30,7 @@ class Encoder {
   void encode_reply(RequestId to, const Answer& answer, WriteBuffer& out);
   void encode_delivery(RequestId stream, std::span<const Handout> tuples, WriteBuffer& out);
   void encode_request(RequestId id, RequestId acknowledged, SpaceNumber space,
-                      const Operation& operation, WriteBuffer& out);
+                      const Operation& operation, bool patient, WriteBuffer& out);
 
  private:
   struct Memory;

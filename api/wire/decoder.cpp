@@ -526,7 +526,8 @@ ClientMessage read_client(const pb::ClientMessage& from, Source& source) {
       return Request{{from.request().id()},
                      {from.request().acknowledged()},
                      {from.request().space()},
-                     read_operation(from.request(), source)};
+                     read_operation(from.request(), source),
+                     from.request().patient()};
     case pb::ClientMessage::kServerRequest:
       return ServerRequest{{from.server_request().id()},
                            {from.server_request().acknowledged()},

@@ -314,14 +314,15 @@ class Writer {
     hello->set_acknowledged(from.acknowledged.value);
   }
   void operator()(const Request& from, v1::ClientMessage* out) {
-    request(from.id, from.acknowledged, from.space, from.operation, out);
+    request(from.id, from.acknowledged, from.space, from.operation, from.patient, out);
   }
   void request(RequestId id, RequestId acknowledged, SpaceNumber space, const Operation& operation,
-               v1::ClientMessage* out) {
+               bool patient, v1::ClientMessage* out) {
     v1::Request* request = out->mutable_request();
     request->set_id(id.value);
     request->set_acknowledged(acknowledged.value);
     request->set_space(space.value);
+    request->set_patient(patient);
     std::visit([&](const auto& op) { (*this)(op, request); }, operation);
   }
   void operator()(const ServerRequest& from, v1::ClientMessage* out) {
@@ -591,9 +592,9 @@ void Encoder::encode_delivery(RequestId stream, std::span<const Handout> tuples,
 }
 
 void Encoder::encode_request(RequestId id, RequestId acknowledged, SpaceNumber space,
-                             const Operation& operation, WriteBuffer& out) {
+                             const Operation& operation, bool patient, WriteBuffer& out) {
   memory_->append<v1::ClientMessage>(out, [&](Writer& writer, v1::ClientMessage* filled) {
-    writer.request(id, acknowledged, space, operation, filled);
+    writer.request(id, acknowledged, space, operation, patient, filled);
   });
 }
 

@@ -40,6 +40,7 @@ struct Request {
   RequestId acknowledged;  // the answers to all requests below it have arrived
   SpaceNumber space;
   Operation operation;
+  bool patient = false;  // unless it is a refusal, the answer may travel with the next message
 };
 
 // Requests to the server rather than to a space.

@@ -22,9 +22,13 @@ std::size_t byte_size(const std::vector<NewTuple>& tuples) {
   return bytes;
 }
 
-std::uint64_t send(SpaceHandle& self, Operation&& operation, bool queue, std::size_t bytes = 0) {
+AnswerTo answer_to_of(bool queue) {
+  return queue ? AnswerTo::kQueue : AnswerTo::kWaiter;
+}
+
+std::uint64_t send(SpaceHandle& self, Operation&& operation, AnswerTo answer_to,
+                   std::size_t bytes = 0) {
   Space& space = self.get();
-  const AnswerTo answer_to = queue ? AnswerTo::kQueue : AnswerTo::kWaiter;
   Client& client = self.client->get();
   RequestId request;
   if (bytes < kSentUnderGilMax)
@@ -46,10 +50,11 @@ Token token_of(const TokenPair& pair) {
   return {TupleId{pair.first}, pair.second};
 }
 
-std::uint64_t send_put(SpaceHandle& self, const py::object& puts, bool queue) {
+std::uint64_t send_put(SpaceHandle& self, const py::object& puts, bool queue, bool patient) {
   PutOp put{new_tuples_of(puts.ptr())};
   const std::size_t bytes = byte_size(put.tuples);
-  return send(self, std::move(put), queue, bytes);
+  const AnswerTo answer_to = patient ? AnswerTo::kPatientWaiter : answer_to_of(queue);
+  return send(self, std::move(put), answer_to, bytes);
 }
 
 std::uint64_t send_take(SpaceHandle& self, int mode, const py::object& forms, std::uint32_t count,
@@ -57,7 +62,7 @@ std::uint64_t send_take(SpaceHandle& self, int mode, const py::object& forms, st
   return send(self,
               TakeOp{mode_of(mode), templates_of(forms.ptr()), count,
                      duration_of(timeout.ptr(), "timeout"), duration_of(lease.ptr(), "lease")},
-              queue);
+              answer_to_of(queue));
 }
 
 std::uint64_t send_finish(SpaceHandle& self, const py::iterable& items, bool queue) {
@@ -70,34 +75,34 @@ std::uint64_t send_finish(SpaceHandle& self, const py::iterable& items, bool que
     bytes += byte_size(one.puts);
     finish.items.push_back(std::move(one));
   }
-  return send(self, std::move(finish), queue, bytes);
+  return send(self, std::move(finish), answer_to_of(queue), bytes);
 }
 
 std::uint64_t send_release(SpaceHandle& self, const std::vector<TokenPair>& tokens, bool started,
                            bool queue) {
   ReleaseOp release;
   for (const TokenPair& token : tokens) release.items.push_back({token_of(token), started});
-  return send(self, std::move(release), queue);
+  return send(self, std::move(release), answer_to_of(queue));
 }
 
 std::uint64_t send_count(SpaceHandle& self, const py::object& form, bool queue) {
-  return send(self, CountOp{template_of(form.ptr())}, queue);
+  return send(self, CountOp{template_of(form.ptr())}, answer_to_of(queue));
 }
 
 std::uint64_t send_list(SpaceHandle& self, const py::object& form, std::uint64_t after,
                         std::uint32_t limit, bool all_states, bool queue) {
   ListOp list{std::nullopt, TupleId{after}, limit, all_states};
   if (!form.is_none()) list.form = template_of(form.ptr());
-  return send(self, std::move(list), queue);
+  return send(self, std::move(list), answer_to_of(queue));
 }
 
 std::uint64_t send_summarize(SpaceHandle& self, std::uint32_t first_fields, std::uint32_t groups,
                              bool queue) {
-  return send(self, SummarizeOp{first_fields, groups}, queue);
+  return send(self, SummarizeOp{first_fields, groups}, answer_to_of(queue));
 }
 
 std::uint64_t send_sessions(SpaceHandle& self, bool queue) {
-  return send(self, ListSessionsOp{}, queue);
+  return send(self, ListSessionsOp{}, answer_to_of(queue));
 }
 
 void cancel(SpaceHandle& self, std::uint64_t request) {
@@ -133,7 +138,8 @@ void bind_space(py::module_& module) {
       .def_property_readonly("created",
                              [](const SpaceHandle& self) { return self.space.created(); })
       .def_property_readonly("client", [](const SpaceHandle& self) { return self.client; })
-      .def("send_put", &send_put, py::arg("puts"), py::kw_only(), queue)
+      .def("send_put", &send_put, py::arg("puts"), py::kw_only(), queue, py::arg("patient") = false,
+           "patient: the answer is waited for, but not soon, and so need not be hurried.")
       .def("send_take", &send_take, py::arg("mode"), py::arg("forms"), py::kw_only(),
            py::arg("count") = 1, py::arg("timeout") = py::none(), lease, queue)
       .def("send_finish", &send_finish, py::arg("items"), py::kw_only(), queue)

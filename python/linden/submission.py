@@ -86,7 +86,7 @@ class Submitter:
 
     def send(self, puts: list[_native.Put], group: TaskGroup) -> None:
         """Put tasks whose results `group` expects already."""
-        self._reader.confirm_later(self._space.send_put(puts), group)
+        self._reader.confirm_later(self._space.send_put(puts, patient=True), group)
 
     def send_many(self, puts: Iterable[_native.Put], group: TaskGroup) -> None:
         """`send` in frames, while `puts` are being made."""

@@ -224,6 +224,7 @@ void Connection::on_request(wire::Request&& request, std::size_t bytes) {
     return;
   }
   to->was_asked = true;
+  if (request.patient) patient_.insert(request.id);
   submit(*to, to_command(hello_.session, std::move(request)), bytes + kCommandBytes);
   if (to->host->backlog() > thread_.limits().backlog_bytes_max) pause_for(to->host);
 }
@@ -310,7 +311,22 @@ void Connection::wait_for_backlog() {
 void Connection::reply(RequestId to, const Answer& answer) {
   close_delivery();
   encoder_.encode_reply(to, answer, outbox_);
-  touch();
+  if (!may_wait(to, answer) || outbox_.size() >= thread_.limits().patient_bytes_max) {
+    touch();
+  } else if (!is_touched_ && !is_put_off_) {
+    is_put_off_ = true;
+    thread_.put_off(shared_from_this());
+  }
+}
+
+bool Connection::may_wait(RequestId to, const Answer& answer) {
+  if (patient_.empty() || patient_.erase(to) == 0) return false;
+  return !std::holds_alternative<Refused>(answer);
+}
+
+void Connection::write_put_off() {
+  is_put_off_ = false;
+  if (!outbox_.empty()) touch();
 }
 
 void Connection::answer(RequestId to, const std::variant<Answer, wire::ServerAnswer>& answer) {

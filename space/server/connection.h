@@ -11,6 +11,7 @@
 #include <vector>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "api/wire/codec.h"
 #include "space/server/file_descriptor.h"
@@ -38,6 +39,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Answers of hosts; encoded at once, written at the end of the flush.
   void send(Outbound&& outbound);
   void finish_round();
+  // Answers have waited long enough for company.
+  void write_put_off();
 
   // What the home strand decided.
   void welcome(const wire::Welcome& welcome, bool attach_everywhere);
@@ -97,6 +100,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Writing.
   void reply(RequestId to, const Answer& answer);
+  // Whether the client asked so patiently that the answer may wait for company.
+  [[nodiscard]] bool may_wait(RequestId to, const Answer& answer);
   void close_delivery();
   void touch();
   void write();
@@ -125,6 +130,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   RequestId acknowledged_;
   std::vector<Attachment> attachments_;
   std::size_t farewells_awaited_ = 0;
+  // Requests under way whose answers may wait (wire::Request::patient).
+  boost::unordered_flat_set<RequestId, std::hash<RequestId>> patient_;
 
   // Hand-outs to one stream that wait for more of their kind.
   RequestId delivery_stream_;
@@ -132,6 +139,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t delivery_bytes_ = 0;
 
   bool is_touched_ = false;
+  bool is_put_off_ = false;  // the thread will touch it soon
   bool is_waiting_readable_ = false;
   bool is_waiting_writable_ = false;
   bool is_reading_ = false;        // within take_in

@@ -18,6 +18,7 @@ IoThread::IoThread(std::uint32_t index, std::uint32_t threads, const Clock& cloc
       log_(log),
       context_(1),
       sweep_timer_(context_),
+      put_off_timer_(context_),
       mailboxes_(threads) {}
 
 IoThread::~IoThread() = default;
@@ -78,6 +79,22 @@ void IoThread::mark_dirty(const std::shared_ptr<SpaceHost>& host) {
 
 void IoThread::mark_touched(const std::shared_ptr<Connection>& connection) {
   touched_.push_back(connection);
+}
+
+void IoThread::put_off(const std::shared_ptr<Connection>& connection) {
+  put_off_.push_back(connection);
+  if (put_off_.size() > 1) return;
+  put_off_timer_.expires_after(limits_.patient_answer_max);
+  put_off_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    for (const auto& waiting : std::exchange(put_off_, {})) waiting->write_put_off();
+    end_of_round();
+  });
+}
+
+void IoThread::stop_timers() {
+  sweep_timer_.cancel();
+  put_off_timer_.cancel();
 }
 
 void IoThread::end_of_round() {

@@ -74,6 +74,8 @@ class IoThread {
   void mark_dirty(const std::shared_ptr<SpaceHost>& host);
   // The connection has something to write at the end of this flush.
   void mark_touched(const std::shared_ptr<Connection>& connection);
+  // The connection has something to write within limits().patient_answer_max.
+  void put_off(const std::shared_ptr<Connection>& connection);
 
   // After a handler that may have submitted or touched something: sees to it that a flush follows.
   void end_of_round();
@@ -82,7 +84,7 @@ class IoThread {
 
   // Looks after deadlines of connections once a second.
   void start_sweeps();
-  void stop_sweeps() { sweep_timer_.cancel(); }
+  void stop_timers();
 
  private:
   // What is on its way to one other thread.
@@ -101,6 +103,7 @@ class IoThread {
   Log& log_;
   boost::asio::io_context context_;
   boost::asio::steady_timer sweep_timer_;
+  boost::asio::steady_timer put_off_timer_;
   Time swept_at_{};
   Counters counters_;
   std::vector<IoThread*> all_;
@@ -111,6 +114,7 @@ class IoThread {
   // Each with a second vector that is worked on, so that both keep their memory.
   std::vector<std::shared_ptr<SpaceHost>> dirty_, flushing_;
   std::vector<std::shared_ptr<Connection>> touched_, writing_;
+  std::vector<std::shared_ptr<Connection>> put_off_;
   bool flush_posted_ = false;
   bool is_flushing_ = false;
 };

@@ -28,6 +28,10 @@ struct Limits {
   // read from until it has caught up.
   std::size_t backlog_bytes_max = std::size_t{64} << 20;
 
+  // So long the answer to a patient request waits for company, and so many bytes of them.
+  Duration patient_answer_max = std::chrono::milliseconds(4);
+  std::size_t patient_bytes_max = std::size_t{16} << 10;
+
   // What one connection may read before others get their turn.
   int read_rounds_max = 4;
 

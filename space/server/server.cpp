@@ -274,7 +274,7 @@ void Server::begin_stop(std::string_view why) {
   on_all_threads(
       [](IoThread& thread, const std::function<void()>& done) {
         for (const auto& connection : thread.connections()) connection->stop_reading();
-        thread.stop_sweeps();
+        thread.stop_timers();
         thread.end_of_round();
         done();
       },

@@ -67,7 +67,7 @@ class FakeFarm:
 
     # ---- as a native client and space
 
-    def _send_put(self, puts: list[_native.Put], queue: bool = False) -> int:
+    def _send_put(self, puts: list[_native.Put], queue: bool = False, patient: bool = False) -> int:
         self._request += 1
         self.put_sizes.append(len(puts))
         for put in puts:

@@ -67,7 +67,10 @@ using Interrupt = std::function<bool()>;
 enum class AnswerTo : std::uint8_t {
   kWaiter,  // kept until wait() asks for it
   kQueue,   // given to completions()
-  kNobody,  // dropped
+  // Of these two the server may hold the answer back for some milliseconds, so that it costs no
+  // wake-up of its own.  A refusal comes at once.
+  kPatientWaiter,  // kept until wait() asks for it, which will not be soon
+  kNobody,         // dropped
 };
 
 struct Completion {

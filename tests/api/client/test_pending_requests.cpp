@@ -79,10 +79,10 @@ TEST(PendingRequests, CountsOnlyQuickOnesAsAPipeline) {
   PendingRequests pending;
   pending.add(some_request(false));
   pending.add(some_request(true));
-  EXPECT_EQ(pending.quick_count(), 1U);
+  EXPECT_EQ(pending.urgent_count(), 1U);
   pending.finish({2});
   pending.finish({1});
-  EXPECT_EQ(pending.quick_count(), 0U);
+  EXPECT_EQ(pending.urgent_count(), 0U);
 }
 
 }  // namespace

@@ -253,7 +253,7 @@ class RandomMessages {
   }
 
   Request request(Operation operation) {
-    return {{id()}, {id()}, {number()}, std::move(operation)};
+    return {{id()}, {id()}, {number()}, std::move(operation), flip()};
   }
   Reply reply(Answer answer) { return {{id()}, std::move(answer)}; }
 

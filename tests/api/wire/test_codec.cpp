@@ -83,7 +83,7 @@ TEST(Codec, TheShortcutsWriteTheSameFrames) {
   for (int i = 0; i < 19 * 10; ++i) {
     const ClientMessage client = random.client();
     if (const auto* request = std::get_if<Request>(&client)) {
-      encoder.encode_request(request->id, request->acknowledged, request->space, request->operation,
+      encoder.encode_request(request->id, request->acknowledged, request->space, request->operation, request->patient,
                              out);
       EXPECT_EQ(drain(out), frame_of(client));
     }
@@ -207,7 +207,7 @@ TEST(Encoder, RefusesWhatThePeerWouldHangUpOn) {
   WriteBuffer out;
   const PutOp large{{{Tuple{Bytes::adopt(std::string(2000, 'x'))}, {}}}};
   try {
-    encoder.encode_request({1}, {}, {1}, large, out);
+    encoder.encode_request({1}, {}, {1}, large, false, out);
     FAIL() << "a frame beyond the peer's limit was sent";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kLimitExceeded);
@@ -227,7 +227,7 @@ TEST(Encoder, SharesLargeAttachments) {
   const Bytes large = Bytes::adopt(std::string(100'000, 'x'));
   Encoder encoder;
   WriteBuffer out;
-  encoder.encode_request({1}, {}, {1}, PutOp{{{Tuple{large}, {}}}}, out);
+  encoder.encode_request({1}, {}, {1}, PutOp{{{Tuple{large}, {}}}}, false, out);
   iovec pieces[4];
   ASSERT_EQ(out.gather(pieces, 4), 2U);
   EXPECT_EQ(pieces[1].iov_base, large.data());

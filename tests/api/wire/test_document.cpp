@@ -33,7 +33,7 @@ TEST(Document, ShowsAPutAsItIsSent) {
   WriteBuffer out;
   NewTuple task{Tuple{"task", 17}, {}};
   task.attributes.priority = 5;
-  encoder.encode_request({2}, {1}, {1}, PutOp{{task}}, out);
+  encoder.encode_request({2}, {1}, {1}, PutOp{{task}}, false, out);
   EXPECT_EQ(example_under("### A put"), drain(out));
 }
 

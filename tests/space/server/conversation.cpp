@@ -188,6 +188,12 @@ RequestId Peer::request_to(SpaceNumber space, Operation operation) {
   return id;
 }
 
+RequestId Peer::request_patiently(Operation operation) {
+  const RequestId id{next_request_++};
+  send(wire::Request{id, acknowledged_, space_, std::move(operation), true});
+  return id;
+}
+
 RequestId Peer::request(Operation operation) {
   return request_to(space_, std::move(operation));
 }

@@ -77,6 +77,8 @@ class Peer {
   // Sends and returns the id; the space is the one that was opened last.
   RequestId request(Operation operation);
   RequestId request_to(SpaceNumber space, Operation operation);
+  // The same, and its answer may wait for company.
+  RequestId request_patiently(Operation operation);
   RequestId request_server(wire::ServerOperation operation);
   // Sends and waits for the answer.
   Answer ask(Operation operation);

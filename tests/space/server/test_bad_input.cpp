@@ -140,8 +140,8 @@ TEST_F(BadInput, MangledFramesDisturbNobody) {
   wire::Hello hello;
   hello.session = session(2);
   encoder.encode(wire::ClientMessage(hello), buffer);
-  encoder.encode_request(RequestId{1}, RequestId{0}, SpaceNumber{1}, put(1), buffer);
-  encoder.encode_request(RequestId{2}, RequestId{0}, SpaceNumber{1}, take(), buffer);
+  encoder.encode_request(RequestId{1}, RequestId{0}, SpaceNumber{1}, put(1), false, buffer);
+  encoder.encode_request(RequestId{2}, RequestId{0}, SpaceNumber{1}, take(), false, buffer);
   std::string bytes;
   while (!buffer.empty()) {
     iovec piece{};
