@@ -22,7 +22,7 @@ struct PendingRequest {
   std::variant<Operation, wire::ServerOperation> operation;
   AnswerTo answer_to = AnswerTo::kWaiter;
   SteadyTime deadline = SteadyTime::max();  // of a take that waits
-  bool quick = true;      // its answer is expected soon: no take that waits, no stream
+  bool quick = true;     // its answer is expected soon: no take that waits, no stream
   bool patient = false;  // its answer may wait for company (wire::Request)
 };
 
@@ -60,7 +60,7 @@ class PendingRequests {
 
  private:
   std::uint64_t first_ = 1;
-  std::size_t urgent_ = 0;  // quick and not patient
+  std::size_t urgent_ = 0;                           // quick and not patient
   std::deque<std::optional<PendingRequest>> table_;  // quick ones
   std::map<std::uint64_t, PendingRequest> waiting_;  // the others
 };

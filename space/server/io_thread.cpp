@@ -1,5 +1,7 @@
 #include "space/server/io_thread.h"
 
+#include <sched.h>
+
 #include <utility>
 #include <boost/asio/post.hpp>
 
@@ -16,6 +18,7 @@ IoThread::IoThread(std::uint32_t index, std::uint32_t threads, const Clock& cloc
       clock_(clock),
       limits_(limits),
       log_(log),
+      busy_poll_(limits.busy_poll_max),
       context_(1),
       sweep_timer_(context_),
       put_off_timer_(context_),
@@ -29,7 +32,18 @@ void IoThread::meet(const std::vector<std::unique_ptr<IoThread>>& all) {
 
 void IoThread::run() {
   const auto work = asio::make_work_guard(context_);
-  context_.run();
+  while (!context_.stopped()) {
+    const Time looked_at = clock_.now();
+    if (context_.poll() > 0) {
+      busy_poll_.found(looked_at);
+    } else if (const Time now = clock_.now(); busy_poll_.look_again(now)) {
+      sched_yield();
+      busy_poll_.offered(now, clock_.now());
+    } else {
+      context_.run_one();
+      busy_poll_.found(clock_.now());
+    }
+  }
 }
 
 void IoThread::host_added(const std::shared_ptr<SpaceHost>& host) {

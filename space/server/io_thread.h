@@ -19,6 +19,7 @@
 
 #include <linden/ids.h>
 
+#include "space/server/busy_poll.h"
 #include "space/server/clock.h"
 #include "space/server/limits.h"
 #include "space/server/log.h"
@@ -101,6 +102,7 @@ class IoThread {
   const Clock& clock_;
   const Limits& limits_;
   Log& log_;
+  BusyPoll busy_poll_;
   boost::asio::io_context context_;
   boost::asio::steady_timer sweep_timer_;
   boost::asio::steady_timer put_off_timer_;

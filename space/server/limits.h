@@ -32,6 +32,9 @@ struct Limits {
   Duration patient_answer_max = std::chrono::milliseconds(4);
   std::size_t patient_bytes_max = std::size_t{16} << 10;
 
+  // A thread whose next message is expected within so long waits for it awake; 0: it always sleeps.
+  Duration busy_poll_max = std::chrono::microseconds(200);
+
   // What one connection may read before others get their turn.
   int read_rounds_max = 4;
 

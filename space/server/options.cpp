@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint32_t kThreadsMax = 256;
 constexpr std::uint32_t kFrameMebibytesMax = 1024;
+constexpr std::uint32_t kBusyPollMax = 10'000;
 
 // As they are written, before they are checked against each other.
 struct Raw {
@@ -26,6 +27,7 @@ struct Raw {
   std::uint32_t threads = 1;
   std::uint32_t connections_max = 10'000;
   std::uint32_t frame_mebibytes_max = kFrameMebibytesMax;
+  std::uint32_t busy_poll_us = 200;
   std::int64_t parent_pid = 0;
   std::string log_level = "info";
   std::string ready_file;
@@ -92,6 +94,11 @@ void declare(CLI::App& app, Raw& raw) {
   app.add_option("--frame-mebibytes-max", raw.frame_mebibytes_max, "largest request, in MiB")
       ->type_name("N")
       ->capture_default_str();
+  app.add_option("--busy-poll-us", raw.busy_poll_us,
+                 "wait awake for a message that is expected within so many microseconds, on a core "
+                 "that nobody else wants; 0: always sleep")
+      ->type_name("N")
+      ->capture_default_str();
   app.add_option("--parent-pid", raw.parent_pid, "end cleanly when this process is gone")
       ->type_name("PID");
   app.add_option("--ready-fd", raw.ready_fd, "write a line of JSON here when it listens")
@@ -134,6 +141,7 @@ Result<void> apply_key(const CLI::App& app, std::string_view key, const toml::no
       {"threads", [&] { return take_key(node, key, raw.threads); }},
       {"connections-max", [&] { return take_key(node, key, raw.connections_max); }},
       {"frame-mebibytes-max", [&] { return take_key(node, key, raw.frame_mebibytes_max); }},
+      {"busy-poll-us", [&] { return take_key(node, key, raw.busy_poll_us); }},
       {"log-level", [&] { return take_key(node, key, raw.log_level); }},
       {"ready-file", [&] { return take_key(node, key, raw.ready_file); }},
   };
@@ -194,6 +202,9 @@ Result<Options> check(const Raw& raw) {
     return usage(fmt::format("--frame-mebibytes-max {}: wanted 1 to {}", raw.frame_mebibytes_max,
                              kFrameMebibytesMax));
   }
+  if (raw.busy_poll_us > kBusyPollMax) {
+    return usage(fmt::format("--busy-poll-us {}: wanted 0 to {}", raw.busy_poll_us, kBusyPollMax));
+  }
   if (raw.parent_pid < 0) return usage("--parent-pid: wanted the number of a process");
   if (raw.ready_fd && *raw.ready_fd < 0) return usage("--ready-fd: wanted an open descriptor");
   if (!raw.directory.empty()) {
@@ -211,6 +222,7 @@ Result<Options> check(const Raw& raw) {
   server.parent_pid = raw.parent_pid;
   server.limits.connections_max = raw.connections_max;
   server.limits.frame_bytes_max = raw.frame_mebibytes_max << 20;
+  server.limits.busy_poll_max = std::chrono::microseconds(raw.busy_poll_us);
   result.log_level = raw.log_level;
   result.ready_file = raw.ready_file;
   result.ready_fd = raw.ready_fd;

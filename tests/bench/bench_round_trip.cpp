@@ -63,7 +63,8 @@ class Link {
   Link(const Link&) = delete;
 
   void request(const Operation& operation) {
-    encoder_.encode_request(RequestId{id_++}, RequestId{acknowledged_}, space_, operation, false, out_);
+    encoder_.encode_request(RequestId{id_++}, RequestId{acknowledged_}, space_, operation, false,
+                            out_);
   }
   // All before the next one have been answered.
   void acknowledge_all() { acknowledged_ = id_; }

@@ -83,8 +83,8 @@ TEST(Codec, TheShortcutsWriteTheSameFrames) {
   for (int i = 0; i < 19 * 10; ++i) {
     const ClientMessage client = random.client();
     if (const auto* request = std::get_if<Request>(&client)) {
-      encoder.encode_request(request->id, request->acknowledged, request->space, request->operation, request->patient,
-                             out);
+      encoder.encode_request(request->id, request->acknowledged, request->space, request->operation,
+                             request->patient, out);
       EXPECT_EQ(drain(out), frame_of(client));
     }
     const ServerMessage server = random.server();

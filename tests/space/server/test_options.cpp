@@ -20,6 +20,12 @@ TEST(Options, ListenInsideTheDirectoryUnlessToldOtherwise) {
   EXPECT_EQ(tcp.options->server.unix_path, "");
 }
 
+TEST(Options, BusyPollingCanBeSwitchedOff) {
+  const ParsedOptions parsed = parse_options({"--directory", "/x", "--busy-poll-us", "0"});
+  ASSERT_TRUE(parsed.options) << parsed.text;
+  EXPECT_EQ(parsed.options->server.limits.busy_poll_max, Duration::zero());
+}
+
 TEST(Options, HelpShowsExamplesExitCodesAndSignals) {
   const ParsedOptions parsed = parse_options({"--help"});
   EXPECT_EQ(parsed.exit_code, kExitClean);
@@ -40,6 +46,7 @@ TEST(Options, WrongOnesEndWithOneLineAndTheUsageCode) {
       {"--directory", "/x", "--threads", "many"},           //
       {"--directory", "/x", "--frame-mebibytes-max", "0"},  //
       {"--directory", "/x", "--connections-max", "0"},      //
+      {"--directory", "/x", "--busy-poll-us", "10001"},     //
       {"--directory", "/x", "--config", "/no/such/file"},   //
   };
   for (const auto& arguments : wrong) {
