@@ -168,6 +168,7 @@ class Core {
   WakeUp native_wake_;  // polled by the native thread
   Timer timer_;         // the native thread's: to lead again, to send what was gathered
   std::thread native_;
+  std::mutex join_mutex_;  // who ends native_
 };
 
 }  // namespace linden::client

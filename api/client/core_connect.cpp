@@ -261,6 +261,7 @@ void Core::close(bool goodbye) {
       socket_ = Descriptor();
     }
   }
+  const Lock joining(join_mutex_);  // two threads may close at once
   if (native_.joinable() && native_.get_id() != std::this_thread::get_id()) native_.join();
 }
 

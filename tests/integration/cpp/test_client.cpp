@@ -53,6 +53,25 @@ TEST(ClientServer, PutsTakesAndReads) {
   EXPECT_EQ(space.count({"task", kAny, kAny}), 0U);
 }
 
+// An engine's two threads may both find that it is over.
+TEST(ClientServer, MayBeClosedBySeveralThreadsAtOnce) {
+  ServerProcess server;
+  for (int round = 0; round < 20; ++round) {
+    auto client = connect_to(server);
+    std::atomic<int> ready{0};
+    std::vector<std::thread> closers;
+    for (int i = 0; i < 4; ++i) {
+      closers.emplace_back([&] {
+        ++ready;
+        while (ready < 4) std::this_thread::yield();
+        client.close();
+      });
+    }
+    for (auto& closer : closers) closer.join();
+    EXPECT_FALSE(client.connected());
+  }
+}
+
 TEST(ClientServer, CarriesLargeBytes) {
   ServerProcess server;
   auto space = open_in(connect_to(server));
