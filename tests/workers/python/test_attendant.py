@@ -1,9 +1,16 @@
-"""An engine ends with its parent; the parent has gone as soon as it has ended, not only when somebody has reaped it."""
+"""An engine ends with its parent; the parent has gone as soon as it has ended, not only when somebody has reaped it.
+And an engine that was taken for dead notices."""
 
 import os
 import subprocess
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
 
-from linden_engine.attendant import is_alive
+from linden_engine.attendant import Attendant, is_alive
+from linden_engine.log import Log
+from linden_engine.output import TaskOutput
 
 
 def test_a_process_that_waits_to_be_reaped_is_not_alive() -> None:
@@ -14,3 +21,36 @@ def test_a_process_that_waits_to_be_reaped_is_not_alive() -> None:
     assert not is_alive(child.pid)
     child.wait()
     assert not is_alive(child.pid)
+
+
+class FarmWithout:
+    """A client and a space in which the engine is not registered any more."""
+
+    session = "5" * 32
+    connected = True
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+
+    def open_stream(self, *_arguments: Any, **_options: Any) -> Any:
+        return SimpleNamespace(next=lambda _timeout: None)
+
+    def send_count(self, _form: Any) -> int:
+        return 1
+
+    def wait(self, _request: int, _timeout: float) -> int:
+        return 0
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_a_pause_between_registering_and_the_first_look_is_noticed() -> None:
+    farm: Any = FarmWithout()
+    attendant = Attendant(
+        farm, farm, 0, TaskOutput(), Log(quiet=True), None, lambda _: None, registering_since=time.monotonic() - 2
+    )
+    attendant.start()
+    assert farm.closed.wait(20)
+    assert attendant.given_up
+    attendant.join()

@@ -40,7 +40,10 @@ class Attendant:
         log: Log,
         parent_pid: int | None,
         stop: Callable[[str], None],
+        *,
+        registering_since: float,
     ) -> None:
+        """`registering_since`: the monotonic moment before the engine registered; pauses count from there."""
         self._client = client
         self._space = space
         self._form = farm.engine_form(engine_id, client.session)
@@ -50,6 +53,7 @@ class Attendant:
         self._parent_pid = parent_pid
         self._stop = stop
         self._given_up = False
+        self._looked_at = registering_since
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="linden-attendant", daemon=True)
 
@@ -70,11 +74,10 @@ class Attendant:
 
     def _run(self) -> None:
         suspicious = False
-        before = time.monotonic()
         while not self._over.wait(_PERIOD_S):
             now = time.monotonic()
-            suspicious = suspicious or not self._client.connected or now - before > _PAUSE_S
-            before = now
+            suspicious = suspicious or not self._client.connected or now - self._looked_at > _PAUSE_S
+            self._looked_at = now
             try:
                 self._output.send()
                 self._listen()

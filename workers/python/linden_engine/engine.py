@@ -109,8 +109,18 @@ class Engine:
         attendant = None
         try:
             space = client.open_space(self._space_name, create=True, initial=farm.initial_tuples())
+            before = time.monotonic()
             id_ = self._register(client, space)
-            attendant = Attendant(client, space, id_, self._output, self._log, self._parent_pid, self._note_stop)
+            attendant = Attendant(
+                client,
+                space,
+                id_,
+                self._output,
+                self._log,
+                self._parent_pid,
+                self._note_stop,
+                registering_since=before,
+            )
             attendant.start()
             self._work(space, id_)
         except SessionExpired:
