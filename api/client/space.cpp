@@ -1,43 +1,24 @@
 // api/client/space.cpp: the calls that wait, made of requests that do not.
 #include <linden/space.h>
 
+#include "api/client/answers.h"
 #include "api/client/core.h"
 
 namespace linden {
 
-namespace {
-
-// The server answers a take in time; this is how much later we stop believing so.
-constexpr Duration kAnswerMargin = std::chrono::seconds(5);
-constexpr Duration kAnswerMax = std::chrono::seconds(60);
-
-Duration patience(Duration timeout) {
-  return timeout > kForever - kAnswerMargin ? kForever : timeout + kAnswerMargin;
-}
-
-template <class Wanted>
-Wanted expect(Answer&& answer, const std::string& what) {
-  if (const auto* refused = std::get_if<Refused>(&answer))
-    throw Error(refused->code, refused->message);
-  if (auto* wanted = std::get_if<Wanted>(&answer)) return std::move(*wanted);
-  throw Error(ErrorCode::kMalformed, what + ": the server gave an answer of another kind");
-}
-
-TakeOp take_op(TakeMode mode, const Template& form, std::uint32_t count_max, Duration timeout,
-               Duration lease = std::chrono::seconds(30)) {
-  TakeOp take;
-  take.mode = mode;
-  take.templates = {form};
-  take.count_max = count_max;
-  take.timeout = timeout;
-  take.lease = lease;
-  return take;
-}
-
-}  // namespace
+using client::expect;
+using client::ids_of;
+using client::kAnswerMargin;
+using client::kAnswerMax;
+using client::matches_of;
+using client::patience;
+using client::take_op;
 
 Answer Space::ask(Operation operation, Duration timeout, const Interrupt& interrupt) {
-  const auto request = client_.send(number_, std::move(operation));
+  return answer_of(client_.send(number_, std::move(operation)), timeout, interrupt);
+}
+
+Answer Space::answer_of(RequestId request, Duration timeout, const Interrupt& interrupt) {
   if (auto answer = client_.wait(request, timeout, interrupt)) return std::move(*answer);
   // Interrupted, or the server is silent.  A take that was handed something meanwhile is still
   // answered with it (P11).
@@ -55,10 +36,7 @@ TupleId Space::put(Tuple tuple, Attributes attributes) {
 }
 
 std::vector<TupleId> Space::put_many(std::vector<NewTuple> tuples) {
-  const auto done = expect<PutDone>(ask(PutOp{std::move(tuples)}, kAnswerMax, {}), "put_many");
-  std::vector<TupleId> ids(done.count);
-  for (std::uint32_t i = 0; i < done.count; ++i) ids[i] = {done.first.value + i};
-  return ids;
+  return ids_of(expect<PutDone>(ask(PutOp{std::move(tuples), {}}, kAnswerMax, {}), "put_many"));
 }
 
 Match Space::take(const Template& form, Duration timeout, const Interrupt& interrupt) {
@@ -74,34 +52,20 @@ Match Space::read(const Template& form, Duration timeout, const Interrupt& inter
 }
 
 std::optional<Match> Space::try_take(const Template& form) {
-  auto answer = ask(take_op(TakeMode::kTake, form, 1, Duration::zero()), kAnswerMax, {});
-  if (const auto* refused = std::get_if<Refused>(&answer);
-      refused != nullptr && refused->code == ErrorCode::kNoMatch) {
-    return std::nullopt;
-  }
-  auto found = expect<Found>(std::move(answer), "try_take");
-  return Match{found.tuples.at(0).id, std::move(found.tuples[0].tuple)};
+  return client::match_or_none(
+      ask(take_op(TakeMode::kTake, form, 1, Duration::zero()), kAnswerMax, {}), "try_take");
 }
 
 std::optional<Match> Space::try_read(const Template& form) {
-  auto answer = ask(take_op(TakeMode::kRead, form, 1, Duration::zero()), kAnswerMax, {});
-  if (const auto* refused = std::get_if<Refused>(&answer);
-      refused != nullptr && refused->code == ErrorCode::kNoMatch) {
-    return std::nullopt;
-  }
-  auto found = expect<Found>(std::move(answer), "try_read");
-  return Match{found.tuples.at(0).id, std::move(found.tuples[0].tuple)};
+  return client::match_or_none(
+      ask(take_op(TakeMode::kRead, form, 1, Duration::zero()), kAnswerMax, {}), "try_read");
 }
 
 std::vector<Match> Space::take_many(const Template& form, std::uint32_t count_max, Duration timeout,
                                     const Interrupt& interrupt) {
-  auto found = expect<Found>(
+  return matches_of(
       ask(take_op(TakeMode::kTake, form, count_max, timeout), patience(timeout), interrupt),
       "take_many");
-  std::vector<Match> matches;
-  matches.reserve(found.tuples.size());
-  for (auto& one : found.tuples) matches.push_back({one.id, std::move(one.tuple)});
-  return matches;
 }
 
 Reservation Space::reserve(const Template& form, Duration lease, Duration timeout,
@@ -133,8 +97,15 @@ void Space::release(Token token, bool started) {
   }
 }
 
+std::vector<TupleId> Space::commit(std::vector<NewTuple> puts, std::vector<Token> finishes,
+                                   std::vector<TupleId> takes) {
+  return ids_of(expect<PutDone>(
+      ask(CommitOp{std::move(puts), std::move(finishes), std::move(takes)}, kAnswerMax, {}),
+      "commit"));
+}
+
 std::uint64_t Space::count(const Template& form) {
-  return expect<Counted>(ask(CountOp{form}, kAnswerMax, {}), "count").count;
+  return expect<Counted>(ask(CountOp{form, {}}, kAnswerMax, {}), "count").count;
 }
 
 Listed Space::list(std::optional<Template> form, TupleId after, std::uint32_t limit,

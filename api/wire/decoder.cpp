@@ -202,6 +202,7 @@ TakeOp read_take(const pb::TakeOp& from, Source& source) {
   take.count_max = from.count_max();
   take.timeout = Duration(from.timeout_us());
   if (take.mode == TakeMode::kReserve) take.lease = Duration(from.lease_us());
+  take.transaction = {from.transaction()};
   return take;
 }
 
@@ -259,6 +260,14 @@ ReleaseOp read_release(const pb::ReleaseOp& from, Source& source) {
   return release;
 }
 
+CommitOp read_commit(const pb::CommitOp& from, Source& source) {
+  CommitOp commit;
+  commit.puts = read_new_tuples(from.puts(), source);
+  commit.finishes = read_tokens(from.finishes(), source);
+  commit.takes = read_ids(from.take_delta());
+  return commit;
+}
+
 ListOp read_list(const pb::ListOp& from, Source& source) {
   ListOp list;
   if (from.attachments() != 0) list.form = source.take<Template>(from.attachments(), "template");
@@ -278,7 +287,7 @@ AckOp read_ack(const pb::AckOp& from) {
 Operation read_operation(const pb::Request& from, Source& source) {
   switch (from.operation_case()) {
     case pb::Request::kPut:
-      return PutOp{read_new_tuples(from.put().tuples(), source)};
+      return PutOp{read_new_tuples(from.put().tuples(), source), {from.put().transaction()}};
     case pb::Request::kTake:
       return read_take(from.take(), source);
     case pb::Request::kStream:
@@ -294,13 +303,20 @@ Operation read_operation(const pb::Request& from, Source& source) {
     case pb::Request::kRelease:
       return read_release(from.release(), source);
     case pb::Request::kCount:
-      return CountOp{source.take<Template>(from.count().attachments(), "template")};
+      return CountOp{source.take<Template>(from.count().attachments(), "template"),
+                     {from.count().transaction()}};
     case pb::Request::kList:
       return read_list(from.list(), source);
     case pb::Request::kSummarize:
       return SummarizeOp{from.summarize().first_fields(), from.summarize().groups_max()};
     case pb::Request::kListSessions:
       return ListSessionsOp{};
+    case pb::Request::kCommit:
+      return read_commit(from.commit(), source);
+    case pb::Request::kBegin:
+      return BeginOp{Duration(from.begin().lease_us())};
+    case pb::Request::kEnd:
+      return EndOp{{from.end().transaction()}, from.end().commit()};
     case pb::Request::OPERATION_NOT_SET:
       break;
   }

@@ -151,6 +151,7 @@ class Writer {
 
   void operator()(const PutOp& from, v1::Request* out) {
     tuples(from.tuples, out->mutable_put()->mutable_tuples());
+    out->mutable_put()->set_transaction(from.transaction.value);
   }
   void operator()(const TakeOp& from, v1::Request* out) {
     v1::TakeOp* take = out->mutable_take();
@@ -159,6 +160,7 @@ class Writer {
     take->set_count_max(from.count_max);
     take->set_timeout_us(from.timeout.count());
     if (from.mode == TakeMode::kReserve) take->set_lease_us(from.lease.count());
+    take->set_transaction(from.transaction.value);
   }
   void operator()(const StreamOp& from, v1::Request* out) {
     v1::StreamOp* stream = out->mutable_stream();
@@ -193,6 +195,24 @@ class Writer {
   }
   void operator()(const CountOp& from, v1::Request* out) {
     out->mutable_count()->set_attachments(attachments_.add(from.form));
+    out->mutable_count()->set_transaction(from.transaction.value);
+  }
+  void operator()(const CommitOp& from, v1::Request* out) {
+    v1::CommitOp* commit = out->mutable_commit();
+    if (!from.puts.empty()) tuples(from.puts, commit->mutable_puts());
+    if (!from.finishes.empty())
+      tokens(
+          from.finishes.size(), [&](std::size_t i) { return from.finishes[i]; },
+          commit->mutable_finishes());
+    fill_deltas(commit->mutable_take_delta(), from.takes.size(),
+                [&](std::size_t i) { return from.takes[i]; });
+  }
+  void operator()(const BeginOp& from, v1::Request* out) {
+    out->mutable_begin()->set_lease_us(from.lease.count());
+  }
+  void operator()(const EndOp& from, v1::Request* out) {
+    out->mutable_end()->set_transaction(from.transaction.value);
+    out->mutable_end()->set_commit(from.commit);
   }
   void operator()(const ListOp& from, v1::Request* out) {
     v1::ListOp* list = out->mutable_list();

@@ -50,19 +50,22 @@ Token token_of(const TokenPair& pair) {
   return {TupleId{pair.first}, pair.second};
 }
 
-std::uint64_t send_put(SpaceHandle& self, const py::object& puts, bool queue, bool patient) {
-  PutOp put{new_tuples_of(puts.ptr())};
+std::uint64_t send_put(SpaceHandle& self, const py::object& puts, std::uint64_t transaction,
+                       bool queue, bool patient) {
+  PutOp put{new_tuples_of(puts.ptr()), RequestId{transaction}};
   const std::size_t bytes = byte_size(put.tuples);
   const AnswerTo answer_to = patient ? AnswerTo::kPatientWaiter : answer_to_of(queue);
   return send(self, std::move(put), answer_to, bytes);
 }
 
 std::uint64_t send_take(SpaceHandle& self, int mode, const py::object& forms, std::uint32_t count,
-                        const py::object& timeout, const py::object& lease, bool queue) {
-  return send(self,
-              TakeOp{mode_of(mode), templates_of(forms.ptr()), count,
-                     duration_of(timeout.ptr(), "timeout"), duration_of(lease.ptr(), "lease")},
-              answer_to_of(queue));
+                        const py::object& timeout, const py::object& lease,
+                        std::uint64_t transaction, bool queue) {
+  return send(
+      self,
+      TakeOp{mode_of(mode), templates_of(forms.ptr()), count, duration_of(timeout.ptr(), "timeout"),
+             duration_of(lease.ptr(), "lease"), RequestId{transaction}},
+      answer_to_of(queue));
 }
 
 std::uint64_t send_finish(SpaceHandle& self, const py::iterable& items, bool queue) {
@@ -85,8 +88,27 @@ std::uint64_t send_release(SpaceHandle& self, const std::vector<TokenPair>& toke
   return send(self, std::move(release), answer_to_of(queue));
 }
 
-std::uint64_t send_count(SpaceHandle& self, const py::object& form, bool queue) {
-  return send(self, CountOp{template_of(form.ptr())}, answer_to_of(queue));
+std::uint64_t send_commit(SpaceHandle& self, const py::object& puts,
+                          const std::vector<TokenPair>& finishes,
+                          const std::vector<std::uint64_t>& takes, bool queue) {
+  CommitOp commit{new_tuples_of(puts.ptr()), {}, {}};
+  for (const TokenPair& token : finishes) commit.finishes.push_back(token_of(token));
+  for (const std::uint64_t id : takes) commit.takes.push_back(TupleId{id});
+  const std::size_t bytes = byte_size(commit.puts);
+  return send(self, std::move(commit), answer_to_of(queue), bytes);
+}
+
+std::uint64_t send_begin(SpaceHandle& self, const py::object& lease, bool queue) {
+  return send(self, BeginOp{duration_of(lease.ptr(), "lease")}, answer_to_of(queue));
+}
+
+std::uint64_t send_end(SpaceHandle& self, std::uint64_t transaction, bool commit, bool queue) {
+  return send(self, EndOp{RequestId{transaction}, commit}, answer_to_of(queue));
+}
+
+std::uint64_t send_count(SpaceHandle& self, const py::object& form, std::uint64_t transaction,
+                         bool queue) {
+  return send(self, CountOp{template_of(form.ptr()), RequestId{transaction}}, answer_to_of(queue));
 }
 
 std::uint64_t send_list(SpaceHandle& self, const py::object& form, std::uint64_t after,
@@ -127,6 +149,7 @@ void bind_space(py::module_& module) {
 
   const auto queue = py::arg("queue") = false;
   const auto lease = py::arg("lease") = py::float_(30.0);
+  const auto transaction = py::arg("transaction") = 0;
   py::class_<SpaceHandle>(module, "Space",
                           "Requests to one space.  send_* return a request id; its answer comes "
                           "from Client.wait, or from Client.completions if queue=True.")
@@ -138,14 +161,20 @@ void bind_space(py::module_& module) {
       .def_property_readonly("created",
                              [](const SpaceHandle& self) { return self.space.created(); })
       .def_property_readonly("client", [](const SpaceHandle& self) { return self.client; })
-      .def("send_put", &send_put, py::arg("puts"), py::kw_only(), queue, py::arg("patient") = false,
+      .def("send_put", &send_put, py::arg("puts"), py::kw_only(), transaction, queue,
+           py::arg("patient") = false,
            "patient: the answer is waited for, but not soon, and so need not be hurried.")
       .def("send_take", &send_take, py::arg("mode"), py::arg("forms"), py::kw_only(),
-           py::arg("count") = 1, py::arg("timeout") = py::none(), lease, queue)
+           py::arg("count") = 1, py::arg("timeout") = py::none(), lease, transaction, queue)
       .def("send_finish", &send_finish, py::arg("items"), py::kw_only(), queue)
       .def("send_release", &send_release, py::arg("tokens"), py::kw_only(),
            py::arg("started") = true, queue)
-      .def("send_count", &send_count, py::arg("form"), py::kw_only(), queue)
+      .def("send_commit", &send_commit, py::arg("puts"), py::arg("finishes"), py::arg("takes"),
+           py::kw_only(), queue)
+      .def("send_begin", &send_begin, py::kw_only(), lease, queue)
+      .def("send_end", &send_end, py::arg("transaction"), py::kw_only(), py::arg("commit") = true,
+           queue)
+      .def("send_count", &send_count, py::arg("form"), py::kw_only(), transaction, queue)
       .def("send_list", &send_list, py::arg("form") = py::none(), py::kw_only(),
            py::arg("after") = 0, py::arg("limit") = 100, py::arg("all_states") = false, queue)
       .def("send_summarize", &send_summarize, py::arg("first_fields") = 2, py::arg("groups") = 1000,

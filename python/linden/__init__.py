@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         SessionExpired,
         SpaceGone,
         StaleLease,
+        TransactionConflict,
         Unreachable,
     )
     from .execute_reply import ExecuteReply
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from .reference import Reference
     from .serialize import NotPicklable
     from .space import Reservation, Space
+    from .transaction import Transaction
 
 __version__ = _native.VERSION
 version_info: tuple[int, ...] = tuple(int(part) for part in __version__.split(".")[:3])
@@ -72,6 +74,7 @@ __all__ = [
     "ConnectionInfo",
     "Space",
     "Reservation",
+    "Transaction",
     "ANY",
     "Between",
     "Prefix",
@@ -105,6 +108,7 @@ __all__ = [
     "NoMatch",
     "Cancelled",
     "StaleLease",
+    "TransactionConflict",
     "NoSuchSpace",
     "SpaceGone",
     "SessionExpired",
@@ -130,6 +134,7 @@ _MODULES = {
     ".connection": ("connect", "Connection"),
     ".connection_file": ("ConnectionInfo",),
     ".space": ("Space", "Reservation"),
+    ".transaction": ("Transaction",),
     ".fields": ("ANY", "Between", "Prefix", "OneOf"),
     ".client": ("Client",),
     ".direct_view": ("DirectView",),
@@ -147,6 +152,7 @@ _MODULES = {
     ".error": (
         *("KernelError", "EngineError", "EngineDied", "NoEnginesRegistered", "TaskAborted", "RemoteError"),
         *("CompositeError", "AlreadyDisplayedError", "LindenError", "NoMatch", "Cancelled", "StaleLease"),
+        "TransactionConflict",
         *("NoSuchSpace", "SpaceGone", "SessionExpired", "OutcomeUnknown", "ConnectionLost", "Unreachable", "Closed"),
     ),
 }

@@ -136,7 +136,9 @@ class Space:
     def created(self) -> bool: ...
     @property
     def client(self) -> Client: ...
-    def send_put(self, puts: Sequence[Put], *, queue: bool = False, patient: bool = False) -> int: ...
+    def send_put(
+        self, puts: Sequence[Put], *, transaction: int = 0, queue: bool = False, patient: bool = False
+    ) -> int: ...
     def send_take(
         self,
         mode: int,
@@ -145,13 +147,19 @@ class Space:
         count: int = 1,
         timeout: float | None = None,
         lease: float = 30.0,
+        transaction: int = 0,
         queue: bool = False,
     ) -> int: ...
     def send_finish(
         self, items: Sequence[tuple[tuple[int, int] | None, Sequence[Put]]], *, queue: bool = False
     ) -> int: ...  # items: ((id, attempt) or None, puts)
     def send_release(self, tokens: Sequence[tuple[int, int]], *, started: bool = True, queue: bool = False) -> int: ...
-    def send_count(self, form: Fields, *, queue: bool = False) -> int: ...
+    def send_commit(
+        self, puts: Sequence[Put], finishes: Sequence[tuple[int, int]], takes: Sequence[int], *, queue: bool = False
+    ) -> int: ...  # finishes: (id, attempt); takes: ids -> list of ids of puts
+    def send_begin(self, *, lease: float = 30.0, queue: bool = False) -> int: ...  # names the transaction from then on
+    def send_end(self, transaction: int, *, commit: bool = True, queue: bool = False) -> int: ...  # -> ids, or None
+    def send_count(self, form: Fields, *, transaction: int = 0, queue: bool = False) -> int: ...
     def send_list(
         self,
         form: Fields | None = None,

@@ -24,13 +24,14 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from . import _native, space
 from . import connection as plain
 from .aio_stream import Stream, StreamedReservation
+from .aio_transaction import Transaction
 from .completions import RequestFuture
 from .connection_file import ConnectionInfo
 from .errors import StaleLease
 from .fields import Template, Tuple, check_duration, make_form, to_python
 from .space import Ids, Tuples
 
-__all__ = ["Connection", "Reservation", "Space", "Stream", "StreamedReservation", "connect"]
+__all__ = ["Connection", "Reservation", "Space", "Stream", "StreamedReservation", "Transaction", "connect"]
 
 _PAGE = 1000
 
@@ -258,6 +259,29 @@ class Space:
         held = await answer(self._plain.try_reserve_async(template, lease=lease))
         return None if held is None else Reservation(held)
 
+    # ---- several operations as one
+
+    async def commit(
+        self,
+        puts: Iterable[Sequence[Any] | _native.Put] = (),
+        finishes: Iterable[Reservation | space.Token] = (),
+        takes: Iterable[int] = (),
+    ) -> Ids:
+        """Put, finish reservations and remove free tuples by their ids, in one step or not at all (P26).
+
+        Raises: StaleLease, TransactionConflict: what stood in the way is named; nothing has happened.
+        """
+        held = [item.plain if isinstance(item, Reservation) else item for item in finishes]
+        return list(await answer(self._plain.commit_async(puts, held, takes)))
+
+    def transaction(self, *, lease: float = 30.0) -> Opening[Transaction]:
+        """Begin a transaction (P27); await it, or use it with ``async with``."""
+
+        async def open_it() -> Transaction:
+            return Transaction(await answer(self._plain.transaction_async(lease=lease)))
+
+        return Opening(open_it)
+
     # ---- streams
 
     def take_stream(self, *templates: Template, credit: int = 100) -> Stream[Tuple]:
@@ -359,6 +383,11 @@ class Reservation:
     def token(self) -> space.Token:
         """(tuple id, attempt): what fences off a former holder (P16)."""
         return self._plain.token
+
+    @property
+    def plain(self) -> space.Reservation:
+        """The same reservation without await."""
+        return self._plain
 
     async def finish(self, puts: Iterable[Sequence[Any] | _native.Put] = ()) -> None:
         """Remove the tuple and put `puts`, in one step (P17).

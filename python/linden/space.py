@@ -10,6 +10,7 @@ from . import _native
 from .completions import Completions, RequestFuture
 from .errors import NoMatch, StaleLease
 from .fields import Template, Tuple, check_duration, check_timeout, make_form, make_put, to_python
+from .transaction import Transaction
 
 _PAGE = 1000
 _GIVE_BACK_S = 1.0
@@ -211,6 +212,69 @@ class Space:
             none=True,
         )
 
+    # ---- several operations as one
+
+    def commit(
+        self,
+        puts: Iterable[Sequence[Any] | _native.Put] = (),
+        finishes: Iterable[Reservation | Token] = (),
+        takes: Iterable[int] = (),
+    ) -> Ids:
+        """Put, finish reservations and remove free tuples by their ids, in one step or not at all (P26).
+
+        Taking a tuple by its id and putting another in the same commit changes it.
+        Args: puts: tuples. finishes: reservations of this connection, or their tokens. takes: ids of free tuples.
+        Returns: the ids of `puts`.
+        Raises: StaleLease: a reservation had ended. TransactionConflict: a tuple of `takes` is not free. The message
+            names it, and nothing has happened.
+        """
+        held = list(finishes)
+        made = _made_puts(puts)
+        ids = self._client.wait(self._native.send_commit(made, _tokens(held), list(takes)))
+        _finished(held)
+        return list(ids)
+
+    def commit_async(
+        self,
+        puts: Iterable[Sequence[Any] | _native.Put] = (),
+        finishes: Iterable[Reservation | Token] = (),
+        takes: Iterable[int] = (),
+    ) -> RequestFuture:
+        """`commit` as a future."""
+        held = list(finishes)
+        made, tokens, ids = _made_puts(puts), _tokens(held), list(takes)
+
+        def convert(answer: Any) -> Ids:
+            _finished(held)
+            return list(answer)
+
+        return self.submit(lambda: self._native.send_commit(made, tokens, ids, queue=True), convert)
+
+    def transaction(self, *, lease: float = 30.0) -> Transaction:
+        """Begin a transaction (P27): a context manager that commits at the block's end and aborts if the block fails.
+
+        Args: lease: seconds of silence of this process after which the server aborts it; renewed by itself.
+        """
+        check_duration("lease", lease)
+        request = self._native.send_begin(lease=lease)
+        self._client.wait(request)
+        return Transaction(self._native, self._completions, request)
+
+    def transaction_async(self, *, lease: float = 30.0) -> RequestFuture:
+        """`transaction` as a future."""
+        check_duration("lease", lease)
+        request = 0
+
+        def send() -> int:
+            nonlocal request
+            request = self._native.send_begin(lease=lease, queue=True)
+            return request
+
+        def abort(_none: Any) -> None:
+            self._native.send_end(request, commit=False)
+
+        return self.submit(send, lambda _none: Transaction(self._native, self._completions, request), abort)
+
     # ---- looking
 
     def count(self, template: Template) -> int:
@@ -352,12 +416,11 @@ class Reservation:
 
         Raises: StaleLease: the reservation had ended; nothing has happened.
         """
-        made = [put if isinstance(put, _native.Put) else make_put(put) for put in puts]
-        self._end(self._space.native.send_finish([(self.token, made)]), "finish")
+        self._end(self._space.native.send_finish([(self.token, _made_puts(puts))]), "finish")
 
     def finish_async(self, puts: Iterable[Sequence[Any] | _native.Put] = ()) -> RequestFuture:
         """`finish` as a future."""
-        made = [put if isinstance(put, _native.Put) else make_put(put) for put in puts]
+        made = _made_puts(puts)
         return self._end_async(lambda: self._space.native.send_finish([(self.token, made)], queue=True), "finish")
 
     def release(self, started: bool = True) -> None:
@@ -374,6 +437,10 @@ class Reservation:
     def over(self) -> bool:
         """Whether it was finished or released here."""
         return self._over
+
+    def finished_elsewhere(self) -> None:
+        """A commit has finished it."""
+        self._over = True
 
     def _end(self, request: int, verb: str) -> None:
         self._over = True
@@ -408,6 +475,20 @@ class Reservation:
 
     def __repr__(self) -> str:
         return f"<linden.Reservation {self.tuple!r}, attempt {self.attempt}>"
+
+
+def _made_puts(puts: Iterable[Sequence[Any] | _native.Put]) -> list[_native.Put]:
+    return [put if isinstance(put, _native.Put) else make_put(put) for put in puts]
+
+
+def _tokens(finishes: Iterable[Reservation | Token]) -> list[Token]:
+    return [item.token if isinstance(item, Reservation) else item for item in finishes]
+
+
+def _finished(finishes: Iterable[Reservation | Token]) -> None:
+    for item in finishes:
+        if isinstance(item, Reservation):
+            item.finished_elsewhere()
 
 
 def _or_none(call: Callable[[], Any]) -> Any:

@@ -17,7 +17,10 @@ struct Limits {
   std::size_t remembered_per_session_max = 1'000'000;  // unacknowledged answers; kOverloaded
   std::uint32_t take_count_max = 100'000;              // in one bulk take; kLimitExceeded
   std::uint32_t credit_max = 1'000'000;                // of one stream; kLimitExceeded
-  std::size_t list_tuples_max = 10'000;                // in one page; more is cut to it
+  std::size_t commit_tuples_max = 100'000;             // removed by one commit; kLimitExceeded
+  std::size_t transactions_per_session_max = 1'000;    // open at a time; kOverloaded
+  std::size_t transaction_items_max = 10'000;  // put, taken, read or not found; kLimitExceeded
+  std::size_t list_tuples_max = 10'000;        // in one page; more is cut to it
   std::size_t answer_bytes_max = std::size_t{64}
                                  << 20;    // a bulk answer or page ends before it grows beyond this
   std::size_t indexes_per_arity_max = 16;  // learned masks; the one unused for longest is dropped

@@ -69,8 +69,9 @@ struct Session {
   std::size_t reserved = 0;  // holdings under a lease
   Slot first_holding = kNoSlot;
   Slot last_holding = kNoSlot;
-  std::map<RequestId, Slot> waiters;  // blocked requests and streams
-  std::set<TupleId> bound;            // tuples that live with it (P25)
+  std::map<RequestId, Slot> waiters;       // blocked requests and streams
+  std::map<RequestId, Slot> transactions;  // open ones, by their BeginOp
+  std::set<TupleId> bound;                 // tuples that live with it (P25)
   boost::unordered_flat_map<std::uint64_t, Remembered> remembered;  // by request
 };
 

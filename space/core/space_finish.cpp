@@ -136,8 +136,10 @@ void SpaceState::Machine::give_back(Slot slot, bool started) {
   place(slot, false);
 }
 
-// Everything that the session holds under leases of at most `silence`, the oldest tuple first.
+// Everything that the session holds under leases of at most `silence`: its transactions, then its
+// reservations, the oldest tuple first.
 void SpaceState::Machine::give_back_all(Session& session, Duration silence) {
+  abort_transactions(session, silence);
   std::vector<std::pair<TupleId, Slot>> ended;
   for (Slot slot = session.first_holding; slot != kNoSlot; slot = sessions_.holding(slot).next) {
     const Holding& holding = sessions_.holding(slot);

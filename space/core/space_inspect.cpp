@@ -16,6 +16,8 @@ TupleState state_of(const Entry& entry, const SessionTable& sessions) {
   switch (entry.state) {
     case EntryState::kReserved:
       return sessions.holding(entry.holding).started ? TupleState::kStarted : TupleState::kReserved;
+    case EntryState::kHeld:
+      return TupleState::kReserved;
     case EntryState::kDead:
       return TupleState::kDead;
     default:
@@ -86,11 +88,20 @@ void count_into(SummaryGroup& group, TupleState state, std::size_t bytes) {
 }  // namespace
 
 void SpaceState::Machine::operate(Session& session, RequestId request, CountOp&& op) {
+  Slot transaction = kNoSlot;
+  if (op.transaction.value != 0) {
+    transaction = enter(session, request, op.transaction);
+    if (transaction == kNoSlot) return;
+  }
   Counted counted;
   ready_.visit_best(op.form, TemplateIndex::Exclusive::kOffer, [&](Slot) {
     ++counted.count;
     return true;
   });
+  if (transaction != kNoSlot) {
+    counted.count += count_own(transaction, op.form);
+    if (counted.count == 0) note_none(transaction, TakeMode::kRead, {op.form});
+  }
   reply(session, request, counted);
 }
 
@@ -114,6 +125,8 @@ void SpaceState::Machine::operate(Session& session, RequestId request, ListOp&& 
     item.priority = entry.priority;
     if (entry.state == EntryState::kReserved) {
       item.holder = sessions_.at(sessions_.holding(entry.holding).session).id;
+    } else if (entry.state == EntryState::kHeld) {
+      item.holder = transactions_[entry.holding].session->id;
     }
     if (entry.expires_at() != kNever) {
       item.expires_in = std::max(entry.expires_at() - now_, Duration::zero());
@@ -186,6 +199,7 @@ void SpaceState::Machine::operate(Session& session, RequestId request, ListSessi
     info.connected = item->connected;
     info.silent_for = now_ - item->heard_at;
     info.held = item->reserved;
+    for (const auto& [id, slot] : item->transactions) info.held += transactions_[slot].taken.size();
     info.waiting = item->waiters.size();
     listed.sessions.push_back(std::move(info));
   }

@@ -161,6 +161,11 @@ void SpaceState::Machine::operate(Session& session, RequestId request, PutOp&& o
                       "; put them in parts or raise limits.put_tuples_max");
   }
   if (auto refused = check(op.tuples)) return reply(session, request, std::move(*refused));
+  if (op.transaction.value != 0) {
+    const Slot transaction = enter(session, request, op.transaction);
+    if (transaction != kNoSlot) put_inside(transaction, request, std::move(op.tuples));
+    return;
+  }
   if (!may_remember(session, request)) return;
   PutDone done;
   done.count = static_cast<std::uint32_t>(op.tuples.size());
@@ -181,6 +186,11 @@ TupleId SpaceState::Machine::add_tuples(std::vector<NewTuple>&& tuples) {
 }
 
 void SpaceState::Machine::add_tuple(TupleId id, NewTuple&& item) {
+  const Slot slot = store_tuple(id, std::move(item));
+  if (slot != kNoSlot) place(slot, true);
+}
+
+Slot SpaceState::Machine::store_tuple(TupleId id, NewTuple&& item) {
   Attributes& attributes = item.attributes;
   const Time expires_at = attributes.ttl ? later(now_, *attributes.ttl) : kNever;
   ++counts_.puts;
@@ -192,25 +202,33 @@ void SpaceState::Machine::add_tuple(TupleId id, NewTuple&& item) {
       // Its owner is gone already, so it ends in the step that put it (P25).
       emit(TupleRemoved{id});
       if (attributes.will) wills_.push_back({std::move(*attributes.will), {}});
-      return;
+      return kNoSlot;
     }
     owner->bound.insert(id);
   }
   counts_.bytes += item.tuple.byte_size();
   const Slot slot = tuples_.add(id, std::move(item.tuple), std::move(attributes), expires_at);
   deadlines_.add(expires_at, DueKind::kTuple, id.value, slot);
-  place(slot, true);
+  return slot;
 }
 
 void SpaceState::Machine::place(Slot slot, bool fresh) {
   encoding::split(tuples_[slot].tuple, fields_);
   serve_readers(slot, fresh);
-  const WaitIndex::Match taker = takers_.next(fields_, tuples_[slot].exclusive);
+  const WaitIndex::Match taker = next_taker(slot);
   if (taker.waiter == kNoSlot) {
     ready_.add(slot, fields_);
   } else {
     serve_waiter(taker, slot);
   }
+}
+
+WaitIndex::Match SpaceState::Machine::next_taker(Slot slot) {
+  const Entry& entry = tuples_[slot];
+  if (!entry.read_locked) return takers_.next(fields_, entry.exclusive);
+  const std::vector<Slot>& readers = read_by_.find(entry.id)->second;
+  if (readers.size() > 1) return {};
+  return takers_.next(fields_, entry.exclusive, readers.front());
 }
 
 void SpaceState::Machine::serve_readers(Slot slot, bool fresh) {
@@ -221,6 +239,7 @@ void SpaceState::Machine::serve_readers(Slot slot, bool fresh) {
     if (!waiter.stream) {
       Found found;
       found.tuples.push_back(show({slot, match.template_index}));
+      if (waiter.transaction != kNoSlot) lock(waiter.transaction, slot);
       reply(*waiter.session, waiter.origin.request, std::move(found));
       end_waiter(match.waiter);
     } else if (fresh) {
@@ -231,7 +250,7 @@ void SpaceState::Machine::serve_readers(Slot slot, bool fresh) {
 
 void SpaceState::Machine::set_state(Entry& entry, EntryState state) {
   const auto count = [&](EntryState which, std::uint64_t by) {
-    if (which == EntryState::kReserved) counts_.reserved += by;
+    if (which == EntryState::kReserved || which == EntryState::kHeld) counts_.reserved += by;
     if (which == EntryState::kDead) counts_.dead += by;
     if (which == EntryState::kTaken) taken_ += by;
   };
@@ -243,6 +262,7 @@ void SpaceState::Machine::set_state(Entry& entry, EntryState state) {
 void SpaceState::Machine::remove_tuple(Slot slot) {
   Entry& entry = tuples_[slot];
   const EntryState state = entry.state;
+  if (state == EntryState::kHeld || entry.read_locked) left_meanwhile(entry, state);
   set_state(entry, EntryState::kTaken);
   if (state == EntryState::kReady) ready_.remove(slot);
   --taken_;

@@ -5,6 +5,8 @@
 // space_machine.cpp    commands, deadlines, putting and placing tuples
 // space_take.cpp       takes, reads, reservations and their repetition
 // space_stream.cpp     streams
+// space_commit.cpp     several operations as one
+// space_transaction.cpp  transactions
 // space_finish.cpp     finish, release, the ends of leases
 // space_session.cpp    sessions come, fall silent, go
 // space_inspect.cpp    count, list, summarize, sessions, counters
@@ -22,6 +24,7 @@
 #include "space/core/session_table.h"
 #include "space/core/space_state.h"
 #include "space/core/template_index.h"
+#include "space/core/transaction.h"
 #include "space/core/tuple_table.h"
 #include "space/core/wait_index.h"
 
@@ -48,6 +51,16 @@ class SpaceState::Machine {
     Slot slot = kNoSlot;
     std::uint32_t template_index = 0;
   };
+  // Who looks for a tuple.  What an open transaction has read is not taken by anybody else.
+  struct Seeker {
+    bool reads = false;
+    Slot transaction = kNoSlot;
+  };
+  // What a transaction found: a tuple of the space, or one that it put itself.
+  struct Inside {
+    Match match;
+    std::size_t put = 0;  // if match.slot is kNoSlot
+  };
 
   // ---- Commands and answers
   void on(Perform&& command);
@@ -68,6 +81,9 @@ class SpaceState::Machine {
   void operate(Session& session, RequestId request, ListOp&& op);
   void operate(Session& session, RequestId request, SummarizeOp&& op);
   void operate(Session& session, RequestId request, ListSessionsOp&& op);
+  void operate(Session& session, RequestId request, CommitOp&& op);
+  void operate(Session& session, RequestId request, BeginOp&& op);
+  void operate(Session& session, RequestId request, EndOp&& op);
   void reply(const Session& session, RequestId request, Answer&& answer);
   void refuse(const Session& session, RequestId request, ErrorCode code, std::string message);
   void emit(Mutation&& mutation) { effects_->mutations.push_back(std::move(mutation)); }
@@ -84,10 +100,13 @@ class SpaceState::Machine {
   [[nodiscard]] std::optional<Refused> check(std::span<const NewTuple> tuples) const;
   void add_tuple(TupleId id, NewTuple&& tuple);
   TupleId add_tuples(std::vector<NewTuple>&& tuples);
+  // The tuple in its slot, where nobody sees it yet; kNoSlot if its owner is gone.
+  Slot store_tuple(TupleId id, NewTuple&& tuple);
   // A tuple has become free: serves blocked reads, then one taker, or makes it ready.
   // `fresh`: it was just put, so read streams are shown it too.
   void place(Slot slot, bool fresh);
   void serve_readers(Slot slot, bool fresh);
+  [[nodiscard]] WaitIndex::Match next_taker(Slot slot);  // of the tuple that is split in fields_
   void remove_tuple(Slot slot);  // whatever its state; its holding must be gone
   void set_state(Entry& entry, EntryState state);
   [[nodiscard]] bool before(Slot a, Slot b) const;  // in the order of P5
@@ -98,18 +117,51 @@ class SpaceState::Machine {
   bool answer_again(Session& session, RequestId request, const Operation& operation);
   [[nodiscard]] Found give_again(std::vector<Slot> holdings);
   [[nodiscard]] std::vector<Match> find_ready(std::span<const Template> templates,
-                                              std::size_t count,
-                                              TemplateIndex::Exclusive exclusive);
+                                              std::size_t count, const Seeker& seeker);
   [[nodiscard]] Match best_ready(std::span<const Template> templates,
-                                 TemplateIndex::Exclusive exclusive);
+                                 TemplateIndex::Exclusive exclusive, const Seeker& seeker);
+  [[nodiscard]] Slot best_ready(const Template& form, TemplateIndex::Exclusive exclusive,
+                                const Seeker& seeker);
   void serve(Session& session, RequestId request, const TakeOp& op,
              const std::vector<Match>& matches);
-  bool serve_now(Session& session, RequestId request, const TakeOp& op);
+  bool serve_now(Session& session, RequestId request, const TakeOp& op, Slot transaction);
   Handout show(const Match& match) const;
   Handout take(Session& session, RequestId request, const Match& match, Slot stream);
   Handout reserve(Session& session, RequestId request, const Match& match, Duration lease,
                   Slot stream, bool started);
-  void wait(Session& session, RequestId request, TakeOp&& op);
+  void wait(Session& session, RequestId request, TakeOp&& op, Slot transaction);
+
+  // ---- Several operations as one
+  [[nodiscard]] std::optional<Refused> check(const Session& session, const CommitOp& op);
+
+  // ---- Transactions
+  [[nodiscard]] Slot find_transaction(const Session& session, RequestId id) const;
+  // Answers the request and returns kNoSlot if the transaction is not open or full.
+  [[nodiscard]] Slot enter(const Session& session, RequestId request, RequestId id);
+  void put_inside(Slot transaction, RequestId request, std::vector<NewTuple>&& tuples);
+  void serve_own_waiters(Slot transaction, std::size_t put);
+  [[nodiscard]] std::vector<Inside> find_inside(Slot transaction, const TakeOp& op);
+  bool serve_inside(Slot transaction, RequestId request, const TakeOp& op);
+  Handout hand_inside(Slot transaction, RequestId request, TakeMode mode, const Inside& found);
+  void hold(Slot transaction, RequestId request, const Match& match);
+  bool answer_again_inside(const Session& session, RequestId request, const Operation& operation);
+  void acknowledge_inside(Session& session, RequestId take);
+  void note_none(Slot transaction, TakeMode mode, const std::vector<Template>& templates);
+  [[nodiscard]] std::uint64_t count_own(Slot transaction, const Template& form) const;
+  // What an open transaction has read: whether `seeker` may take it; the lock and its end.
+  [[nodiscard]] bool may_take(Slot slot, const Seeker& seeker) const;
+  void lock(Slot transaction, Slot slot);
+  void unlock(Slot transaction, TupleId id);
+  void unlock_all(Slot transaction);
+  void left_meanwhile(const Entry& entry, EntryState state);
+  [[nodiscard]] std::optional<Refused> conflict_of(Slot transaction);
+  PutDone commit_transaction(Slot transaction);
+  void remember_for_good(const Transaction& transaction);
+  PutDone put_for_good(Transaction& transaction);
+  void abort_transaction(Slot transaction);
+  void abort_transactions(Session& session, Duration silence);
+  void end_own_waiters(Slot transaction);
+  void end_transaction(Slot transaction);
 
   // ---- Waiters
   Slot add_waiter(Session& session, RequestId request, TakeMode mode,
@@ -195,6 +247,8 @@ class SpaceState::Machine {
   WaitIndex takers_;   // takes and reservations
   WaitIndex readers_;  // reads
   SessionTable sessions_;
+  Slab<Transaction> transactions_;
+  boost::unordered_flat_map<TupleId, std::vector<Slot>, std::hash<TupleId>> read_by_;
   Recall recall_;
   DeadlineQueue deadlines_;
 
@@ -204,6 +258,7 @@ class SpaceState::Machine {
   TupleId next_id_{1};
   std::uint64_t turns_ = 0;
   std::uint64_t waiter_numbers_ = 0;
+  std::uint64_t transaction_numbers_ = 0;
 
   // To be settled at the end of the step.
   std::vector<NewTuple> wills_;

@@ -27,6 +27,7 @@ bool SpaceState::Machine::describe(TupleId id, std::vector<Mutation>& out) const
   }
   switch (entry.state) {
     case EntryState::kReady:
+    case EntryState::kHeld:  // a restart aborts the transaction
       break;
     case EntryState::kReserved: {
       const Holding& holding = sessions_.holding(entry.holding);

@@ -141,7 +141,8 @@ void SpaceState::Machine::forget_taken(Slot holding) {
 // When something of the session ends if nothing is heard until then.
 Time SpaceState::Machine::deadline_of(const Session& session) const {
   if (session.connected) {
-    return session.reserved > 0 ? later(session.heard_at, session.lease_min) : kNever;
+    const bool holds = session.reserved > 0 || !session.transactions.empty();
+    return holds ? later(session.heard_at, session.lease_min) : kNever;
   }
   Time next = later(session.lost_at, session.memory);
   if (!session.over_hold) next = std::min(next, later(session.lost_at, session.hold));
@@ -165,6 +166,9 @@ void SpaceState::Machine::find_shortest_lease(Session& session) {
   for (Slot slot = session.first_holding; slot != kNoSlot; slot = sessions_.holding(slot).next) {
     const Holding& holding = sessions_.holding(slot);
     if (holding.reserved) session.lease_min = std::min(session.lease_min, holding.lease);
+  }
+  for (const auto& [id, slot] : session.transactions) {
+    session.lease_min = std::min(session.lease_min, transactions_[slot].lease);
   }
 }
 

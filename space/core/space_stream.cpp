@@ -50,7 +50,10 @@ void SpaceState::Machine::operate(Session& session, RequestId request, AckOp&& o
   }
   for (const RequestId take : op.takes) {
     const auto found = session.remembered.find(take.value);
-    if (found == session.remembered.end()) continue;
+    if (found == session.remembered.end()) {
+      acknowledge_inside(session, take);
+      continue;
+    }
     if (std::holds_alternative<TakenChain>(found->second)) forget_answer(session, take.value);
   }
   reply(session, request, Done{});
@@ -202,8 +205,8 @@ void SpaceState::Machine::refill(Slot slot) {
   if (stream.session->silent) return;
   if (stream.mode == TakeMode::kRead) return refill_reader(slot);
   while (stream.has_credit()) {
-    const Match match =
-        best_ready(stream.templates, stream.held == 0 ? Exclusive::kOffer : Exclusive::kSkip);
+    const Match match = best_ready(
+        stream.templates, stream.held == 0 ? Exclusive::kOffer : Exclusive::kSkip, Seeker{});
     if (match.slot == kNoSlot) break;
     deliver(slot, match);
     ready_.remove(match.slot);

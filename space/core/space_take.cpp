@@ -54,28 +54,42 @@ bool SpaceState::Machine::may_remember(const Session& session, RequestId request
 // ---- Finding ------------------------------------------------------------------------------------
 
 SpaceState::Machine::Match SpaceState::Machine::best_ready(std::span<const Template> templates,
-                                                           Exclusive exclusive) {
+                                                           Exclusive exclusive,
+                                                           const Seeker& seeker) {
   Match best;
   for (std::uint32_t i = 0; i < templates.size(); ++i) {
-    const Slot slot = ready_.best(templates[i], exclusive);
+    const Slot slot = best_ready(templates[i], exclusive, seeker);
     if (slot == kNoSlot) continue;
     if (best.slot == kNoSlot || (slot != best.slot && before(slot, best.slot))) best = {slot, i};
   }
   return best;
 }
 
+Slot SpaceState::Machine::best_ready(const Template& form, Exclusive exclusive,
+                                     const Seeker& seeker) {
+  const Slot first = ready_.best(form, exclusive);
+  if (first == kNoSlot || may_take(first, seeker)) return first;
+  Slot best = kNoSlot;
+  ready_.visit_best(form, exclusive, [&](Slot slot) {
+    if (may_take(slot, seeker)) best = slot;
+    return best == kNoSlot;
+  });
+  return best;
+}
+
 // Up to `count` matches of any of the templates, each tuple once, in the order of P5.
 std::vector<SpaceState::Machine::Match> SpaceState::Machine::find_ready(
-    std::span<const Template> templates, std::size_t count, Exclusive exclusive) {
+    std::span<const Template> templates, std::size_t count, const Seeker& seeker) {
   std::vector<Match> found;
   if (count == 1) {
-    const Match best = best_ready(templates, exclusive);
+    const Match best = best_ready(templates, Exclusive::kOffer, seeker);
     if (best.slot != kNoSlot) found.push_back(best);
     return found;
   }
   for (std::uint32_t i = 0; i < templates.size(); ++i) {
     std::size_t left = count;
-    ready_.visit_best(templates[i], exclusive, [&](Slot slot) {
+    ready_.visit_best(templates[i], Exclusive::kOffer, [&](Slot slot) {
+      if (!may_take(slot, seeker)) return true;
       found.push_back({slot, i});
       return --left > 0;
     });
@@ -161,7 +175,8 @@ Handout SpaceState::Machine::reserve(Session& session, RequestId request, const 
   set_state(entry, EntryState::kReserved);
   ++counts_.takes;
   ++session.reserved;
-  if (session.reserved == 1 || lease < session.lease_min) {
+  const bool first = session.reserved == 1 && session.transactions.empty();
+  if (first || lease < session.lease_min) {
     session.lease_min = lease;
     arm(session);
   }
@@ -194,17 +209,30 @@ void SpaceState::Machine::operate(Session& session, RequestId request, TakeOp&& 
                       std::to_string(limits_.take_count_max) +
                       "; ask for fewer at a time or raise limits.take_count_max");
   }
+  Slot transaction = kNoSlot;
+  if (op.transaction.value != 0) {
+    if (op.mode == TakeMode::kReserve) {
+      return refuse(session, request, ErrorCode::kInvalidArgument,
+                    "reserve: not in a transaction, which holds what it takes itself; take it");
+    }
+    transaction = enter(session, request, op.transaction);
+    if (transaction == kNoSlot) return;
+  }
   if (op.mode == TakeMode::kTake && !may_remember(session, request)) return;
-  if (serve_now(session, request, op)) return;
+  if (serve_now(session, request, op, transaction)) return;
   if (op.timeout == Duration::zero()) {
+    note_none(transaction, op.mode, op.templates);
     return refuse(session, request, ErrorCode::kNoMatch, "take: nothing matches");
   }
   if (!may_wait(session, request)) return;
-  wait(session, request, std::move(op));
+  wait(session, request, std::move(op), transaction);
 }
 
-bool SpaceState::Machine::serve_now(Session& session, RequestId request, const TakeOp& op) {
-  const std::vector<Match> matches = find_ready(op.templates, op.count_max, Exclusive::kOffer);
+bool SpaceState::Machine::serve_now(Session& session, RequestId request, const TakeOp& op,
+                                    Slot transaction) {
+  if (transaction != kNoSlot) return serve_inside(transaction, request, op);
+  const std::vector<Match> matches =
+      find_ready(op.templates, op.count_max, Seeker{op.mode == TakeMode::kRead});
   if (matches.empty()) return false;
   serve(session, request, op, matches);
   return true;
@@ -232,9 +260,13 @@ void SpaceState::Machine::serve(Session& session, RequestId request, const TakeO
   reply(session, request, std::move(found));
 }
 
-void SpaceState::Machine::wait(Session& session, RequestId request, TakeOp&& op) {
+void SpaceState::Machine::wait(Session& session, RequestId request, TakeOp&& op, Slot transaction) {
   const Slot slot = add_waiter(session, request, op.mode, std::move(op.templates));
   Waiter& waiter = waiters_[slot];
+  if (transaction != kNoSlot) {
+    waiter.transaction = transaction;
+    ++transactions_[transaction].waiting;
+  }
   waiter.lease = op.lease;
   waiter.deadline = later(now_, op.timeout);
   deadlines_.add(waiter.deadline, DueKind::kWaiter, waiter.number, slot);
@@ -246,15 +278,18 @@ void SpaceState::Machine::wait(Session& session, RequestId request, TakeOp&& op)
 
 bool SpaceState::Machine::answer_again(Session& session, RequestId request,
                                        const Operation& operation) {
-  const bool puts = std::holds_alternative<PutOp>(operation);
+  const auto* end = std::get_if<EndOp>(&operation);
+  const bool puts = std::holds_alternative<PutOp>(operation) ||
+                    std::holds_alternative<CommitOp>(operation) || (end != nullptr && end->commit);
   const bool finishes =
       std::holds_alternative<FinishOp>(operation) || std::holds_alternative<ReleaseOp>(operation);
   const auto* take = std::get_if<TakeOp>(&operation);
-  if (!puts && !finishes && take == nullptr) return false;
+  const bool begins = std::holds_alternative<BeginOp>(operation);
+  if (!puts && !finishes && !begins && take == nullptr) return false;
   const auto remembered = session.remembered.find(request.value);
   if (remembered != session.remembered.end()) {
     if (const auto* done = std::get_if<PutDone>(&remembered->second)) {
-      reply(session, request, PutDone(*done));
+      reply(session, request, begins ? Answer(Done{}) : Answer(*done));
     } else if (const auto* codes = std::get_if<FinishDone>(&remembered->second)) {
       reply(session, request, FinishDone(*codes));
     } else if (const auto* chain = std::get_if<TakenChain>(&remembered->second)) {
@@ -277,6 +312,9 @@ bool SpaceState::Machine::answer_again(Session& session, RequestId request,
     refuse(session, request, ErrorCode::kInvalidArgument,
            "request " + std::to_string(request.value) +
                " was acknowledged already; use a new number for a new request");
+    return true;
+  }
+  if (!session.transactions.empty() && answer_again_inside(session, request, operation)) {
     return true;
   }
   if (take == nullptr) return false;
@@ -327,6 +365,7 @@ Slot SpaceState::Machine::add_waiter(Session& session, RequestId request, TakeMo
 void SpaceState::Machine::end_waiter(Slot slot) {
   unindex(slot);
   Waiter& waiter = waiters_[slot];
+  if (waiter.transaction != kNoSlot) --transactions_[waiter.transaction].waiting;
   waiter.session->waiters.erase(waiter.origin.request);
   --counts_.waiters;
   waiters_.give_back(slot);
@@ -361,6 +400,12 @@ void SpaceState::Machine::serve_waiter(const WaitIndex::Match& match, Slot slot)
   Session& session = *waiter.session;
   const RequestId request = waiter.origin.request;
   Found found;
+  if (waiter.transaction != kNoSlot) {
+    hold(waiter.transaction, request, tuple);
+    found.tuples.push_back(show(tuple));
+    end_waiter(match.waiter);
+    return reply(session, request, std::move(found));
+  }
   found.tuples.push_back(waiter.mode == TakeMode::kTake
                              ? take(session, request, tuple, kNoSlot)
                              : reserve(session, request, tuple, waiter.lease, kNoSlot, true));
@@ -370,6 +415,7 @@ void SpaceState::Machine::serve_waiter(const WaitIndex::Match& match, Slot slot)
 
 void SpaceState::Machine::expire_waiter(Slot slot) {
   const Waiter& waiter = waiters_[slot];
+  note_none(waiter.transaction, waiter.mode, waiter.templates);
   refuse(*waiter.session, waiter.origin.request, ErrorCode::kNoMatch,
          "take: nothing matched in time");
   end_waiter(slot);
@@ -384,7 +430,7 @@ void SpaceState::Machine::try_again(Slot slot) {
   op.templates = waiter.templates;
   op.lease = waiter.lease;
   Session& session = *waiter.session;
-  if (serve_now(session, waiter.origin.request, op)) return end_waiter(slot);
+  if (serve_now(session, waiter.origin.request, op, waiter.transaction)) return end_waiter(slot);
   index(slot);
   if (op.mode == TakeMode::kReserve) try_recall_later(slot);
 }

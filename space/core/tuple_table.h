@@ -19,6 +19,7 @@ namespace linden::core {
 enum class EntryState : std::uint8_t {
   kReady,     // free for everybody, or about to be
   kReserved,  // handed out under a lease
+  kHeld,      // taken in an open transaction: durably ready, hidden until its end (P27)
   kTaken,     // taken for good, kept for a repeated request (P36); nobody sees it
   kDead,      // attempts used up, no will (P19)
 };
@@ -36,10 +37,11 @@ struct Entry {
   std::int32_t priority = 0;
   std::uint32_t attempt = 0;         // hand-outs so far
   std::uint32_t started_before = 0;  // started hand-outs that ended without a finish
-  Slot holding = kNoSlot;            // kReserved, kTaken: the hand-out
+  Slot holding = kNoSlot;            // kReserved, kTaken: the hand-out; kHeld: the transaction
   std::uint32_t indexed_in = 0;      // TemplateIndex: bit i: index i has a reference to this
   EntryState state = EntryState::kReady;
-  bool exclusive = false;  // max_attempts == 1: never handed out ahead
+  bool exclusive = false;    // max_attempts == 1: never handed out ahead
+  bool read_locked = false;  // kReady: read in an open transaction, and not to be taken by others
 
   [[nodiscard]] std::uint32_t max_attempts() const {
     return extra ? extra->attributes.max_attempts : 0;

@@ -65,13 +65,14 @@ void WaitIndex::visit(const encoding::FieldTable& tuple, Visit&& visit) {
   }
 }
 
-WaitIndex::Match WaitIndex::next(const encoding::FieldTable& tuple, bool exclusive) {
+WaitIndex::Match WaitIndex::next(const encoding::FieldTable& tuple, bool exclusive, Slot only) {
   Match best;
   Turn best_turn;
   visit(tuple, [&](const Line& line) {
     for (const Turn& turn : line) {
       if (best.waiter != kNoSlot && best_turn < turn) return;
       if (exclusive && turn.held > 0) return;
+      if (only != kNoSlot && waiters_[turn.waiter].transaction != only) continue;
       const std::uint32_t form = first_match(waiters_[turn.waiter], tuple);
       if (form == kNoTemplate) continue;
       best = {turn.waiter, form};

@@ -26,12 +26,13 @@ class WaitIndex {
   void remove(const Waiter& waiter);
 
   // The waiter whose turn it is among those with a matching template, and the first template of it
-  // that matches.  With `exclusive` only those that hold nothing.
+  // that matches.  With `exclusive` only those that hold nothing; with `only`, those that wait in
+  // that transaction.
   struct Match {
     Slot waiter = kNoSlot;
     std::uint32_t template_index = 0;
   };
-  [[nodiscard]] Match next(const encoding::FieldTable& tuple, bool exclusive);
+  [[nodiscard]] Match next(const encoding::FieldTable& tuple, bool exclusive, Slot only = kNoSlot);
 
   // All waiters with a matching template, those that came first first.
   void find_all(const encoding::FieldTable& tuple, std::vector<Match>& out);

@@ -27,7 +27,8 @@ struct Turn {
 struct Waiter {
   Origin origin;
   Session* session = nullptr;
-  std::uint64_t number = 0;  // 0: the slot is free; never reused
+  Slot transaction = kNoSlot;  // in which it waits
+  std::uint64_t number = 0;    // 0: the slot is free; never reused
   TakeMode mode = TakeMode::kTake;
   bool stream = false;
   bool indexed = false;    // stands in the wait index under `turn`, which must not change then

@@ -23,6 +23,9 @@ constexpr std::array<OperationRow, std::variant_size_v<Operation>> kRows = {{
     {.name = "list"},
     {.name = "summarize"},
     {.name = "sessions"},
+    {.name = "commit"},
+    {.name = "begin"},
+    {.name = "end"},
 }};
 
 constexpr std::size_t kSpaceNameBytesMax = 200;
@@ -161,6 +164,12 @@ Answer answer_of_dropped_space(std::string_view name, const Operation& operation
       if (!item.token) return space_gone(name);
     }
     return FinishDone{std::vector<ErrorCode>(finish->items.size(), ErrorCode::kStaleLease)};
+  }
+  if (const auto* commit = std::get_if<CommitOp>(&operation); commit && !commit->finishes.empty()) {
+    return Refused{ErrorCode::kStaleLease,
+                   fmt::format("commit: space {} was dropped, which ended its leases; nothing was "
+                               "done",
+                               in_quotes(name))};
   }
   if (const auto* release = std::get_if<ReleaseOp>(&operation)) {
     return FinishDone{std::vector<ErrorCode>(release->items.size(), ErrorCode::kStaleLease)};

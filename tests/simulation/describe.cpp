@@ -41,12 +41,18 @@ std::string text(const Token& token) {
   return " " + std::to_string(token.tuple.value) + "." + std::to_string(token.attempt);
 }
 
+std::string inside(RequestId transaction) {
+  return transaction.value == 0 ? "" : " in " + std::to_string(transaction.value);
+}
+
 struct OperationText {
-  std::string operator()(const PutOp& op) const { return "put" + text(op.tuples); }
+  std::string operator()(const PutOp& op) const {
+    return "put" + text(op.tuples) + inside(op.transaction);
+  }
   std::string operator()(const TakeOp& op) const {
     return std::string(text(op.mode)) + " " + text(op.templates) + " n" +
            std::to_string(op.count_max) + " timeout " + std::to_string(op.timeout.count()) +
-           " lease " + std::to_string(op.lease.count());
+           " lease " + std::to_string(op.lease.count()) + inside(op.transaction);
   }
   std::string operator()(const StreamOp& op) const {
     std::string line = std::string("stream ") + text(op.mode) + " " + text(op.templates) +
@@ -82,7 +88,22 @@ struct OperationText {
     for (const ReleaseItem& item : op.items) line += text(item.token) + (item.started ? "*" : "");
     return line;
   }
-  std::string operator()(const CountOp& op) const { return "count " + to_string(op.form); }
+  std::string operator()(const CountOp& op) const {
+    return "count " + to_string(op.form) + inside(op.transaction);
+  }
+  std::string operator()(const CommitOp& op) const {
+    std::string line = "commit" + text(op.puts) + " finishes";
+    for (const Token& token : op.finishes) line += text(token);
+    line += " takes";
+    for (const TupleId id : op.takes) line += " " + std::to_string(id.value);
+    return line;
+  }
+  std::string operator()(const BeginOp& op) const {
+    return "begin lease " + std::to_string(op.lease.count());
+  }
+  std::string operator()(const EndOp& op) const {
+    return (op.commit ? "commit" : "abort") + inside(op.transaction);
+  }
   std::string operator()(const ListOp&) const { return "list"; }
   std::string operator()(const SummarizeOp&) const { return "summarize"; }
   std::string operator()(const ListSessionsOp&) const { return "sessions"; }

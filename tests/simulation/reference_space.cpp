@@ -86,15 +86,16 @@ bool ReferenceSpace::run_next_due() {
   if (first > now) return false;
   for (const Waiter& item : waiters) {
     if (item.deadline != first) continue;
+    note_none({item.origin.session, item.transaction}, item.mode, item.forms);
     say(item.origin, Refused{ErrorCode::kNoMatch, ""});
     end_waiter(Origin(item.origin));
     return true;
   }
   for (const auto& [id, item] : items) {
-    if (item.expires_at != first || item.state == State::kReserved || item.state == State::kTaken) {
+    if (item.expires_at != first || (item.state != State::kReady && item.state != State::kDead)) {
       continue;
     }
-    items.erase(TupleId(id));
+    remove(TupleId(id));
     return true;
   }
   for (const auto& [id, session] : sessions) {
@@ -108,6 +109,7 @@ bool ReferenceSpace::run_next_due() {
 // ---- Putting ------------------------------------------------------------------------------------
 
 void ReferenceSpace::operate(const Origin& from, const PutOp& op) {
+  if (op.transaction.value != 0) return put_inside(from, op);
   PutDone done{put_all(op.tuples), static_cast<std::uint32_t>(op.tuples.size())};
   sessions[from.session].answers[from.request] = done;
   say(from, done);
@@ -140,18 +142,27 @@ void ReferenceSpace::place(Item& item, bool fresh) {
     const auto form = first_match(reader.forms, tuple);
     if (!form) continue;
     if (!reader.stream) {
+      if (reader.transaction.value != 0) {
+        transaction({reader.origin.session, reader.transaction})->read.insert(item.id);
+      }
       say(reader.origin, Found{{show(item, *form)}});
       end_waiter(reader.origin);
     } else if (fresh) {
       deliver(*waiter(reader.origin), item, *form);
     }
   }
+  offer(item);
+}
+
+void ReferenceSpace::offer(Item& item) {
+  const Tuple& tuple = item.put.tuple;
   Waiter* best = nullptr;
   for (Waiter& taker : waiters) {
     if (taker.mode == TakeMode::kRead || !taker.in_line || !first_match(taker.forms, tuple)) {
       continue;
     }
     if (exclusive(item) && taker.stream && held_by(taker) > 0) continue;
+    if (locked_against({taker.origin.session, taker.transaction}, item.id)) continue;
     const auto key = [&](const Waiter& who) { return std::pair(held_by(who), who.turn); };
     if (best == nullptr || key(taker) < key(*best)) best = &taker;
   }
@@ -159,6 +170,11 @@ void ReferenceSpace::place(Item& item, bool fresh) {
   const auto form = *first_match(best->forms, tuple);
   if (best->stream) return deliver(*best, item, form);
   const Waiter served = *best;
+  if (served.transaction.value != 0) {
+    hold({served.origin.session, served.transaction}, served.origin.request, item, form);
+    end_waiter(served.origin);
+    return say(served.origin, Found{{show(item, form)}});
+  }
   hand(served.origin, served.mode, served.lease, item, form, false, true);
   Handout handout = show(item, form);
   handout.started = served.mode == TakeMode::kReserve;
@@ -178,10 +194,11 @@ std::optional<std::uint32_t> ReferenceSpace::first_match(const std::vector<Templ
 
 // Ready tuples, highest priority first, then oldest.
 std::vector<std::pair<ReferenceSpace::Item*, std::uint32_t>> ReferenceSpace::matches(
-    const std::vector<Template>& forms) {
+    const std::vector<Template>& forms, TakeMode mode, const Origin& name) {
   std::vector<std::pair<Item*, std::uint32_t>> found;
   for (auto& [id, item] : items) {
     if (item.state != State::kReady) continue;
+    if (mode != TakeMode::kRead && locked_against(name, id)) continue;
     if (const auto form = first_match(forms, item.put.tuple)) found.emplace_back(&item, *form);
   }
   std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
@@ -212,16 +229,25 @@ void ReferenceSpace::hand(const Origin& to, TakeMode mode, Duration lease, Item&
 }
 
 void ReferenceSpace::operate(const Origin& from, const TakeOp& op) {
+  if (op.transaction.value != 0) {
+    if (op.mode == TakeMode::kReserve) return say(from, Refused{ErrorCode::kInvalidArgument, ""});
+    if (enter(from, op.transaction) == nullptr) return;
+  }
   if (serve(from, op)) return;
-  if (op.timeout == Duration::zero()) return say(from, Refused{ErrorCode::kNoMatch, ""});
+  if (op.timeout == Duration::zero()) {
+    note_none({from.session, op.transaction}, op.mode, op.templates);
+    return say(from, Refused{ErrorCode::kNoMatch, ""});
+  }
   Waiter& added = add_waiter(from, op.mode, op.templates);
+  added.transaction = op.transaction;
   added.lease = op.lease;
   added.deadline = later(now, op.timeout);
   added.in_line = true;
 }
 
 bool ReferenceSpace::serve(const Origin& from, const TakeOp& op) {
-  auto found = matches(op.templates);
+  if (op.transaction.value != 0) return serve_inside(from, op);
+  auto found = matches(op.templates, op.mode);
   if (found.empty()) return false;
   if (found.size() > op.count_max) found.resize(op.count_max);
   Found answer;
@@ -236,12 +262,14 @@ bool ReferenceSpace::serve(const Origin& from, const TakeOp& op) {
 
 bool ReferenceSpace::answer_again(const Origin& from, const Operation& operation) {
   Session& session = sessions[from.session];
-  const bool put_or_finish = std::holds_alternative<PutOp>(operation) ||
-                             std::holds_alternative<FinishOp>(operation) ||
-                             std::holds_alternative<ReleaseOp>(operation);
+  const auto* end = std::get_if<EndOp>(&operation);
+  const bool put_or_finish =
+      std::holds_alternative<PutOp>(operation) || std::holds_alternative<CommitOp>(operation) ||
+      std::holds_alternative<BeginOp>(operation) || (end != nullptr && end->commit) ||
+      std::holds_alternative<FinishOp>(operation) || std::holds_alternative<ReleaseOp>(operation);
   if (put_or_finish) {
     const auto answer = session.answers.find(from.request);
-    if (answer == session.answers.end()) return false;
+    if (answer == session.answers.end()) return answer_again_inside(from, operation);
     say(from, answer->second);
     return true;
   }
@@ -249,7 +277,7 @@ bool ReferenceSpace::answer_again(const Origin& from, const Operation& operation
   if (take == nullptr || take->mode == TakeMode::kRead) return false;
   const auto held =
       held_under(from, take->mode == TakeMode::kTake ? State::kTaken : State::kReserved);
-  if (held.empty()) return false;
+  if (held.empty()) return answer_again_inside(from, operation);
   Found again;
   for (const Item* item : held) {
     again.tuples.push_back(show(*item, item->form));
@@ -355,6 +383,11 @@ void ReferenceSpace::operate(const Origin& from, const AckOp& op) {
       return item.state == State::kTaken && item.holder == Origin{from.session, take} &&
              !item.streamed && item.forgotten_with.value == 0;
     });
+    for (auto& [name, open] : sessions[from.session].transactions) {
+      for (Transaction::Taken& taken : open.taken) {
+        if (taken.request == take) taken.acknowledged = true;
+      }
+    }
   }
   say(from, Done{});
 }
@@ -427,7 +460,7 @@ void ReferenceSpace::refill(Waiter& stream) {
     return;
   }
   while (held_by(stream) < stream.credit) {
-    auto found = matches(stream.forms);
+    auto found = matches(stream.forms, stream.mode);
     if (held_by(stream) > 0) std::erase_if(found, [](auto& one) { return exclusive(*one.first); });
     if (found.empty()) break;
     deliver(stream, *found[0].first, found[0].second);
@@ -502,10 +535,15 @@ void ReferenceSpace::give_back(Item& item, bool started) {
 
 void ReferenceSpace::leave(const Item& item) {
   if (item.put.attributes.will) wills_.push_back({*item.put.attributes.will, {}});
-  items.erase(TupleId(item.id));
+  remove(TupleId(item.id));
 }
 
 void ReferenceSpace::give_back_all(const SessionId& id, Duration silence) {
+  std::vector<RequestId> over;
+  for (const auto& [name, open] : sessions[id].transactions) {
+    if (open.lease <= silence) over.push_back(name);
+  }
+  for (const RequestId name : over) abort_transaction({id, name});
   std::vector<TupleId> ended;
   for (const auto& [tuple, item] : items) {
     if (item.state == State::kReserved && item.holder.session == id && item.lease <= silence) {
@@ -530,7 +568,8 @@ void ReferenceSpace::heard(Session& session, const SessionId& id) {
   for (const auto& [request, item] : mine) {
     if (item.stream) {
       refill_later(item.origin);
-    } else if (serve(item.origin, {item.mode, item.forms, 1, Duration{0}, item.lease})) {
+    } else if (serve(item.origin,
+                     {item.mode, item.forms, 1, Duration{0}, item.lease, item.transaction})) {
       end_waiter(item.origin);
     } else {
       waiter(item.origin)->in_line = true;
@@ -576,6 +615,7 @@ Time ReferenceSpace::due_of(const SessionId& id, const Session& session) const {
       shortest = std::min(shortest, item.lease);
     }
   }
+  for (const auto& [name, open] : session.transactions) shortest = std::min(shortest, open.lease);
   if (session.connected) return later(session.heard_at, shortest);
   Time due = later(session.lost_at, session.memory);
   if (!session.over_hold) due = std::min(due, later(session.lost_at, session.hold));
@@ -632,15 +672,28 @@ void ReferenceSpace::restart(Time at) {
   for (auto& [id, session] : sessions) {
     session.connected = session.silent = session.over_hold = false;
     session.restored = true;
+    session.transactions.clear();
     session.heard_at = session.lost_at = at;
   }
-  for (auto& [id, item] : items) item.order = ++numbers;
+  for (auto& [id, item] : items) {
+    item.order = ++numbers;
+    if (item.state == State::kHeld) item.state = State::kReady;
+  }
 }
 
 // ---- Looking ------------------------------------------------------------------------------------
 
 void ReferenceSpace::operate(const Origin& from, const CountOp& op) {
-  say(from, Counted{matches({op.form}).size()});
+  Transaction* const open = op.transaction.value != 0 ? enter(from, op.transaction) : nullptr;
+  if (op.transaction.value != 0 && open == nullptr) return;
+  Counted counted{matches({op.form}, TakeMode::kRead).size()};
+  if (open != nullptr) {
+    for (const Transaction::Put& own : open->puts) {
+      counted.count += !own.taken && op.form.matches(own.put.tuple);
+    }
+    if (counted.count == 0) note_none({from.session, op.transaction}, TakeMode::kRead, {op.form});
+  }
+  say(from, counted);
 }
 
 void ReferenceSpace::operate(const Origin& from, const ListOp& op) {
@@ -659,8 +712,9 @@ void ReferenceSpace::operate(const Origin& from, const ListOp& op) {
     line.priority = item.put.attributes.priority;
     if (item.expires_at != kNever) line.expires_in = std::max(item.expires_at - now, Duration{0});
     if (item.state == State::kDead) line.state = TupleState::kDead;
-    if (item.state == State::kReserved) {
-      line.state = item.started ? TupleState::kStarted : TupleState::kReserved;
+    if (item.state == State::kReserved || item.state == State::kHeld) {
+      line.state = item.started && item.state == State::kReserved ? TupleState::kStarted
+                                                                  : TupleState::kReserved;
       line.holder = item.holder.session;
     }
     line.tuple = item.put.tuple;
@@ -677,6 +731,10 @@ std::string ReferenceSpace::lost_wake_up() const {
       if (item.state != State::kReady || !first_match(waiter.forms, item.put.tuple)) continue;
       if (waiter.mode == TakeMode::kRead && waiter.stream) continue;  // shown puts, not returns
       if (exclusive(item) && waiter.stream && held > 0) continue;
+      if (waiter.mode != TakeMode::kRead &&
+          locked_against({waiter.origin.session, waiter.transaction}, id)) {
+        continue;
+      }
       return "request " + std::to_string(waiter.origin.request.value) + " waits although tuple " +
              std::to_string(id.value) + " is ready";
     }

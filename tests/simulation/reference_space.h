@@ -8,6 +8,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ using core::Message;
 using core::Origin;
 
 struct ReferenceSpace {
-  enum class State { kReady, kReserved, kTaken, kDead };
+  enum class State { kReady, kReserved, kHeld, kTaken, kDead };
   struct Item {
     TupleId id;
     NewTuple put;
@@ -29,7 +30,7 @@ struct ReferenceSpace {
     State state = State::kReady;
     std::uint32_t attempt = 0;
     std::uint32_t started_before = 0;
-    // kReserved, kTaken
+    // kReserved, kTaken; kHeld: the transaction
     Origin holder;
     Duration lease{0};
     std::uint32_t form = 0;
@@ -38,8 +39,29 @@ struct ReferenceSpace {
     bool streamed = false;
     RequestId forgotten_with;  // kTaken: with the answer to this request; 0: when named in AckOp
   };
+  struct Transaction {
+    struct Put {
+      NewTuple put;
+      bool taken = false;
+    };
+    struct Taken {
+      RequestId request;
+      TupleId id;  // 0: one of `puts`
+      std::size_t put = 0;
+      std::uint32_t form = 0;
+      bool acknowledged = false;
+    };
+    Duration lease{0};
+    std::vector<Put> puts;
+    std::map<RequestId, std::uint32_t> put_requests;
+    std::vector<Taken> taken;
+    std::set<TupleId> read;
+    std::vector<std::pair<TakeMode, std::vector<Template>>> nones;
+    bool conflict = false;
+  };
   struct Waiter {
     Origin origin;
+    RequestId transaction;  // 0: none
     TakeMode mode = TakeMode::kTake;
     bool stream = false;
     bool in_line = false;  // is looked at when a tuple comes
@@ -64,7 +86,8 @@ struct ReferenceSpace {
     Time heard_at{};
     Time lost_at{};
     RequestId acknowledged;
-    std::map<RequestId, Answer> answers;  // of puts, finishes, releases
+    std::map<RequestId, Answer> answers;  // of puts, finishes, releases, commits
+    std::map<RequestId, Transaction> transactions;
   };
 
   std::map<TupleId, Item> items;
@@ -105,6 +128,26 @@ struct ReferenceSpace {
   void operate(const Origin& from, const ListOp& op);
   void operate(const Origin&, const SummarizeOp&) {}
   void operate(const Origin&, const ListSessionsOp&) {}
+  void operate(const Origin& from, const CommitOp& op);
+  void operate(const Origin& from, const BeginOp& op);
+  void operate(const Origin& from, const EndOp& op);
+
+  // Transactions (reference_transaction.cpp).  An origin names the session and the BeginOp.
+  Transaction* transaction(const Origin& name);
+  Transaction* enter(const Origin& from, RequestId name);
+  void put_inside(const Origin& from, const PutOp& op);
+  bool serve_inside(const Origin& from, const TakeOp& op);
+  Handout take_own(const Origin& name, RequestId request, TakeMode mode, std::size_t put,
+                   std::uint32_t form);
+  void hold(const Origin& name, RequestId request, Item& item, std::uint32_t form);
+  bool answer_again_inside(const Origin& from, const Operation& operation);
+  void note_none(const Origin& name, TakeMode mode, const std::vector<Template>& forms);
+  [[nodiscard]] bool locked_against(const Origin& name, TupleId id) const;
+  void unlock_all(const Origin& name);
+  void remove(TupleId id);  // for everybody who relied on it
+  bool commit_transaction(const Origin& name, PutDone& done);
+  void abort_transaction(const Origin& name);
+  void end_own_waiters(const Origin& name);
 
   bool answer_again(const Origin& from, const Operation& operation);
   void attach(const core::SessionAttached& command);
@@ -130,9 +173,11 @@ struct ReferenceSpace {
   void refill_later(const Origin& stream);
   void refill(Waiter& stream);
   bool serve(const Origin& from, const TakeOp& op);
+  void offer(Item& item);  // to those who wait to take
   void end_waiter(const Origin& origin);
+  // `name`: the transaction that looks; its request is 0 outside of one.
   [[nodiscard]] std::vector<std::pair<Item*, std::uint32_t>> matches(
-      const std::vector<Template>& forms);
+      const std::vector<Template>& forms, TakeMode mode, const Origin& name = {});
   [[nodiscard]] static std::optional<std::uint32_t> first_match(const std::vector<Template>& forms,
                                                                 const Tuple& tuple);
   [[nodiscard]] Handout show(const Item& item, std::uint32_t form) const;

@@ -154,6 +154,25 @@ Token Simulation::some_token(SimClient& client) {
   return client.tokens[count - 1 - back];
 }
 
+RequestId Simulation::some_transaction(SimClient& client) {
+  if (client.transactions.empty() || chance(5)) return {1 + below(client.next.value)};
+  auto open = client.transactions.begin();
+  std::advance(open, static_cast<std::ptrdiff_t>(below(client.transactions.size())));
+  return open->first;
+}
+
+// Mostly of what is there, so that it is often possible.
+CommitOp Simulation::some_commit(SimClient& client) {
+  CommitOp op{some_tuples(2), {}, {}};
+  if (chance(40)) op.finishes.push_back(some_token(client));
+  if (chance(10)) op.finishes.push_back(some_token(client));
+  for (const auto& [id, item] : reference_.items) {
+    const bool ready = item.state == ReferenceSpace::State::kReady;
+    if (op.takes.size() < 2 && chance(ready ? 30 : 3)) op.takes.push_back(id);
+  }
+  return op;
+}
+
 // ---- Clients ------------------------------------------------------------------------------------
 
 Operation Simulation::some_operation(SimClient& client) {
@@ -164,13 +183,28 @@ Operation Simulation::some_operation(SimClient& client) {
     std::advance(stream, static_cast<std::ptrdiff_t>(below(client.streams.size())));
     return stream->first;
   };
-  switch (below(20)) {
+  const auto maybe_inside = [&]() -> RequestId {
+    if (client.transactions.empty() || !chance(60)) return {};
+    return some_transaction(client);
+  };
+  switch (below(25)) {
+    case 20:
+    case 21:
+      return some_commit(client);
+    case 22:
+    case 23:
+    case 24:
+      // Few at a time, and mostly longer than what happens inside.
+      if (client.transactions.size() < 1 + below(3)) {
+        return BeginOp{chance(70) ? Duration(milliseconds(60'000)) : some_time()};
+      }
+      return EndOp{some_transaction(client), chance(80)};
     case 0:
     case 1:
     case 2:
     case 3:
     case 4:
-      return PutOp{some_tuples(3)};
+      return PutOp{some_tuples(3), maybe_inside()};
     case 5:
     case 6:
     case 7:
@@ -179,6 +213,10 @@ Operation Simulation::some_operation(SimClient& client) {
       if (chance(30)) op.count_max = static_cast<std::uint32_t>(1 + below(4));
       op.timeout = chance(40) ? Duration{0} : chance(50) ? kForever : some_time();
       op.lease = some_time();
+      op.transaction = maybe_inside();
+      if (op.transaction.value != 0 && chance(90) && op.mode == TakeMode::kReserve) {
+        op.mode = TakeMode::kTake;
+      }
       return op;
     }
     case 9:
@@ -219,7 +257,7 @@ Operation Simulation::some_operation(SimClient& client) {
       return op;
     }
     case 18:
-      return CountOp{some_form()};
+      return CountOp{some_form(), maybe_inside()};
     default: {
       ListOp op;
       if (chance(50)) op.form = some_form();
@@ -238,6 +276,7 @@ void Simulation::ask(SimClient& client, Operation operation) {
   if (const auto* stream = std::get_if<StreamOp>(&operation)) {
     client.streams[request].form = *stream;
   }
+  if (std::holds_alternative<BeginOp>(operation)) client.transactions[request];
   if (const auto* cancel = std::get_if<CancelOp>(&operation)) client.streams.erase(cancel->target);
   if (const auto* ack = std::get_if<AckOp>(&operation)) {
     // An acknowledgement is not repeated after a reconnect: the stream's count begins anew then.
@@ -282,7 +321,8 @@ void Simulation::take_in(SimClient& client, const core::Message& message) {
 
 void Simulation::take_in(SimClient& client, const core::Reply& reply) {
   const auto asked = client.unanswered.find(reply.to.request);
-  if (const auto* put = std::get_if<PutDone>(&reply.answer)) {
+  const auto* put = std::get_if<PutDone>(&reply.answer);
+  if (put != nullptr && put->first.value != 0) {
     highest_seen_ = std::max(highest_seen_, TupleId{put->first.value + put->count - 1});
   }
   if (asked == client.unanswered.end()) {
@@ -290,8 +330,14 @@ void Simulation::take_in(SimClient& client, const core::Reply& reply) {
   }
   if (const auto* found = std::get_if<Found>(&reply.answer)) {
     const TakeMode mode = std::get<TakeOp>(asked->second).mode;
+    const auto open = client.transactions.find(std::get<TakeOp>(asked->second).transaction);
     if (mode == TakeMode::kTake) client.taken.push_back(reply.to.request);
     for (const Handout& handout : found->tuples) {
+      if (handout.id.value == 0) continue;  // the transaction's own
+      if (mode == TakeMode::kTake && open != client.transactions.end()) {
+        open->second.emplace_back(reply.to, handout.id);
+        continue;
+      }
       note_handout(reply.to, mode, handout);
       if (mode == TakeMode::kReserve) client.tokens.push_back({handout.id, handout.attempt});
     }
@@ -305,7 +351,27 @@ void Simulation::take_in(SimClient& client, const core::Reply& reply) {
       }
     }
   }
+  if (put != nullptr) note_removed(reply.to, asked->second);
+  const auto* refused = std::get_if<Refused>(&reply.answer);
+  if (refused != nullptr && refused->code == ErrorCode::kStaleLease) {
+    if (const auto* inside = std::get_if<PutOp>(&asked->second)) {
+      client.transactions.erase(inside->transaction);
+    }
+  }
+  if (const auto* end = std::get_if<EndOp>(&asked->second)) {
+    if (put != nullptr) {
+      for (const auto& [by, id] : client.transactions[end->transaction]) note_consumed(by, id);
+    }
+    client.transactions.erase(end->transaction);
+  }
   client.unanswered.erase(asked);
+}
+
+void Simulation::note_removed(const core::Origin& by, const Operation& operation) {
+  const auto* commit = std::get_if<CommitOp>(&operation);
+  if (commit == nullptr) return;
+  for (const Token& token : commit->finishes) note_consumed(by, token.tuple);
+  for (const TupleId id : commit->takes) note_consumed(by, id);
 }
 
 void Simulation::take_in(SimClient& client, const core::Notice& notice) {
@@ -410,6 +476,7 @@ void Simulation::serve(SimClient& client) {
 void Simulation::apply(core::Command&& command) {
   note("at " + std::to_string(now_.time_since_epoch().count()) + " " + describe(command));
   waiters_before_ = reference_.waiters;
+  items_before_ = reference_.items;
   reference_.apply(command, now_);
   const std::size_t before = effects_.messages.size();
   state_.apply(std::move(command), now_, effects_);
@@ -438,12 +505,18 @@ void Simulation::apply(core::Command&& command) {
 // another session waits who could have it (F4).
 void Simulation::check_recall(const core::Notice& notice) {
   const Token token = std::get<Recalled>(notice.event).token;
-  const auto item = reference_.items.find(token.tuple);
-  if (item == reference_.items.end() || item->second.state != ReferenceSpace::State::kReserved ||
-      item->second.started || item->second.attempt != token.attempt ||
-      item->second.holder != notice.stream || reference_.find_waiter(notice.stream) == nullptr) {
+  const auto is_held = [&](const std::map<TupleId, ReferenceSpace::Item>& items) {
+    const auto item = items.find(token.tuple);
+    return item != items.end() && item->second.state == ReferenceSpace::State::kReserved &&
+           !item->second.started && item->second.attempt == token.attempt &&
+           item->second.holder == notice.stream;
+  };
+  // It may have come back later in the same step, when a timer is late.
+  const bool held = is_held(reference_.items);
+  if ((!held && !is_held(items_before_)) || reference_.find_waiter(notice.stream) == nullptr) {
     fail("tuple " + std::to_string(token.tuple.value) + " was recalled from somebody else");
   }
+  const Tuple& tuple = (held ? reference_.items : items_before_).at(token.tuple).put.tuple;
   // Whoever was idle when it was recalled may have been served later in the same step.
   for (const auto* waiters : {&reference_.waiters, &waiters_before_}) {
     for (const ReferenceSpace::Waiter& waiter : *waiters) {
@@ -451,7 +524,7 @@ void Simulation::check_recall(const core::Notice& notice) {
         continue;
       }
       for (const Template& form : waiter.forms) {
-        if (form.matches(item->second.put.tuple)) return;
+        if (form.matches(tuple)) return;
       }
     }
   }
@@ -465,7 +538,8 @@ void Simulation::check_counters() {
     ++expected.tuples;
     expected.bytes += item.put.tuple.byte_size();
     expected.ready += item.state == ReferenceSpace::State::kReady;
-    expected.reserved += item.state == ReferenceSpace::State::kReserved;
+    expected.reserved += item.state == ReferenceSpace::State::kReserved ||
+                         item.state == ReferenceSpace::State::kHeld;
     expected.dead += item.state == ReferenceSpace::State::kDead;
   }
   const core::SpaceCounters found = state_.counters();

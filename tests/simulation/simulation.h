@@ -60,6 +60,8 @@ struct SimClient {
   std::deque<core::Message> received;  // on the way to the client
   std::map<RequestId, Operation> unanswered;
   std::map<RequestId, Stream> streams;
+  // Open as far as it knows, with what each took: consumed once the commit is answered.
+  std::map<RequestId, std::vector<std::pair<core::Origin, TupleId>>> transactions;
   std::vector<Token> tokens;  // hand-outs that it has or had, so that it also uses stale ones
 
   std::vector<RequestId> taken;  // answered takes that the space does not know to have arrived
@@ -91,6 +93,8 @@ class Simulation {
   NewTuple some_tuple();
   std::vector<NewTuple> some_tuples(std::uint64_t most);
   Token some_token(SimClient& client);
+  RequestId some_transaction(SimClient& client);
+  CommitOp some_commit(SimClient& client);
 
   // ---- Clients
   void act(SimClient& client);
@@ -102,6 +106,7 @@ class Simulation {
   void take_in(SimClient& client, const core::Notice& notice);
   void note_handout(const core::Origin& to, TakeMode mode, const Handout& handout);
   void note_consumed(const core::Origin& by, TupleId id);
+  void note_removed(const core::Origin& by, const Operation& operation);
   void connect(SimClient& client);
   void lose_connection(SimClient& client, bool noticed);
   void say_goodbye(SimClient& client);
@@ -126,8 +131,9 @@ class Simulation {
   core::SpaceState state_;
   ReferenceSpace reference_;
   std::vector<ReferenceSpace::Waiter> waiters_before_;  // the last command
-  ReferenceSpace committed_;                            // the reference as of the last commit
-  core::Effects effects_;                               // not committed yet
+  std::map<TupleId, ReferenceSpace::Item> items_before_;
+  ReferenceSpace committed_;  // the reference as of the last commit
+  core::Effects effects_;     // not committed yet
   SimDisk disk_;
   std::vector<SimClient> clients_;
   std::uint64_t session_count_ = 0;

@@ -25,6 +25,7 @@ namespace linden {
 // Puts all tuples or none.  Answer: PutDone.
 struct PutOp {
   std::vector<NewTuple> tuples;
+  RequestId transaction;  // 0: none; else of the BeginOp: the ids are given when it commits
 };
 
 enum class TakeMode : std::uint8_t {
@@ -45,6 +46,7 @@ struct TakeOp {
   Duration timeout{0};  // 0: do not wait; kForever
   Duration lease =
       std::chrono::seconds(30);  // kReserve: ends after so long a silence of the session
+  RequestId transaction;         // 0: none; else of the BeginOp; not with kReserve
 };
 
 // A standing take, read or reservation: tuples come as Delivered events as they match, at most
@@ -114,9 +116,39 @@ struct ReleaseOp {
   std::vector<ReleaseItem> items;
 };
 
+// Puts `puts`, removes what `finishes` reserved and the free tuples `takes`: all in one step, or
+// nothing at all (P26).  A take and a put together change a tuple.  Answer: PutDone; or Refused
+// with kStaleLease if a token is not the latest hand-out, kTransactionConflict if a tuple of
+// `takes` is not free; the message says which.
+struct CommitOp {
+  std::vector<NewTuple> puts;
+  std::vector<Token> finishes;
+  std::vector<TupleId> takes;
+};
+
+// Begins a transaction (P27), which is named by this request's id from then on.  Puts, takes, reads
+// and counts that name it see what it put; what it took is hidden from others, what it read is not
+// taken by others, until it ends.  It is aborted after a silence of the session for `lease`, when
+// the session's hold is over, and when the server ends.  Answer: Done.  Operations that name a
+// transaction that has ended are refused with kStaleLease.
+struct BeginOp {
+  Duration lease = std::chrono::seconds(30);
+};
+
+// Ends a transaction: all of it happens in one step, or nothing does, and what it took is back with
+// its age.  Its waiting takes are answered kCancelled.  Answer to a commit: PutDone with the ids of
+// what it put and did not take again, or Refused with kTransactionConflict if what it relied on has
+// changed: a tuple that it read is gone, or one has come where it found none; then it is aborted.
+// Answer to an abort: Done, whether or not it was open.
+struct EndOp {
+  RequestId transaction;
+  bool commit = true;
+};
+
 // How many free tuples match.  Answer: Counted.
 struct CountOp {
   Template form;
+  RequestId transaction;  // 0: none; else of the BeginOp
 };
 
 // Up to `limit` tuples that match with their states, in order of put, ids above `after`.  Answer:
@@ -138,8 +170,9 @@ struct SummarizeOp {
 // What the space knows of sessions.  Answer: SessionsListed.
 struct ListSessionsOp {};
 
-using Operation = std::variant<PutOp, TakeOp, StreamOp, AckOp, CreditOp, CancelOp, FinishOp,
-                               ReleaseOp, CountOp, ListOp, SummarizeOp, ListSessionsOp>;
+using Operation =
+    std::variant<PutOp, TakeOp, StreamOp, AckOp, CreditOp, CancelOp, FinishOp, ReleaseOp, CountOp,
+                 ListOp, SummarizeOp, ListSessionsOp, CommitOp, BeginOp, EndOp>;
 
 // ---- Answers and events
 // -----------------------------------------------------------------------------------------------------
@@ -156,7 +189,7 @@ struct Refused {
   friend bool operator==(const Refused&, const Refused&) = default;
 };
 
-// The ids are `first`, `first + 1`, ...
+// The ids are `first`, `first + 1`, ...; 0 within a transaction, whose commit gives them.
 struct PutDone {
   TupleId first;
   std::uint32_t count = 0;
@@ -165,7 +198,7 @@ struct PutDone {
 
 // One tuple that is handed to a client.
 struct Handout {
-  TupleId id;
+  TupleId id;                        // 0: put by the transaction itself
   std::uint32_t attempt = 0;         // kReserve: of the token
   std::uint32_t template_index = 0;  // which of the request's templates matched
   bool started = false;              // kReserve: the space counts it as begun already

@@ -18,6 +18,7 @@ struct Match {
 };
 
 class Reservation;
+class Transaction;
 
 // A space of a server.  A small value: copy it freely.  Calls wait; for requests that do not, see
 // Client::send.
@@ -56,6 +57,15 @@ class Space {
   void finish(Token token, std::vector<NewTuple> puts = {});
   void release(Token token, bool started = true);
 
+  // P26: puts, ends reservations and removes free tuples by their ids, all in one step or not at
+  // all; taking a tuple and putting another changes it.  Returns the ids of `puts`.  Throws Error
+  // kStaleLease (a token is not the latest) or kTransactionConflict (a tuple is not free), which
+  // names the first that stood in the way; then nothing has happened.
+  std::vector<TupleId> commit(std::vector<NewTuple> puts, std::vector<Token> finishes = {},
+                              std::vector<TupleId> takes = {});
+  // P27: linden/transaction.h.
+  [[nodiscard]] Transaction begin(Duration lease = std::chrono::seconds(30));
+
   std::uint64_t count(const Template& form);
   Listed list(std::optional<Template> form, TupleId after = {}, std::uint32_t limit = 100,
               bool all_states = true);
@@ -67,6 +77,7 @@ class Space {
 
  private:
   friend class Client;
+  friend class Transaction;
   Space(Client client, std::string name, SpaceNumber number, std::string durability, bool created)
       : client_(std::move(client)),
         name_(std::move(name)),
@@ -75,6 +86,7 @@ class Space {
         created_(created) {}
 
   Answer ask(Operation operation, Duration timeout, const Interrupt& interrupt);
+  Answer answer_of(RequestId request, Duration timeout, const Interrupt& interrupt);
 
   Client client_;
   std::string name_;

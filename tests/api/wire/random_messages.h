@@ -16,7 +16,7 @@ class RandomMessages {
 
   // Kinds come in turn, so that none is missed.
   ClientMessage client() {
-    switch (turn_++ % 19) {
+    switch (turn_++ % 22) {
       case 0:
         return Hello{1, session(), flip(), duration(), text(), duration(), duration(), {id()}};
       case 1:
@@ -32,7 +32,7 @@ class RandomMessages {
       case 6:
         return Goodbye{};
       case 7:
-        return request(PutOp{new_tuples(8)});
+        return request(PutOp{new_tuples(8), {id()}});
       case 8:
         return request(take());
       case 9:
@@ -48,11 +48,17 @@ class RandomMessages {
       case 14:
         return request(release());
       case 15:
-        return request(CountOp{form()});
+        return request(CountOp{form(), {id()}});
       case 16:
         return request(list());
       case 17:
         return request(SummarizeOp{number(), number()});
+      case 18:
+        return request(commit());
+      case 19:
+        return request(BeginOp{duration()});
+      case 20:
+        return request(EndOp{{id()}, flip()});
       default:
         return request(ListSessionsOp{});
     }
@@ -213,6 +219,7 @@ class RandomMessages {
   TakeOp take() {
     TakeOp take{static_cast<TakeMode>(below(3)), forms(), number(), duration()};
     if (take.mode == TakeMode::kReserve) take.lease = duration();
+    take.transaction = {id()};
     return take;
   }
 
@@ -244,6 +251,13 @@ class RandomMessages {
     for (std::size_t count = below(5); count > 0; --count)
       release.items.push_back({token(), all || flip()});
     return release;
+  }
+
+  CommitOp commit() {
+    CommitOp commit{new_tuples(4), {}, {}};
+    for (std::size_t count = below(4); count > 0; --count) commit.finishes.push_back(token());
+    for (std::size_t count = below(4); count > 0; --count) commit.takes.push_back({id()});
+    return commit;
   }
 
   ListOp list() {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include <linden/space.h>
+#include <linden/transaction.h>
 
 #include "tests/integration/cpp/server_process.h"
 
@@ -366,6 +367,71 @@ TEST(ClientServer, RefusesWhatMakesNoSenseAndGoesOn) {
   EXPECT_EQ(code_of([&] { space.put({"x"}, too_short); }), ErrorCode::kInvalidArgument);
   space.put({"x"});
   EXPECT_EQ(space.count({"x"}), 1U);
+}
+
+// P26, P31: all of a commit is on the disk or nothing.
+TEST(ClientServer, P26CommitsSeveralOperationsAsOne) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  const auto old = space.put({"counter", 1});
+  space.put({"task", 1});
+  auto held = space.reserve({"task", kInt});
+  const auto ids = space.commit({{Tuple{"counter", 2}, {}}}, {held.token()}, {old});
+  server.kill();
+  server.start();
+  EXPECT_EQ(space.read({"counter", kInt}).id, ids.at(0));
+  EXPECT_EQ(space.count({"counter", 1}), 0U);
+  EXPECT_EQ(space.count({"task", kInt}), 0U);
+  EXPECT_EQ(code_of([&] {
+              space.commit({{Tuple{"counter", 3}, {}}}, {}, {old});
+            }),
+            ErrorCode::kTransactionConflict);
+  EXPECT_EQ(code_of([&] {
+              space.commit({{Tuple{"counter", 3}, {}}}, {held.token()});
+            }),
+            ErrorCode::kStaleLease);
+  EXPECT_EQ(space.count({"counter", kInt}), 1U);
+}
+
+// P27: visible to others at the commit; a killed server aborts what was open, and keeps what was
+// committed.
+TEST(ClientServer, P27TransactionsHappenWhollyOrNotAtAll) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  auto other = open_in(connect_to(server));
+  space.put({"account", "a", 10});
+  space.put({"account", "b", 0});
+  auto move = space.begin();
+  move.take({"account", "a", kInt});
+  move.take({"account", "b", kInt});
+  move.put({"account", "a", 7});
+  move.put({"account", "b", 3});
+  EXPECT_EQ(move.read({"account", "b", kInt}).tuple, (Tuple{"account", "b", 3}));
+  EXPECT_FALSE(other.try_read({"account", kAny, kInt}));
+  EXPECT_EQ(move.commit().size(), 2U);
+  EXPECT_FALSE(move.open());
+
+  auto open = space.begin();
+  open.take({"account", "a", kInt});
+  server.kill();
+  server.start();
+  EXPECT_EQ(other.read({"account", "a", kInt}).tuple, (Tuple{"account", "a", 7}));
+  EXPECT_EQ(other.read({"account", "b", kInt}).tuple, (Tuple{"account", "b", 3}));
+  EXPECT_EQ(code_of([&] { open.put({"x"}); }), ErrorCode::kStaleLease);
+  EXPECT_EQ(code_of([&] { open.commit(); }), ErrorCode::kStaleLease);
+  EXPECT_EQ(other.count({"account", kAny, kInt}), 2U);
+}
+
+TEST(ClientServer, P27ATransactionThatGoesOutOfScopeIsAborted) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  space.put({"task", 1});
+  {
+    auto open = space.begin();
+    EXPECT_TRUE(open.try_take({"task", kInt}));
+    EXPECT_FALSE(space.try_take({"task", kInt}));
+  }
+  EXPECT_EQ(space.count({"task", kInt}), 1U);
 }
 
 TEST(ClientServer, CloseWakesAWaitingThread) {

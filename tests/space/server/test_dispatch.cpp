@@ -87,6 +87,9 @@ TEST(DispatchRows, FollowTheOrderOfTheVariant) {
   EXPECT_TRUE(row_of(StreamOp{}).is_stream);
   EXPECT_EQ(row_of(FinishOp{}).name, "finish");
   EXPECT_EQ(row_of(ListSessionsOp{}).name, "sessions");
+  EXPECT_EQ(row_of(CommitOp{}).name, "commit");
+  EXPECT_EQ(row_of(BeginOp{}).name, "begin");
+  EXPECT_EQ(row_of(EndOp{}).name, "end");
 }
 
 // P40: late finishes of a dropped space are stale; nothing else has an effect there.
@@ -97,8 +100,14 @@ TEST(DispatchDroppedSpace, LateFinishesAreStaleAndTheRestIsGone) {
             FinishDone{{ErrorCode::kStaleLease}});
   finish.items.push_back(FinishItem{std::nullopt, {NewTuple{Tuple{"result"}, {}}}});
   EXPECT_EQ(std::get<Refused>(answer_of_dropped_space("jobs", finish)).code, ErrorCode::kSpaceGone);
-  EXPECT_EQ(std::get<Refused>(answer_of_dropped_space("jobs", PutOp{})).code,
-            ErrorCode::kSpaceGone);
+  for (const Operation& operation :
+       {Operation(PutOp{}), Operation(CommitOp{}), Operation(EndOp{})}) {
+    EXPECT_EQ(std::get<Refused>(answer_of_dropped_space("jobs", operation)).code,
+              ErrorCode::kSpaceGone);
+  }
+  EXPECT_EQ(
+      std::get<Refused>(answer_of_dropped_space("jobs", CommitOp{{}, {{TupleId{1}, 1}}, {}})).code,
+      ErrorCode::kStaleLease);
 }
 
 }  // namespace

@@ -1,0 +1,62 @@
+// api/client/answers.h: what the calls that wait make of an answer.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <linden/space.h>
+
+namespace linden::client {
+
+// The server answers a take in time; this is how much later we stop believing so.
+inline constexpr Duration kAnswerMargin = std::chrono::seconds(5);
+inline constexpr Duration kAnswerMax = std::chrono::seconds(60);
+
+inline Duration patience(Duration timeout) {
+  return timeout > kForever - kAnswerMargin ? kForever : timeout + kAnswerMargin;
+}
+
+template <class Wanted>
+Wanted expect(Answer&& answer, const std::string& what) {
+  if (const auto* refused = std::get_if<Refused>(&answer))
+    throw Error(refused->code, refused->message);
+  if (auto* wanted = std::get_if<Wanted>(&answer)) return std::move(*wanted);
+  throw Error(ErrorCode::kMalformed, what + ": the server gave an answer of another kind");
+}
+
+// The one match, or none if that is what the answer says.
+inline std::optional<Match> match_or_none(Answer&& answer, const std::string& what) {
+  const auto* refused = std::get_if<Refused>(&answer);
+  if (refused != nullptr && refused->code == ErrorCode::kNoMatch) return std::nullopt;
+  auto found = expect<Found>(std::move(answer), what);
+  return Match{found.tuples.at(0).id, std::move(found.tuples[0].tuple)};
+}
+
+inline std::vector<Match> matches_of(Answer&& answer, const std::string& what) {
+  auto found = expect<Found>(std::move(answer), what);
+  std::vector<Match> matches;
+  matches.reserve(found.tuples.size());
+  for (auto& one : found.tuples) matches.push_back({one.id, std::move(one.tuple)});
+  return matches;
+}
+
+inline std::vector<TupleId> ids_of(const PutDone& done) {
+  std::vector<TupleId> ids(done.count);
+  for (std::uint32_t i = 0; i < done.count; ++i) ids[i] = {done.first.value + i};
+  return ids;
+}
+
+inline TakeOp take_op(TakeMode mode, const Template& form, std::uint32_t count_max,
+                      Duration timeout, Duration lease = std::chrono::seconds(30)) {
+  TakeOp take;
+  take.mode = mode;
+  take.templates = {form};
+  take.count_max = count_max;
+  take.timeout = timeout;
+  take.lease = lease;
+  return take;
+}
+
+}  // namespace linden::client
