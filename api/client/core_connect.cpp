@@ -188,6 +188,9 @@ void Core::reconnect(Lock& lock) {
     if (state_ != State::kBroken) return;
     if (connected) {
       socket_ = std::move(*connected);
+      // What streams have gathered is said with the rest: they name it no more among what they
+      // hold, so the space would hand it out again.
+      for (auto& [id, stream] : streams_) flush_stream(*stream);
       state_ = State::kConnected;
       last_heard_ = last_sent_ = now;
       say_everything_again(now);

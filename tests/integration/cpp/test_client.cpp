@@ -314,6 +314,37 @@ TEST(ClientServer, AnOldWaitingTakeSurvivesARestart) {
 }
 
 // A taking stream hands each tuple over once, whatever happens to the server.
+// F1, P17: a finish that was still being gathered when the connection broke is not forgotten at the
+// reconnect, else the same hand-out would come, and be worked on, twice.
+TEST(ClientServer, WhatWasFinishedWhileTheServerWasAwayIsNotHandedOutAgain) {
+  ServerProcess server;
+  auto client = connect_to(server);
+  auto space = open_in(client);
+  space.put({"task", 1});
+  space.put({"task", 2});
+  StreamOp form;
+  form.mode = TakeMode::kReserve;
+  form.templates = {Template{"task", kInt}};
+  form.credit = 2;
+  auto stream = space.open_stream(form);
+  const auto first = stream.next(20s);
+  ASSERT_TRUE(first);
+  while (stream.queued() == 0) std::this_thread::yield();
+  server.kill();
+  while (client.connected()) std::this_thread::yield();
+  stream.finish(Token{first->id, first->attempt}, {NewTuple{Tuple{"result", 1}, {}}}, false);
+  server.start();
+  while (!client.connected()) std::this_thread::yield();
+  const auto second = stream.next(20s);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->tuple, (Tuple{"task", 2}));
+  stream.finish(Token{second->id, second->attempt}, {NewTuple{Tuple{"result", 2}, {}}}, true);
+  space.take({"result", 1}, 20s);
+  space.take({"result", 2}, 20s);
+  EXPECT_FALSE(stream.next(0s));
+  EXPECT_EQ(space.count({"task", kInt}), 0U);
+}
+
 TEST(ClientServer, ATakingStreamSurvivesRestarts) {
   ServerProcess server;
   auto taker = open_in(connect_to(server));
