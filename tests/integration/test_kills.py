@@ -27,7 +27,8 @@ def squares(first: int) -> list[int]:
 def test_the_server_is_killed(
     farm: Callable[..., Any], look: Callable[..., Any], task_log: Any, retries: int | None, seed: int
 ) -> None:
-    cluster, rc = farm(2, restart_server=False)
+    # Long enough for an engine to come back on a machine with much else to do; else it has rightly lost its place.
+    cluster, rc = farm(2, restart_server=False, engine_hold=5.0)
     chance = random.Random(seed)
     view = rc.load_balanced_view()
     view.retries = retries
