@@ -32,6 +32,15 @@ class ProcessId:
         """Whether it runs still; a zombie does not."""
         return _start_and_state(self.pid) in [(self.started, state) for state in "RSDTtIP"]
 
+    def exists(self) -> bool:
+        """Whether it runs or waits to be reaped.
+
+        A process whose first thread has ended looks like a zombie although other threads run, or are only just ending
+        and have locks and sockets still; its pidfd tells the one from the other.
+        """
+        found = _start_and_state(self.pid)
+        return found is not None and found[0] == self.started
+
 
 def process_id(pid: int) -> ProcessId | None:
     """The process that has *pid* now; None if there is none."""
@@ -159,7 +168,7 @@ def end_processes(processes: Iterable[ProcessId], *, grace_s: float, kill_wait_s
             with contextlib.suppress(ProcessLookupError):
                 pidfd = os.pidfd_open(process.pid)
                 # The descriptor pins the process; only now is it safe to ask whether it is the one that is meant.
-                if process.is_alive():
+                if process.exists():
                     alive[pidfd] = process
                 else:
                     os.close(pidfd)
@@ -178,7 +187,7 @@ def wait_processes(processes: Iterable[ProcessId], timeout_s: float) -> bool:
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
             alive[os.pidfd_open(process.pid)] = process
-    for pidfd in [fd for fd, process in alive.items() if not process.is_alive()]:
+    for pidfd in [fd for fd, process in alive.items() if not process.exists()]:
         del alive[pidfd]
         os.close(pidfd)
     _wait_all(alive, timeout_s)

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import select
 import signal
 import subprocess
 import sys
@@ -114,3 +115,31 @@ def test_the_watcher_may_be_given_more_to_watch_by_its_own_callback(log: Path) -
     watcher.watch(spawn(["/bin/sh", "-c", "exit 1"], log=log))
     assert [ended.get(timeout=5), ended.get(timeout=5)] == [1, 2]
     watcher.close()
+
+
+LIVES_ON = """
+import ctypes, os, sys, threading
+
+threading.Thread(target=sys.stdin.read).start()
+print("ready", flush=True)
+exit_of_one_thread = {"x86_64": 60, "aarch64": 93}[os.uname().machine]
+ctypes.CDLL(None).syscall(exit_of_one_thread, 0)
+"""
+
+
+def test_a_process_whose_first_thread_has_ended_is_waited_for() -> None:
+    """A server that was killed looks like a zombie while its other threads still end, and holds its directory until then."""
+    child = subprocess.Popen([sys.executable, "-c", LIVES_ON], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdin is not None
+    assert child.stdout.readline() == b"ready\n"
+    known = process_id(child.pid)
+    assert known is not None
+    while known.is_alive():
+        os.sched_yield()
+    assert end_processes([known], grace_s=5) == []
+    # Every thread is gone, so nobody holds the pipe.
+    assert select.select([child.stdout], [], [], 0)[0]
+    assert child.stdout.read() == b""
+    assert child.wait() == -signal.SIGTERM
+    child.stdin.close()
