@@ -23,6 +23,7 @@ constexpr milliseconds kCallerStillNear{2};
 constexpr microseconds kGatherFor{1000};
 constexpr microseconds kGatherRequestsFor{200};
 constexpr std::chrono::seconds kSilenceMax{15};
+constexpr milliseconds kPaceMin{3};       // of heartbeats, however short a lease is
 constexpr std::size_t kPipelineDeep = 8;  // so many answers under way hide a short delay
 constexpr std::size_t kWriteAtOnceBytes = 32 * 1024;
 constexpr std::size_t kTakenUntold = 64;               // takes that the space may keep for us
@@ -83,6 +84,11 @@ RequestId Core::enqueue(SpaceNumber space,
         take != nullptr && take->timeout != Duration::zero()) {
       request.deadline = deadline_after(take->timeout);
     }
+    if (const auto* take = std::get_if<TakeOp>(of_space);
+        take != nullptr && take->mode == TakeMode::kReserve) {
+      keep_pace_with(take->lease);
+    }
+    if (const auto* begin = std::get_if<BeginOp>(of_space)) keep_pace_with(begin->lease);
   }
   const auto id = pending_.add(std::move(request));
   if (state_ != State::kConnected) return id;
@@ -94,6 +100,15 @@ RequestId Core::enqueue(SpaceNumber space,
     throw;
   }
   return id;
+}
+
+// P18: the server counts our silence from the last thing that it heard, so a lease that is shorter
+// than its heartbeat needs more of them.
+void Core::keep_pace_with(Duration lease) {
+  const Duration pace = std::max<Duration>(lease / 3, kPaceMin);
+  if (pace >= lease_pace_) return;
+  lease_pace_ = pace;
+  native_wake_.signal();  // it sleeps until the beat that was next
 }
 
 void Core::encode_request(RequestId id, const PendingRequest& request) {
@@ -381,13 +396,14 @@ SteadyTime Core::do_duties(SteadyTime now) {
     }
     taken_count_ = taken_bytes_ = 0;
   }
-  if (now - last_sent_ >= heartbeat_) {
+  const Duration beat = std::min(heartbeat_, lease_pace_);
+  if (now - last_sent_ >= beat) {
     encoder_.encode(wire::ClientMessage(wire::Heartbeat{pending_.acknowledged()}), out_);
   }
   if (!out_.empty()) write_out();
   if (now - last_heard_ > kSilenceMax)
     ::shutdown(socket_.get(), SHUT_RDWR);  // a half-open connection; whoever leads sees its end
-  return last_sent_ + heartbeat_;
+  return last_sent_ + beat;
 }
 
 void Core::run_native() {

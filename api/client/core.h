@@ -126,6 +126,8 @@ class Core {
   void flush_stream(StreamState& stream);
   void wake_leader();
   void check_alive() const;
+  // From now on we are heard often enough for such a lease.
+  void keep_pace_with(Duration lease);
 
   const ConnectOptions options_;
   const Address address_;
@@ -157,7 +159,8 @@ class Core {
   SteadyTime last_sent_{};
   SteadyTime last_heard_{};
   SteadyTime broken_since_{};
-  Duration heartbeat_{std::chrono::seconds(1)};
+  Duration heartbeat_{std::chrono::seconds(1)};  // the native thread's alone
+  Duration lease_pace_ = kForever;               // how often the shortest lease wants us heard
 
   // The leader's alone.
   wire::FrameReader reader_{wire::kFrameBytesMaxDefault};

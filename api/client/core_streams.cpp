@@ -32,6 +32,7 @@ std::shared_ptr<StreamState> Core::open_stream(SpaceNumber space, StreamOp form)
   auto stream = std::make_shared<StreamState>();
   stream->space = space;
   stream->form = form;
+  if (form.mode == TakeMode::kReserve) keep_pace_with(form.lease);
   stream->last = form.after;
   stream->id = enqueue(space, Operation(std::move(form)), AnswerTo::kNobody, false);
   streams_.emplace(stream->id, stream);

@@ -178,6 +178,7 @@ def test_a_client_of_another_protocol_version(busy: Callable[[], None], scratch:
     busy()
 
 
+# P38
 @pytest.mark.parametrize(
     "data",
     [

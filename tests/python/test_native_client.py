@@ -299,6 +299,19 @@ def test_a_reading_stream_shows_what_is_there_and_what_comes(space: _native.Spac
     assert count(space, ("first", ANY)) == 500
 
 
+def test_p18_a_lease_is_renewed_while_python_code_keeps_the_interpreter(space: _native.Space) -> None:
+    """Another client would be given the tuple as soon as the lease was over, which is shorter than the server's heartbeat."""
+    put(space, ("first", 1))
+    (held,) = take(space, ("first", INT), _native.RESERVE, lease=0.3)
+    rival = _native.Client.connect(space.client.address)
+    waiting = rival.open_space("test").send_take(_native.RESERVE, FIRST)
+    ctypes.PyDLL(None).usleep(1_500_000)  # without letting go of the interpreter
+    assert space.client.wait(space.send_finish([((held.id, held.attempt), [])]), 20) == [0]
+    with pytest.raises(errors.OutcomeUnknown):
+        rival.wait(waiting, 0)
+    rival.close()
+
+
 def test_a_released_tuple_goes_to_somebody_else(space: _native.Space) -> None:
     stream = space.open_stream(_native.RESERVE, FIRST)
     put(space, ("first", 1))

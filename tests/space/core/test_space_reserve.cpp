@@ -16,6 +16,38 @@ TEST(SpaceReserve, HidesTheTupleAndCountsAttempts) {
   EXPECT_EQ(s.token(kAlice, s.reserve(kAlice, any_task())).attempt, 2u);
 }
 
+// P16: the attempt rises over restarts, so that no token is given twice.
+TEST(SpaceReserve, CountsAttemptsOverRestarts) {
+  Scenario s;
+  s.put(kAlice, task(1));
+  Token last;
+  for (std::uint32_t attempt = 1; attempt <= 3; ++attempt) {
+    const Token token = s.token(kBob, s.reserve(kBob, any_task()));
+    EXPECT_EQ(token.attempt, attempt);
+    EXPECT_EQ(s.finish(kBob, last), ErrorCode::kStaleLease);
+    EXPECT_EQ(s.release(kBob, token), ErrorCode::kOk);
+    last = token;
+    s.restart();
+    s.attach(kBob);
+  }
+}
+
+// P17: after a crash there is the task or its result, whatever was committed last.
+TEST(SpaceReserve, FinishesInOneStepOnTheDiskToo) {
+  Scenario s;
+  s.put(kAlice, task(1));
+  const Token token = s.token(kBob, s.reserve(kBob, any_task()));
+  s.restart();
+  s.attach(kBob);
+  ASSERT_EQ(s.list().size(), 1u);
+  EXPECT_EQ(s.list()[0].tuple, task(1));
+  EXPECT_EQ(s.finish(kBob, token, {result(1)}), ErrorCode::kOk);
+  s.restart();
+  s.attach(kBob);
+  ASSERT_EQ(s.list().size(), 1u);
+  EXPECT_EQ(s.list()[0].tuple, result(1));
+}
+
 // P17: task out and result in happen in one step.
 TEST(SpaceReserve, FinishesAndPutsInOneStep) {
   Scenario s;

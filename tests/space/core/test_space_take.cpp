@@ -80,6 +80,56 @@ TEST(SpaceTake, ServesAllBlockedReadsThenOneTake) {
   EXPECT_EQ(s.got(kBob, second_read), Tuples{task(7)});
 }
 
+// P8: whoever asks after a put was answered sees it, unless it was taken; "nothing" was true then.
+TEST(SpaceTake, ShowsEachPutToWhoeverAsksNext) {
+  Scenario s;
+  for (const SessionId& other : {kBob, kCarol}) {
+    EXPECT_EQ(s.code(other, s.read(other, any_task(), 0s)), ErrorCode::kNoMatch);
+    s.put(kAlice, task(1));
+    EXPECT_EQ(s.got(other, s.read(other, any_task(), 0s)), Tuples{task(1)});
+    EXPECT_EQ(s.got(other, s.take(other, any_task(), 0s)), Tuples{task(1)});
+    EXPECT_EQ(s.code(kAlice, s.read(kAlice, any_task(), 0s)), ErrorCode::kNoMatch);
+  }
+}
+
+// P10: whatever makes a tuple free wakes who waits for it: a release, the end of a hold time, of a
+// lease, or of a session.
+TEST(SpaceTake, WakesAWaiterHoweverATupleComesFree) {
+  const auto freed_by = [](auto&& free_it) {
+    Scenario s;
+    s.put(kAlice, task(7));
+    const Token held = s.token(kBob, s.reserve(kBob, any_task(), 0s, 2s));
+    const RequestId waiting = s.take(kCarol, any_task());
+    EXPECT_TRUE(s.waiting(kCarol, waiting));
+    free_it(s, held);
+    EXPECT_EQ(s.got(kCarol, waiting), Tuples{task(7)});
+  };
+  freed_by([](Scenario& s, Token held) { s.release(kBob, held); });
+  freed_by([](Scenario& s, Token) { s.close(kBob); });
+  freed_by([](Scenario& s, Token) {
+    s.lose(kBob);
+    s.at(5s);
+  });
+  freed_by([](Scenario& s, Token) {
+    s.at(1s).hear(kCarol);
+    s.at(3s);
+  });
+}
+
+// P10: no wait ends but by a match, its timeout, its cancel, or its session.
+TEST(SpaceTake, EndsNoWaitWithoutAReason) {
+  Scenario s;
+  const RequestId waiting = s.take(kBob, Template{"task", 7});
+  const RequestId other = s.take(kCarol, Template{"task", 7});
+  s.put(kAlice, task(8));
+  s.put(kAlice, task(7), {.ttl = 1s, .lives_with = SessionId{9, 9}});
+  s.ask(kCarol, CancelOp{other});
+  s.close(kAlice);
+  s.lose(kCarol);
+  s.at(50s).hear(kBob);
+  EXPECT_TRUE(s.waiting(kBob, waiting));
+}
+
 // P10: a waiter whose client is gone is never given a tuple.
 TEST(SpaceTake, GivesNothingToALostClient) {
   Scenario s;
@@ -111,6 +161,15 @@ TEST(SpaceTake, RefusesANegativeTimeout) {
   Scenario s;
   EXPECT_EQ(s.code(kBob, s.take(kBob, any_task(), 0s)), ErrorCode::kNoMatch);
   EXPECT_EQ(s.code(kBob, s.take(kBob, any_task(), -1s)), ErrorCode::kInvalidArgument);
+}
+
+// P12: a wait without a timeout does not end in a hundred years.
+TEST(SpaceTake, WaitsForEver) {
+  Scenario s;
+  const RequestId waiting = s.take(kBob, any_task());
+  EXPECT_EQ(s.state().next_deadline(), kNever);
+  s.at(std::chrono::hours(24 * 365 * 100)).put(kAlice, task(1));
+  EXPECT_EQ(s.got(kBob, waiting), Tuples{task(1)});
 }
 
 // P13: the first wait is served first, however near the other's deadline is.
@@ -167,6 +226,31 @@ TEST(SpaceTake, HidesWhatHasExpired) {
   EXPECT_EQ(s.code(kBob, s.take(kBob, any_task(), 0s)), ErrorCode::kNoMatch);
   EXPECT_EQ(s.state().counters().expired, 1u);
   EXPECT_EQ(s.state().next_deadline(), kNever);
+}
+
+// P21: neither shows any other way of looking.
+TEST(SpaceTake, HidesWhatHasExpiredFromReadsListsAndStreams) {
+  Scenario s;
+  s.put(kAlice, task(1), {.ttl = 1s});
+  s.put(kAlice, task(2));
+  s.at(1s);
+  EXPECT_EQ(s.got(kBob, s.read(kBob, any_task(), 0s)), Tuples{task(2)});
+  ASSERT_EQ(s.list().size(), 1u);
+  EXPECT_EQ(s.list()[0].tuple, task(2));
+  EXPECT_EQ(s.got(kBob, s.stream(kBob, TakeMode::kRead, any_task(), 10)), Tuples{task(2)});
+}
+
+// P21: of an expiry and a take exactly one wins, whichever comes first.
+TEST(SpaceTake, LetsEitherTheExpiryOrTheTakeWin) {
+  for (const Duration taken_at : {Duration(999ms), Duration(1s)}) {
+    Scenario s;
+    s.put(kAlice, task(1), {.ttl = 1s});
+    const bool took = s.at(taken_at).code(kBob, s.take(kBob, any_task(), 0s)) == ErrorCode::kOk;
+    s.at(2s);
+    EXPECT_EQ(took, taken_at < 1s);
+    EXPECT_EQ(s.state().counters().expired, took ? 0u : 1u);
+    EXPECT_EQ(s.list().size(), 0u);
+  }
 }
 
 // P21: a tuple that expires while it is reserved is the holder's; it ends when it comes back.

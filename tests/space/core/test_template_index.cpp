@@ -26,6 +26,21 @@ TEST(TemplateIndex, LooksAtNoMoreTuplesInALargerSpace) {
   }
 }
 
+// P6: a range or a prefix looks only at what the actuals beside it leave over.
+TEST(TemplateIndex, LooksForARangeAmongWhatTheActualsLeaveOver) {
+  for (const std::int64_t others : {10, 20'000}) {
+    Scenario s;
+    std::vector<NewTuple> tuples;
+    for (std::int64_t i = 0; i < 5; ++i) tuples.push_back({Tuple{"few", i, "text"}, {}});
+    for (std::int64_t i = 0; i < others; ++i) tuples.push_back({Tuple{"many", i, "text"}, {}});
+    s.put_all(kAlice, tuples);
+    const std::uint64_t before = s.state().counters().candidates_looked_at;
+    s.take(kBob, Template{"few", Between{-9, -1}, kAny}, 0s);
+    s.take(kBob, Template{"few", kAny, Prefix{"other"}}, 0s);
+    EXPECT_EQ(s.state().counters().candidates_looked_at - before, 10u);
+  }
+}
+
 // P6 for waiters: a put looks at those only who ask for its values.
 TEST(TemplateIndex, LooksAtNoMoreWaitersWhenManyWait) {
   Scenario s;

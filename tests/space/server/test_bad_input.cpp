@@ -48,6 +48,7 @@ TEST_F(BadInput, AnotherProtocolVersionIsToldBothVersions) {
   expect_others_served();
 }
 
+// P38: what is no message ends its own connection.
 TEST_F(BadInput, GarbageIsRejectedAsMalformed) {
   Peer peer(server_.unix_path());
   peer.send_bytes("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -75,7 +76,7 @@ TEST_F(BadInput, AHeaderOfThreeGibibytesIsRefusedAfterHello) {
   expect_others_served();
 }
 
-// Before hello even a frame that would be welcome later is too large.
+// P38: before hello even a frame that would be welcome later is too large.
 TEST_F(BadInput, OnlyASmallFrameIsTakenBeforeHello) {
   Peer peer(server_.unix_path());
   peer.send_bytes(frame_header(wire::kFrameBytesMaxBeforeHello + 1, 16, 0));
@@ -83,6 +84,7 @@ TEST_F(BadInput, OnlyASmallFrameIsTakenBeforeHello) {
   EXPECT_TRUE(peer.ends());
 }
 
+// P38.
 TEST_F(BadInput, AnOversizedPutIsRefused) {
   Peer peer(server_.unix_path());
   peer.hello(session(2));
@@ -91,6 +93,7 @@ TEST_F(BadInput, AnOversizedPutIsRefused) {
   expect_others_served();
 }
 
+// P38: a request before the handshake is not even looked at.
 TEST_F(BadInput, NothingButHelloIsParsedFirst) {
   Peer peer(server_.unix_path());
   peer.request(put(1));
@@ -120,7 +123,7 @@ TEST_F(BadInput, WhoGoesInTheMiddleOfAFrameIsForgotten) {
   expect_others_served();
 }
 
-// The next pipelined request still works after one that is refused.
+// P38: the next pipelined request still works after one that is refused.
 TEST_F(BadInput, ARefusedRequestLeavesTheConnectionAlone) {
   Peer peer(server_.unix_path());
   peer.hello(session(2));
@@ -133,7 +136,8 @@ TEST_F(BadInput, ARefusedRequestLeavesTheConnectionAlone) {
   as<PutDone>(peer.reply_to(good).answer);
 }
 
-// A few hundred mangled copies of a valid conversation; what matters is that nobody else notices.
+// P38: a few hundred mangled copies of a valid conversation; what matters is that nobody else
+// notices.
 TEST_F(BadInput, MangledFramesDisturbNobody) {
   wire::Encoder encoder;
   wire::WriteBuffer buffer;

@@ -143,6 +143,7 @@ TEST_F(ProgramTest, TakesAWaitingClientBackAfterAKill) {
   EXPECT_EQ(as<Found>(peer.reply_to(waiting).answer).tuples.size(), 1u);
 }
 
+// P31, `memory`: nothing is kept.
 TEST_F(ProgramTest, ASpaceOfDurabilityMemoryIsEmptyAfterAKill) {
   for (int round = 0; round < 2; ++round) {
     Program program(on_disk("memory"), log());

@@ -29,7 +29,7 @@ TEST(Sessions, ARepeatedRequestHasItsEffectOnce) {
   EXPECT_EQ(as<Counted>(again.ask(CountOp{any_task()})).count, 1u);
 }
 
-// The same for a take: the tuple that was given with an answer that got lost is given again.
+// P36 for a take: the tuple that was given with an answer that got lost is given again.
 TEST(Sessions, ARepeatedTakeGivesTheSameTuple) {
   RunningServer server;
   {

@@ -2,6 +2,7 @@
 // ThreadSanitizer as well.
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <thread>
 
 #include "tests/space/server/conversation.h"
@@ -71,6 +72,29 @@ void stress(ServerOptions options) {
     EXPECT_EQ(as<Counted>(witness.ask(CountOp{any_task()})).count, 0u);
   }
   EXPECT_EQ(server.stop(), kExitClean);
+}
+
+// P8: a put that was answered is seen by whoever asks next, on whatever thread its connection is;
+// and what was taken is seen by nobody.
+TEST(Threads, ShowEachPutToWhoeverAsksNext) {
+  ServerOptions options;
+  options.threads = 3;
+  RunningServer server(options);
+  std::deque<Peer> peers;
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    peers.emplace_back(server.unix_path());
+    peers.back().hello(session(1 + i));
+    peers.back().open("jobs");
+  }
+  for (int i = 0; i < 400; ++i) {
+    Peer& writer = peers[static_cast<std::size_t>(i) % 4];
+    Peer& reader = peers[static_cast<std::size_t>(i + 1 + i / 4 % 3) % 4];
+    as<PutDone>(writer.ask(put(i)));
+    ASSERT_EQ(as<Found>(reader.ask(take(Duration{0}, TakeMode::kRead))).tuples.at(0).tuple,
+              (Tuple{"task", i}));
+    as<Found>(reader.ask(take()));
+    ASSERT_EQ(as<Refused>(writer.ask(take())).code, ErrorCode::kNoMatch);
+  }
 }
 
 TEST(Threads, OneServesEverybody) {
