@@ -1,10 +1,10 @@
 // space/server/busy_poll.h: whether a thread with nothing to do should look again at once rather
 // than sleep.
 //
-// To be woken from sleep costs more than to serve a small request (docs/decisions/0009-busy-poll.md).  So a
-// thread whose next message has lately come soon looks for it without sleeping, for as long as that
-// takes no core from anyone: it offers the core at every look, and if somebody takes it for long,
-// sleeps. Pure: time is an argument.
+// To be woken from sleep costs more than to serve a small request
+// (docs/decisions/0009-busy-poll.md).  So a thread whose next message has lately come soon looks
+// for it without sleeping, for as long as that takes no core from anyone: it offers the core at
+// every look, and if somebody takes it for long, sleeps. Pure: time is an argument.
 #pragma once
 
 #include <linden/ids.h>
