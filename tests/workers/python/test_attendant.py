@@ -8,6 +8,8 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from linden.errors import OutcomeUnknown
 from linden_engine.attendant import Attendant, is_alive
 from linden_engine.log import Log
 from linden_engine.output import TaskOutput
@@ -29,8 +31,9 @@ class FarmWithout:
     session = "5" * 32
     connected = True
 
-    def __init__(self) -> None:
+    def __init__(self, silent_for: int = 0) -> None:
         self.closed = threading.Event()
+        self._silent_for = silent_for
 
     def open_stream(self, *_arguments: Any, **_options: Any) -> Any:
         return SimpleNamespace(next=lambda _timeout: None)
@@ -39,14 +42,19 @@ class FarmWithout:
         return 1
 
     def wait(self, _request: int, _timeout: float) -> int:
+        if self._silent_for > 0:
+            self._silent_for -= 1
+            raise OutcomeUnknown("no answer in time")
         return 0
 
     def close(self) -> None:
         self.closed.set()
 
 
-def test_a_pause_between_registering_and_the_first_look_is_noticed() -> None:
-    farm: Any = FarmWithout()
+@pytest.mark.parametrize("silent_for", [0, 2])
+def test_a_pause_between_registering_and_the_first_look_is_noticed(silent_for: int) -> None:
+    """Also when the server is too busy to answer at first."""
+    farm: Any = FarmWithout(silent_for)
     attendant = Attendant(
         farm, farm, 0, TaskOutput(), Log(quiet=True), None, lambda _: None, registering_since=time.monotonic() - 2
     )

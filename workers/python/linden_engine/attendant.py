@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 from linden import _native, farm
-from linden.errors import LindenError
+from linden.errors import LindenError, OutcomeUnknown
 
 from .log import Log
 from .output import TaskOutput
@@ -89,11 +89,14 @@ class Attendant:
                 self._end("parent_gone")
 
     def _is_registered(self) -> bool:
-        """Whether our tuple is still there: after a pause longer than the hold time it is not, though the session is.
+        """Whether our tuple is known to be there still: after a pause longer than the hold time it is not, though the session is.
 
         If it is not, closes the client, so that the main thread comes to know at its next word to the space.
         """
-        count = self._client.wait(self._space.send_count(self._form), _ANSWER_S)
+        try:
+            count = self._client.wait(self._space.send_count(self._form), _ANSWER_S)
+        except OutcomeUnknown:  # a server that is slow or away just now; asked again at the next look
+            return False
         if count == 0:
             self._given_up = True
             self._client.close()
