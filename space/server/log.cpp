@@ -30,10 +30,9 @@ std::shared_ptr<Log> make_silent_log() {
   return std::make_shared<Log>("silent", std::make_shared<spdlog::sinks::null_sink_mt>());
 }
 
-std::string in_quotes(std::string_view text) {
-  constexpr std::size_t kBytesMax = 200;
+std::string in_quotes(std::string_view text, std::size_t bytes_max) {
   std::string result = "\"";
-  for (const char byte : text.substr(0, kBytesMax)) {
+  for (const char byte : text.substr(0, bytes_max)) {
     const auto code = static_cast<unsigned char>(byte);
     if (byte == '"' || byte == '\\') {
       result += '\\';
@@ -44,7 +43,7 @@ std::string in_quotes(std::string_view text) {
       result += byte;
     }
   }
-  result += text.size() > kBytesMax ? "...\"" : "\"";
+  result += text.size() > bytes_max ? "...\"" : "\"";
   return result;
 }
 

@@ -18,8 +18,8 @@ using Log = spdlog::logger;
 // For tests.
 [[nodiscard]] std::shared_ptr<Log> make_silent_log();
 
-// What came from outside, between quotation marks, with control characters escaped and at most 200
-// bytes, so that no client can forge a line.
-[[nodiscard]] std::string in_quotes(std::string_view text);
+// What came from outside, between quotation marks, with control characters escaped and at most
+// `bytes_max` bytes, so that no client can forge a line.
+[[nodiscard]] std::string in_quotes(std::string_view text, std::size_t bytes_max = 200);
 
 }  // namespace linden::server

@@ -71,7 +71,7 @@ Result<void> Server::open_storage() {
     return {};
   }
   Result<std::unique_ptr<storage::Storage>> opened =
-      storage::open_rocksdb_storage(options_.directory);
+      storage::open_rocksdb_storage(options_.directory, options_.storage);
   if (!opened) return opened.error();
   storage_ = std::move(*opened);
   return {};

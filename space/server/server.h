@@ -32,6 +32,7 @@ struct ServerOptions {
   std::int64_t parent_pid = 0;  // 0: none
   bool handle_signals = true;   // SIGTERM, SIGINT, SIGHUP
   Limits limits;
+  storage::RocksdbOptions storage;
 };
 
 // What `run` ends with, and why a start failed; documented in docs/reference/space-server.1.md.

@@ -41,8 +41,10 @@ namespace {
 // A body of this size is written once, into a blob file, and not again by every compaction.
 constexpr std::uint64_t kBlobBytesMin = std::uint64_t{4} << 10;
 
-rocksdb::DBOptions database_options(std::size_t memtable_bytes, std::shared_ptr<Logbook> logbook) {
+rocksdb::DBOptions database_options(std::size_t memtable_bytes, std::shared_ptr<Logbook> logbook,
+                                    rocksdb::Env* env) {
   rocksdb::DBOptions options;
+  if (env != nullptr) options.env = env;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.info_log = std::move(logbook);
@@ -108,8 +110,8 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& di
       {"table", table_options(memtable_bytes)}};
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status =
-      rocksdb::DB::Open(database_options(memtable_bytes, logbook), directory.string(), families,
-                        &database->families_, &db);
+      rocksdb::DB::Open(database_options(memtable_bytes, logbook, options.env), directory.string(),
+                        families, &database->families_, &db);
   if (!status.ok()) return database->failure("open", status);
   database->db_.reset(db);
   return database;

@@ -20,6 +20,10 @@
 
 #include "space/core/mutation.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace linden::storage {
 
 // What a reply waits for (P31).
@@ -135,6 +139,9 @@ struct RocksdbOptions {
   // A journal segment is retired when two newer ones of this size exist.  Larger ones write fewer
   // tuples to the table and take longer to load.
   std::size_t segment_bytes = std::size_t{16} << 20;
+  // The operating system as RocksDB sees it; null: the real one.  Outlives the storage.  Tests put
+  // a disk there that fails when they say so.
+  rocksdb::Env* env = nullptr;
 };
 // Opens or creates; takes the directory's lock so that no second server opens it.  Errors:
 // kStorageFailed that names the directory and says whether it is in use, not a Linden directory, of

@@ -45,8 +45,8 @@ Scratch::~Scratch() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-RunningServer::RunningServer(ServerOptions options)
-    : unix_path_(scratch_.path("socket")), log_(make_silent_log()) {
+RunningServer::RunningServer(ServerOptions options, std::shared_ptr<Log> log)
+    : unix_path_(scratch_.path("socket")), log_(std::move(log)) {
   options.unix_path = unix_path_;
   options.handle_signals = false;
   if (options.directory.empty()) options.durability = storage::Durability::kMemory;
@@ -59,6 +59,11 @@ int RunningServer::stop() {
     server_->stop();
     thread_.join();
   }
+  return exit_code_;
+}
+
+int RunningServer::wait() {
+  if (thread_.joinable()) thread_.join();
   return exit_code_;
 }
 

@@ -31,10 +31,12 @@ class Scratch {
 class RunningServer {
  public:
   // `options.unix_path` is set here; so is a durability of memory if there is no directory.
-  explicit RunningServer(ServerOptions options = {});
+  explicit RunningServer(ServerOptions options = {}, std::shared_ptr<Log> log = make_silent_log());
   ~RunningServer() { (void)stop(); }
   // Returns the exit code.
   int stop();
+  // Waits for it to end by itself and returns the exit code.
+  int wait();
   [[nodiscard]] const std::string& unix_path() const { return unix_path_; }
   [[nodiscard]] std::string tcp_address() const { return server_->tcp_address(); }
 
