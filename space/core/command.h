@@ -55,7 +55,13 @@ struct SessionClosed {
 // The time that next_deadline() named has come.
 struct TimePassed {};
 
-using Command =
-    std::variant<Perform, SessionAttached, SessionHeard, SessionLost, SessionClosed, TimePassed>;
+// Whether the disk below the space is nearly full.  While it is, puts are refused and whatever ends
+// tuples is not (P33).
+struct DiskSpace {
+  bool is_low = false;
+};
+
+using Command = std::variant<Perform, SessionAttached, SessionHeard, SessionLost, SessionClosed,
+                             TimePassed, DiskSpace>;
 
 }  // namespace linden::core

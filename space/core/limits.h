@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace linden::core {
 
@@ -11,6 +12,9 @@ struct Limits {
   // Head and attachments; a frame of 1 GiB holds one, with room for what is said beside it.
   // kLimitExceeded
   std::size_t tuple_bytes_max = (std::size_t{1} << 30) - (std::size_t{1} << 20);
+  // Heads and attachments of all tuples of the space.  A put beyond it: kOverloaded; one that would
+  // not fit into an empty space: kLimitExceeded.  What ends tuples is never refused for it (P33).
+  std::uint64_t bytes_max = std::numeric_limits<std::uint64_t>::max();
   std::size_t templates_max = 64;       // in one take or stream; kLimitExceeded
   std::size_t waiters_max = 1'000'000;  // blocked requests and streams of a space; kOverloaded
   std::size_t waiters_per_session_max = 100'000;       // kOverloaded

@@ -74,6 +74,11 @@ std::optional<Refused> SpaceState::Machine::check(const Session& session, const 
 // All of it is looked at before any of it is done, and one step is one commit.
 void SpaceState::Machine::operate(Session& session, RequestId request, CommitOp&& op) {
   if (auto refused = check(session, op)) return reply(session, request, std::move(*refused));
+  if (op.finishes.empty() && op.takes.empty() && !op.puts.empty()) {  // it is a put (P33)
+    if (auto refused = check_room(bytes_of(op.puts))) {
+      return reply(session, request, std::move(*refused));
+    }
+  }
   if (!may_remember(session, request)) return;
   for (const Token& token : op.finishes) {
     let_go(current_holding(session, token));

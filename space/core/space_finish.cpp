@@ -12,9 +12,18 @@ namespace linden::core {
 
 void SpaceState::Machine::operate(Session& session, RequestId request, FinishOp&& op) {
   std::size_t puts = 0;
+  std::uint64_t bytes = 0;
+  bool ends_something = false;
   for (const FinishItem& item : op.items) {
     puts += item.puts.size();
+    bytes += bytes_of(item.puts);
+    ends_something = ends_something || item.token;
     if (auto refused = check(item.puts)) return reply(session, request, std::move(*refused));
+  }
+  // Work that is done is not thrown away because the space is full: results go in with the finish
+  // that brings them, and what travels along with it.  A finish that finishes nothing is a put.
+  if (puts > 0 && !ends_something) {
+    if (auto refused = check_room(bytes)) return reply(session, request, std::move(*refused));
   }
   if (puts > limits_.put_tuples_max) {
     return refuse(session, request, ErrorCode::kLimitExceeded,

@@ -10,6 +10,12 @@ Time later(Time now, Duration duration) {
   return duration >= kNever - now ? kNever : now + duration;
 }
 
+std::uint64_t bytes_of(std::span<const NewTuple> tuples) {
+  std::uint64_t bytes = 0;
+  for (const NewTuple& item : tuples) bytes += item.tuple.byte_size();
+  return bytes;
+}
+
 SpaceState::Machine::Machine(const Limits& limits)
     : limits_(limits),
       ready_(tuples_, limits_),
@@ -153,6 +159,30 @@ std::optional<Refused> SpaceState::Machine::check(std::span<const NewTuple> tupl
   return std::nullopt;
 }
 
+std::optional<Refused> SpaceState::Machine::check_room(std::uint64_t bytes) const {
+  if (disk_is_low_) {
+    return Refused{
+        ErrorCode::kOverloaded,
+        "put: the server's disk is nearly full; take or finish tuples, free space on the "
+        "disk, or lower space-server --disk-reserve-mebibytes"};
+  }
+  if (bytes > limits_.bytes_max) {
+    return Refused{ErrorCode::kLimitExceeded,
+                   "put: its tuples have " + std::to_string(bytes) + " bytes, the space may have " +
+                       std::to_string(limits_.bytes_max) +
+                       " in all; put less at a time or raise space-server --space-mebibytes-max"};
+  }
+  if (counts_.bytes > limits_.bytes_max - bytes) {
+    return Refused{ErrorCode::kOverloaded,
+                   "put: " + std::to_string(bytes) + " bytes more, the space has " +
+                       std::to_string(counts_.bytes) + " of at most " +
+                       std::to_string(limits_.bytes_max) +
+                       "; take or finish tuples and try again, or raise space-server "
+                       "--space-mebibytes-max"};
+  }
+  return std::nullopt;
+}
+
 void SpaceState::Machine::operate(Session& session, RequestId request, PutOp&& op) {
   if (op.tuples.size() > limits_.put_tuples_max) {
     return refuse(session, request, ErrorCode::kLimitExceeded,
@@ -165,6 +195,9 @@ void SpaceState::Machine::operate(Session& session, RequestId request, PutOp&& o
     const Slot transaction = enter(session, request, op.transaction);
     if (transaction != kNoSlot) put_inside(transaction, request, std::move(op.tuples));
     return;
+  }
+  if (auto refused = check_room(bytes_of(op.tuples))) {
+    return reply(session, request, std::move(*refused));
   }
   if (!may_remember(session, request)) return;
   PutDone done;

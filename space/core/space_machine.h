@@ -69,6 +69,7 @@ class SpaceState::Machine {
   void on(SessionLost&& command);
   void on(SessionClosed&& command);
   void on(TimePassed&&) {}
+  void on(DiskSpace&& command) { disk_is_low_ = command.is_low; }
   void operate(Session& session, RequestId request, PutOp&& op);
   void operate(Session& session, RequestId request, TakeOp&& op);
   void operate(Session& session, RequestId request, StreamOp&& op);
@@ -98,6 +99,9 @@ class SpaceState::Machine {
 
   // ---- Tuples
   [[nodiscard]] std::optional<Refused> check(std::span<const NewTuple> tuples) const;
+  // Whether the disk and the quota have room for so many bytes of tuples more (P33).
+  [[nodiscard]] std::optional<Refused> check_room(std::uint64_t bytes) const;
+  [[nodiscard]] std::optional<Refused> check_room(const Transaction& transaction) const;
   void add_tuple(TupleId id, NewTuple&& tuple);
   TupleId add_tuples(std::vector<NewTuple>&& tuples);
   // The tuple in its slot, where nobody sees it yet; kNoSlot if its owner is gone.
@@ -269,7 +273,11 @@ class SpaceState::Machine {
   std::vector<WaitIndex::Match> readers_found_;
   SpaceCounters counts_;
   std::uint64_t taken_ = 0;
+  bool disk_is_low_ = false;
 };
+
+// Heads and attachments, as SpaceCounters::bytes counts them.
+[[nodiscard]] std::uint64_t bytes_of(std::span<const NewTuple> tuples);
 
 // Saturating: kForever stays kNever.
 [[nodiscard]] Time later(Time now, Duration duration);

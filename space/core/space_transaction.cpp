@@ -58,7 +58,9 @@ void SpaceState::Machine::operate(Session& session, RequestId request, EndOp&& o
   }
   // One that is full may still be committed.
   if (slot == kNoSlot) return static_cast<void>(enter(session, request, op.transaction));
-  if (auto refused = conflict_of(slot)) {
+  auto refused = conflict_of(slot);
+  if (!refused) refused = check_room(transactions_[slot]);
+  if (refused) {
     abort_transaction(slot);
     return reply(session, request, std::move(*refused));
   }
@@ -336,6 +338,24 @@ std::optional<Refused> SpaceState::Machine::conflict_of(Slot slot) {
                        " has come where it found none; it was aborted, begin anew"};
   }
   return std::nullopt;
+}
+
+// As with a finish: what takes something may put something, and what only puts is a put (P33).
+std::optional<Refused> SpaceState::Machine::check_room(const Transaction& transaction) const {
+  std::uint64_t bytes = 0;
+  bool puts = false;
+  for (const Transaction::Taken& taken : transaction.taken) {
+    if (taken.id.value != 0) return std::nullopt;
+  }
+  for (const Transaction::Put& put : transaction.puts) {
+    if (put.taken) continue;
+    puts = true;
+    bytes += put.tuple.tuple.byte_size();
+  }
+  if (!puts) return std::nullopt;
+  std::optional<Refused> refused = check_room(bytes);
+  if (refused) refused->message += "; the transaction was aborted";
+  return refused;
 }
 
 PutDone SpaceState::Machine::commit_transaction(Slot slot) {

@@ -22,13 +22,15 @@ struct Initial {
   std::vector<core::Mutation> mutations;
   std::optional<Refused> refused;
 };
-Initial apply_initial(const std::vector<NewTuple>& initial, Time now) {
+Initial apply_initial(const std::vector<NewTuple>& initial, const core::Limits& limits,
+                      bool disk_is_low, Time now) {
   Initial result;
   if (initial.empty()) return result;
   if ((result.refused = check_initial(initial))) return result;
   const SessionId nobody{~std::uint64_t{0}, ~std::uint64_t{0}};
-  core::SpaceState scratch;
+  core::SpaceState scratch(limits);
   core::Effects effects;
+  scratch.apply(core::DiskSpace{disk_is_low}, now, effects);
   scratch.apply(core::SessionAttached{nobody, "", Duration{0}, Duration{0}, RequestId{1}}, now,
                 effects);
   effects.clear();
@@ -93,8 +95,30 @@ void Control::start() {
   sweep();
 }
 
+void Control::see_to_disk() {
+  tools_.disk.look();
+  if (tools_.disk.is_low() != disk_is_low_) {
+    disk_is_low_ = !disk_is_low_;
+    home().log().warn("disk_{} reserve_bytes={}", disk_is_low_ ? "low" : "has_room",
+                      tools_.disk.reserve_bytes());
+  }
+  const Time now = home().clock().now();
+  // Not all the time, so that a disk that others have filled is not kept busy for nothing.
+  const bool was_tried =
+      reclaimed_at_ != Time{} && now < reclaimed_at_ + home().limits().reclaim_interval;
+  if (!disk_is_low_ || is_reclaiming_ || was_tried) return;
+  is_reclaiming_ = true;
+  reclaimed_at_ = now;
+  tools_.chores.post([this] {
+    const Result<void> result = tools_.storage.reclaim();
+    if (!result) tools_.fatal(result.error());
+    at_home([this] { is_reclaiming_ = false; });
+  });
+}
+
 void Control::sweep() {
   sessions_.forget(home().clock().now());
+  see_to_disk();
   sweep_timer_->expires_after(std::chrono::seconds(1));
   sweep_timer_->async_wait([this](const boost::system::error_code& error) {
     if (!error) sweep();
@@ -257,7 +281,9 @@ Control::ServerAnswer Control::create_space(const wire::OpenSpaceOp& open) {
                     in_quotes(open.name), storage::name_of(*durability))});
   }
   const Time now = home().clock().now();
-  Initial initial = apply_initial(open.initial, now);
+  const bool is_kept = *durability != storage::Durability::kMemory;
+  Initial initial =
+      apply_initial(open.initial, facts_.space_limits, is_kept && tools_.disk.is_low(), now);
   if (initial.refused) return Answer(std::move(*initial.refused));
   Result<storage::SpaceInfo> created =
       tools_.storage.create_space(open.name, *durability, initial.mutations, now);
@@ -265,7 +291,7 @@ Control::ServerAnswer Control::create_space(const wire::OpenSpaceOp& open) {
     if (created.error().code == ErrorCode::kStorageFailed) tools_.fatal(created.error());
     return Answer(Refused{created.error().code, created.error().message});
   }
-  core::SpaceState state;
+  core::SpaceState state(facts_.space_limits);
   for (core::Mutation& mutation : initial.mutations) state.restore(std::move(mutation));
   state.restored(now);
   const SpaceNumber number = created->number;

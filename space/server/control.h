@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "api/wire/messages.h"
+#include "space/core/limits.h"
 #include "space/server/io_thread.h"
 #include "space/server/session_table.h"
 #include "space/server/space_directory.h"
@@ -24,6 +25,7 @@ struct ServerFacts {
   std::string directory;                                           // empty: none
   storage::Durability durability = storage::Durability::kProcess;  // of new spaces
   SessionId id;                                                    // drawn at this start
+  core::Limits space_limits;
 };
 
 class Control {
@@ -73,6 +75,8 @@ class Control {
 
   std::shared_ptr<SpaceHost> add_host(storage::SpaceInfo info, core::SpaceState&& state);
   void sweep();
+  // Looks whether the disk is low; if so, has the storage give back what it can.
+  void see_to_disk();
   IoThread& home() { return *threads_.front(); }
 
   const ServerFacts facts_;
@@ -85,6 +89,9 @@ class Control {
   std::unordered_map<std::string, std::vector<Question>> dropping_;  // opens wait for the drop
   std::optional<boost::asio::steady_timer> sweep_timer_;
   bool is_ending_ = false;
+  bool disk_is_low_ = false;  // at the last look
+  bool is_reclaiming_ = false;
+  Time reclaimed_at_{};
 };
 
 }  // namespace linden::server

@@ -44,6 +44,9 @@ struct Limits {
   Duration last_words_max = std::chrono::seconds(2);  // for what is unsent when a connection ends
   Duration heard_interval = std::chrono::milliseconds(100);  // between two SessionHeard to a space
 
+  // While the disk is low, what nobody needs any more is given back so often.
+  Duration reclaim_interval = std::chrono::seconds(10);
+
   // Several hand-outs to one stream travel in one frame up to these.
   std::size_t delivery_tuples_max = 1024;
   std::size_t delivery_bytes_max = std::size_t{1} << 20;

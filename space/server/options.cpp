@@ -17,6 +17,7 @@ namespace {
 constexpr std::uint32_t kThreadsMax = 256;
 constexpr std::uint32_t kFrameMebibytesMax = 1024;
 constexpr std::uint32_t kBusyPollMax = 10'000;
+constexpr std::uint64_t kMebibytesMax = std::uint64_t{1} << 30;  // a pebibyte
 
 // As they are written, before they are checked against each other.
 struct Raw {
@@ -28,6 +29,8 @@ struct Raw {
   std::uint32_t connections_max = 10'000;
   std::uint32_t frame_mebibytes_max = kFrameMebibytesMax;
   std::uint32_t busy_poll_us = 200;
+  std::uint64_t space_mebibytes_max = 0;
+  std::optional<std::uint64_t> disk_reserve_mebibytes;
   std::int64_t parent_pid = 0;
   std::string log_level = "info";
   std::string ready_file;
@@ -99,6 +102,14 @@ void declare(CLI::App& app, Raw& raw) {
                  "that nobody else wants; 0: always sleep")
       ->type_name("N")
       ->capture_default_str();
+  app.add_option("--space-mebibytes-max", raw.space_mebibytes_max,
+                 "puts into a space that has so many MiB of tuples are refused; 0: no limit")
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--disk-reserve-mebibytes", raw.disk_reserve_mebibytes,
+                 "puts are refused while less is free on the disk; 0: never (default: 512, or a "
+                 "twentieth of a small disk)")
+      ->type_name("N");
   app.add_option("--parent-pid", raw.parent_pid, "end cleanly when this process is gone")
       ->type_name("PID");
   app.add_option("--ready-fd", raw.ready_fd, "write a line of JSON here when it listens")
@@ -131,6 +142,14 @@ Result<void> take_key(const toml::node& node, std::string_view key, T& into) {
   return {};
 }
 
+template <class T>
+Result<void> take_key(const toml::node& node, std::string_view key, std::optional<T>& into) {
+  T value{};
+  Result<void> taken = take_key(node, key, value);
+  if (taken) into = value;
+  return taken;
+}
+
 Result<void> apply_key(const CLI::App& app, std::string_view key, const toml::node& node,
                        Raw& raw) {
   const std::pair<std::string_view, std::function<Result<void>()>> keys[] = {
@@ -142,6 +161,8 @@ Result<void> apply_key(const CLI::App& app, std::string_view key, const toml::no
       {"connections-max", [&] { return take_key(node, key, raw.connections_max); }},
       {"frame-mebibytes-max", [&] { return take_key(node, key, raw.frame_mebibytes_max); }},
       {"busy-poll-us", [&] { return take_key(node, key, raw.busy_poll_us); }},
+      {"space-mebibytes-max", [&] { return take_key(node, key, raw.space_mebibytes_max); }},
+      {"disk-reserve-mebibytes", [&] { return take_key(node, key, raw.disk_reserve_mebibytes); }},
       {"log-level", [&] { return take_key(node, key, raw.log_level); }},
       {"ready-file", [&] { return take_key(node, key, raw.ready_file); }},
   };
@@ -190,6 +211,23 @@ Result<void> check_durability(const Raw& raw, ServerOptions& server) {
   return {};
 }
 
+Result<void> check_room(const Raw& raw, ServerOptions& server) {
+  if (raw.space_mebibytes_max > kMebibytesMax) {
+    return usage(fmt::format("--space-mebibytes-max {}: wanted 0 to {}", raw.space_mebibytes_max,
+                             kMebibytesMax));
+  }
+  if (raw.space_mebibytes_max != 0) {
+    server.space_limits.bytes_max = raw.space_mebibytes_max << 20;
+  }
+  if (!raw.disk_reserve_mebibytes) return {};
+  if (*raw.disk_reserve_mebibytes > kMebibytesMax) {
+    return usage(fmt::format("--disk-reserve-mebibytes {}: wanted 0 to {}",
+                             *raw.disk_reserve_mebibytes, kMebibytesMax));
+  }
+  server.disk_reserve_bytes = *raw.disk_reserve_mebibytes << 20;
+  return {};
+}
+
 Result<Options> check(const Raw& raw) {
   Options result;
   ServerOptions& server = result.server;
@@ -205,6 +243,7 @@ Result<Options> check(const Raw& raw) {
   if (raw.busy_poll_us > kBusyPollMax) {
     return usage(fmt::format("--busy-poll-us {}: wanted 0 to {}", raw.busy_poll_us, kBusyPollMax));
   }
+  if (Result<void> checked = check_room(raw, server); !checked) return checked.error();
   if (raw.parent_pid < 0) return usage("--parent-pid: wanted the number of a process");
   if (raw.ready_fd && *raw.ready_fd < 0) return usage("--ready-fd: wanted an open descriptor");
   if (!raw.directory.empty()) {

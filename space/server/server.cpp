@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <thread>
 #include <utility>
 #include <boost/asio/dispatch.hpp>
@@ -85,7 +86,7 @@ Result<void> Server::restore() {
   std::vector<Restored> spaces;
   Time last{};
   for (storage::SpaceInfo& info : storage_->spaces()) {
-    core::SpaceState state;
+    core::SpaceState state(options_.space_limits);
     const Result<Time> time = storage_->load(
         info.number, [&](core::Mutation&& mutation) { state.restore(std::move(mutation)); });
     if (!time) return time.error();
@@ -98,10 +99,13 @@ Result<void> Server::restore() {
         std::make_unique<IoThread>(i, options_.threads, *clock_, options_.limits, log_));
   }
   for (const auto& thread : threads_) thread->meet(threads_);
-  tools_.emplace(HostTools{*storage_, commits_, [this](const Failure& why) { fail(why); }});
-  control_ = std::make_unique<Control>(
-      ServerFacts{LINDEN_VERSION, options_.directory, options_.durability, random_id()}, threads_,
-      *tools_);
+  disk_.emplace(*storage_, disk_reserve());
+  tools_.emplace(
+      HostTools{*storage_, commits_, chores_, *disk_, [this](const Failure& why) { fail(why); }});
+  control_ =
+      std::make_unique<Control>(ServerFacts{LINDEN_VERSION, options_.directory, options_.durability,
+                                            random_id(), options_.space_limits},
+                                threads_, *tools_);
   for (Restored& space : spaces) {
     log_.info("space_restored space={} number={} durability={} tuples={}",
               in_quotes(space.info.name), space.info.number.value,
@@ -109,6 +113,18 @@ Result<void> Server::restore() {
     control_->add_restored(std::move(space.info), std::move(space.state));
   }
   return {};
+}
+
+// Enough for the log and what is merged of it while spaces are emptied, and not most of a small
+// disk.
+std::uint64_t Server::disk_reserve() const {
+  constexpr std::uint64_t kUsual = std::uint64_t{512} << 20;
+  constexpr std::uint64_t kPart = 20;
+  if (options_.disk_reserve_bytes) return *options_.disk_reserve_bytes;
+  if (options_.directory.empty()) return 0;
+  std::error_code unknown;
+  const std::filesystem::space_info disk = std::filesystem::space(options_.directory, unknown);
+  return unknown ? kUsual : std::min<std::uint64_t>(kUsual, disk.capacity / kPart);
 }
 
 Result<void> Server::listen() {
@@ -168,6 +184,7 @@ int Server::run() {
     wait_for_signal();
   }
   commits_.start();
+  chores_.start();
   control_->start();
   for (const auto& acceptor : acceptors_) acceptor->start();
   for (const auto& thread : threads_) {
@@ -187,12 +204,14 @@ int Server::run() {
   work(*threads_.front());
   for (std::thread& other : others) other.join();
   commits_.stop();
+  chores_.stop();
   return exit_code_;
 }
 
 Server::~Server() {
   // Threads have ended.  Everything that refers to their contexts lets go before these go.
   commits_.stop();
+  chores_.stop();
   for (const auto& acceptor : acceptors_) acceptor->close();
   for (const auto& thread : threads_) {
     for (const auto& connection : thread->connections()) connection->shut();
@@ -330,7 +349,10 @@ void Server::halt() {
 // P33: nothing more is sent.
 void Server::fail(const Failure& failure) {
   exit_code_ = exit_code_of(failure);
-  log_.error("server_failed code={} what={}", name_of(failure.code), in_quotes(failure.message));
+  // The whole of it: what to do stands at the end.
+  constexpr std::size_t kMessageBytesMax = 4096;
+  log_.error("server_failed code={} what={}", name_of(failure.code),
+             in_quotes(failure.message, kMessageBytesMax));
   for (const auto& thread : threads_) thread->context().stop();
 }
 

@@ -15,8 +15,10 @@
 
 #include <linden/result.h>
 
+#include "space/core/limits.h"
 #include "space/server/acceptor.h"
 #include "space/server/control.h"
+#include "space/server/disk_watch.h"
 #include "space/server/limits.h"
 #include "space/server/log.h"
 #include "space/storage/storage.h"
@@ -32,7 +34,11 @@ struct ServerOptions {
   std::int64_t parent_pid = 0;  // 0: none
   bool handle_signals = true;   // SIGTERM, SIGINT, SIGHUP
   Limits limits;
+  core::Limits space_limits;  // of each space
   storage::RocksdbOptions storage;
+  // Puts are refused when less is free on the disk (P33); none: a default that suits the disk, 0:
+  // never.
+  std::optional<std::uint64_t> disk_reserve_bytes;
 };
 
 // What `run` ends with, and why a start failed; documented in docs/reference/space-server.1.md.
@@ -66,6 +72,7 @@ class Server {
   Server(ServerOptions options, Log& log);
   Result<void> open_storage();
   Result<void> restore();
+  [[nodiscard]] std::uint64_t disk_reserve() const;
   Result<void> listen();
   Result<void> watch_parent();
 
@@ -90,6 +97,8 @@ class Server {
   std::unique_ptr<Clock> clock_;
   std::vector<std::unique_ptr<IoThread>> threads_;
   CommitThread commits_;
+  CommitThread chores_;
+  std::optional<DiskWatch> disk_;
   std::optional<HostTools> tools_;
   std::unique_ptr<Control> control_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;

@@ -79,6 +79,7 @@ void SpaceHost::run_batch() {
   applying_.swap(inbox_);
   std::size_t bytes = 0;
   const Time now = thread_.clock().now();
+  see_to_disk(now);
   for (Inbound& inbound : applying_) {
     bytes += inbound.bytes;
     if (life_ == Life::kDropped) {
@@ -90,6 +91,13 @@ void SpaceHost::run_batch() {
   applying_.clear();
   backlog_.fetch_sub(bytes, std::memory_order_relaxed);
   commit(now);
+}
+
+void SpaceHost::see_to_disk(Time now) {
+  const bool is_low = info_.durability != storage::Durability::kMemory && tools_.disk.is_low();
+  if (is_low == disk_is_low_ || life_ == Life::kDropped) return;
+  disk_is_low_ = is_low;
+  state_.apply(core::DiskSpace{is_low}, now, effects_);
 }
 
 void SpaceHost::apply(Inbound&& inbound, Time now) {
@@ -177,6 +185,7 @@ void SpaceHost::commit(Time now) {
   }
   batch_.start(info_.number, now);
   for (const core::Mutation& mutation : effects_.mutations) batch_.add(mutation);
+  tools_.disk.wrote(batch_.record().size());
   if (info_.durability == storage::Durability::kProcess) {
     committed(tools_.storage.commit(batch_), Duration::zero());
   } else if (sync_cost_ <= kInPlaceCommitMax) {

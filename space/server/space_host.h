@@ -21,6 +21,7 @@
 #include "api/wire/messages.h"
 #include "space/core/space_state.h"
 #include "space/server/commit_thread.h"
+#include "space/server/disk_watch.h"
 #include "space/server/io_thread.h"
 #include "space/server/traffic.h"
 #include "space/storage/storage.h"
@@ -31,6 +32,8 @@ namespace linden::server {
 struct HostTools {
   storage::Storage& storage;
   CommitThread& commits;
+  CommitThread& chores;  // what takes seconds and nobody's answer waits behind
+  DiskWatch& disk;
   std::function<void(const Failure&)> fatal;  // P33: stops the server
 };
 
@@ -86,6 +89,8 @@ class SpaceHost : public std::enable_shared_from_this<SpaceHost> {
   [[nodiscard]] Route* route_of(SessionId session, const Connection* from);
   void drop_route(SessionId session);
   void answer_as_dropped(Inbound&& inbound);
+  // Tells the core when the disk has become low, or is not any more.
+  void see_to_disk(Time now);
 
   void commit(Time now);
   void commit_elsewhere();
@@ -112,6 +117,7 @@ class SpaceHost : public std::enable_shared_from_this<SpaceHost> {
   std::vector<Leaving> farewells_;  // after the commit
   bool committing_ = false;         // on the commit thread
   Duration sync_cost_{0};           // of a commit, on average
+  bool disk_is_low_ = false;        // as the core was told
   bool retirement_posted_ = false;
   std::uint32_t retirement_put_off_ = 0;  // batches since it was due
 

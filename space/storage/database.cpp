@@ -57,6 +57,8 @@ rocksdb::DBOptions database_options(std::size_t memtable_bytes, std::shared_ptr<
   // between writers costs the single one time.
   options.allow_concurrent_memtable_write = false;
   options.enable_write_thread_adaptive_yield = false;
+  // A directory, and a copy of it, says nothing of the machine that it was made on.
+  options.db_host_id.clear();
   // Nobody reads RocksDB's own figures.
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;

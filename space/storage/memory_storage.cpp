@@ -149,6 +149,12 @@ class MemoryStorage final : public Storage {
     return {};
   }
 
+  Result<std::uint64_t> free_bytes() const override {
+    return std::numeric_limits<std::uint64_t>::max();
+  }
+
+  Result<void> reclaim() override { return {}; }
+
   Result<void> checkpoint(const std::filesystem::path& directory) override {
     return Failure{ErrorCode::kInvalidArgument,
                    "checkpoint to '" + directory.string() +

@@ -77,12 +77,15 @@ class RocksdbStorage final : public Storage {
                     const std::function<void(core::Mutation&&)>& visit) override;
   bool retirement_due(SpaceNumber number) const override;
   Result<void> retire(SpaceNumber number, const LiveState& live) override;
+  Result<std::uint64_t> free_bytes() const override;
+  Result<void> reclaim() override;
   Result<void> checkpoint(const std::filesystem::path& directory) override;
 
  private:
   Space* find(SpaceNumber number) const;
   Result<void> write(rocksdb::WriteBatch& batch, bool sync, const char* what, const Space* space);
   Result<void> read_spaces();
+  [[nodiscard]] bool table_can_be_merged() const;
   Result<void> load_table(Space& space, const MutationVisitor& visit);
   Result<void> load_journal(Space& space, const MutationVisitor& visit);
   Result<void> load_record(Space& space, std::string_view record, const MutationVisitor& visit);
@@ -274,6 +277,45 @@ Result<void> RocksdbStorage::retire(SpaceNumber number, const LiveState& live) {
   plan.apply_to(space->table);
   segments.drop_oldest();
   return {};
+}
+
+Result<std::uint64_t> RocksdbStorage::free_bytes() const {
+  std::uint64_t free = 0;
+  const rocksdb::Status status = database_->db().GetEnv()->GetFreeSpace(
+      Directory::database_in(directory_.path()).string(), &free);
+  if (!status.ok()) return database_->failure("ask for free space", status);
+  return free;
+}
+
+// Merging writes what lives a second time before the first goes.
+bool RocksdbStorage::table_can_be_merged() const {
+  rocksdb::DB& db = database_->db();
+  std::uint64_t rows = 0;
+  std::uint64_t bodies = 0;
+  (void)db.GetIntProperty(database_->table(), "rocksdb.estimate-live-data-size", &rows);
+  (void)db.GetIntProperty(database_->table(), "rocksdb.live-blob-file-size", &bodies);
+  const Result<std::uint64_t> free = free_bytes();
+  return free && rows + bodies < *free / 2;
+}
+
+// What was retired is gone from memory at once, from the log when no memtable needs that any more,
+// and from sorted files when they are merged.
+Result<void> RocksdbStorage::reclaim() {
+  if (failed_.load(std::memory_order_relaxed)) return {};
+  rocksdb::FlushOptions flush;
+  flush.allow_write_stall = true;
+  rocksdb::Status status =
+      database_->db().Flush(flush, {database_->meta(), database_->journal(), database_->table()});
+  const rocksdb::CompactRangeOptions all;
+  if (status.ok()) {
+    status = database_->db().CompactRange(all, database_->journal(), nullptr, nullptr);
+  }
+  if (status.ok() && table_can_be_merged()) {
+    status = database_->db().CompactRange(all, database_->table(), nullptr, nullptr);
+  }
+  // Too little room for merging is no reason to stop: nothing is lost, and it is tried again.
+  if (status.ok() || status.IsNoSpace()) return {};
+  return database_->failure("give back space", status);
 }
 
 Result<void> RocksdbStorage::checkpoint(const std::filesystem::path& directory) {

@@ -121,6 +121,15 @@ class Storage {
   [[nodiscard]] virtual bool retirement_due(SpaceNumber space) const = 0;
   virtual Result<void> retire(SpaceNumber space, const LiveState& live) = 0;
 
+  // How many bytes the disk below still takes, for this user; the largest number if nothing is kept
+  // on a disk.
+  [[nodiscard]] virtual Result<std::uint64_t> free_bytes() const = 0;
+
+  // Gives back to the disk what nobody needs any more, as far as that can be done now.  It happens
+  // by itself as long as commits go on; this is for a disk that is nearly full.  Takes seconds; any
+  // thread, beside commits.
+  virtual Result<void> reclaim() = 0;
+
   // A consistent copy that can be opened as a directory of its own.  `directory` must be empty or
   // not there.
   virtual Result<void> checkpoint(const std::filesystem::path& directory) = 0;

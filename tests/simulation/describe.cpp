@@ -170,6 +170,9 @@ std::string describe(const core::Command& command) {
   if (const auto* closed = std::get_if<core::SessionClosed>(&command)) {
     return session(closed->session) + " closed";
   }
+  if (const auto* disk = std::get_if<core::DiskSpace>(&command)) {
+    return disk->is_low ? "the disk is low" : "the disk has room";
+  }
   return "time passes";
 }
 

@@ -51,6 +51,8 @@ void ReferenceSpace::apply(const Command& command, Time at) {
     lose(lost->session);
   } else if (const auto* closed = std::get_if<core::SessionClosed>(&command)) {
     if (sessions.contains(closed->session)) end_session(closed->session);
+  } else if (const auto* disk = std::get_if<core::DiskSpace>(&command)) {
+    disk_is_low = disk->is_low;
   }
   settle();
   run_due();
@@ -108,8 +110,22 @@ bool ReferenceSpace::run_next_due() {
 
 // ---- Putting ------------------------------------------------------------------------------------
 
+// P33: why the tuples may not be put now.
+std::optional<ErrorCode> ReferenceSpace::refusal(const std::vector<NewTuple>& tuples) const {
+  if (disk_is_low) return ErrorCode::kOverloaded;
+  std::uint64_t more = 0;
+  for (const NewTuple& put : tuples) more += put.tuple.byte_size();
+  std::uint64_t bytes = more;
+  for (const auto& [id, item] : items) {
+    if (item.state != State::kTaken) bytes += item.put.tuple.byte_size();
+  }
+  if (bytes <= bytes_max) return std::nullopt;
+  return more > bytes_max ? ErrorCode::kLimitExceeded : ErrorCode::kOverloaded;
+}
+
 void ReferenceSpace::operate(const Origin& from, const PutOp& op) {
   if (op.transaction.value != 0) return put_inside(from, op);
+  if (const auto code = refusal(op.tuples)) return say(from, Refused{*code, {}});
   PutDone done{put_all(op.tuples), static_cast<std::uint32_t>(op.tuples.size())};
   sessions[from.session].answers[from.request] = done;
   say(from, done);
@@ -482,6 +498,15 @@ void ReferenceSpace::let_go(Item& item) {
 }
 
 void ReferenceSpace::operate(const Origin& from, const FinishOp& op) {
+  const bool ends_something = std::any_of(op.items.begin(), op.items.end(),
+                                          [](const FinishItem& step) { return step.token; });
+  std::vector<NewTuple> puts;
+  for (const FinishItem& step : op.items) {
+    puts.insert(puts.end(), step.puts.begin(), step.puts.end());
+  }
+  if (!puts.empty() && !ends_something) {
+    if (const auto code = refusal(puts)) return say(from, Refused{*code, {}});
+  }
   FinishDone done;
   for (const FinishItem& step : op.items) {
     if (step.token) {
@@ -668,6 +693,7 @@ void ReferenceSpace::end_session(const SessionId& id) {
 
 void ReferenceSpace::restart(Time at) {
   now = at;
+  disk_is_low = false;  // until the server looks again
   waiters.clear();
   for (auto& [id, session] : sessions) {
     session.connected = session.silent = session.over_hold = false;

@@ -6,6 +6,7 @@
 // checks those by themselves.
 #pragma once
 
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -96,6 +97,8 @@ struct ReferenceSpace {
   TupleId next_id{1};
   Time now{};
   std::uint64_t numbers = 0;
+  std::uint64_t bytes_max = std::numeric_limits<std::uint64_t>::max();
+  bool disk_is_low = false;
   std::vector<Message> said;  // by the last apply
 
   void apply(const Command& command, Time at);
@@ -145,7 +148,9 @@ struct ReferenceSpace {
   [[nodiscard]] bool locked_against(const Origin& name, TupleId id) const;
   void unlock_all(const Origin& name);
   void remove(TupleId id);  // for everybody who relied on it
-  bool commit_transaction(const Origin& name, PutDone& done);
+  std::optional<ErrorCode> commit_transaction(const Origin& name, PutDone& done);
+  [[nodiscard]] static std::vector<NewTuple> left_of(const Transaction& open);
+  [[nodiscard]] std::optional<ErrorCode> refusal(const Transaction& open) const;
   void abort_transaction(const Origin& name);
   void end_own_waiters(const Origin& name);
 
@@ -160,6 +165,7 @@ struct ReferenceSpace {
   void session_due(const SessionId& id, Time at);
   void give_back_all(const SessionId& id, Duration silence);
 
+  [[nodiscard]] std::optional<ErrorCode> refusal(const std::vector<NewTuple>& tuples) const;
   TupleId put_all(const std::vector<NewTuple>& tuples);
   void place(Item& item, bool fresh);
   void give_back(Item& item, bool started);

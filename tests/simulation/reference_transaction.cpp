@@ -30,6 +30,9 @@ void ReferenceSpace::operate(const Origin& from, const CommitOp& op) {
       return say(from, Refused{ErrorCode::kTransactionConflict, ""});
     }
   }
+  if (op.finishes.empty() && op.takes.empty() && !op.puts.empty()) {
+    if (const auto code = refusal(op.puts)) return say(from, Refused{*code, ""});
+  }
   for (const Token& token : op.finishes) {
     let_go(*holding(from.session, token));
     items.erase(token.tuple);
@@ -55,9 +58,9 @@ void ReferenceSpace::operate(const Origin& from, const EndOp& op) {
   }
   if (enter(from, op.transaction) == nullptr) return;
   PutDone done;
-  if (!commit_transaction(name, done)) {
+  if (const auto code = commit_transaction(name, done)) {
     abort_transaction(name);
-    return say(from, Refused{ErrorCode::kTransactionConflict, ""});
+    return say(from, Refused{*code, ""});
   }
   sessions[from.session].answers[from.request] = done;
   say(from, done);
@@ -220,11 +223,12 @@ void ReferenceSpace::remove(TupleId id) {
 
 // ---- The end ------------------------------------------------------------------------------------
 
-bool ReferenceSpace::commit_transaction(const Origin& name, PutDone& done) {
-  if (transaction(name)->conflict) return false;
+std::optional<ErrorCode> ReferenceSpace::commit_transaction(const Origin& name, PutDone& done) {
+  if (transaction(name)->conflict) return ErrorCode::kTransactionConflict;
   for (const auto& [mode, forms] : transaction(name)->nones) {
-    if (!matches(forms, mode, name).empty()) return false;
+    if (!matches(forms, mode, name).empty()) return ErrorCode::kTransactionConflict;
   }
+  if (const auto code = refusal(*transaction(name))) return code;
   end_own_waiters(name);
   const Transaction open = *transaction(name);
   for (const Transaction::Taken& taken : open.taken) {
@@ -251,13 +255,28 @@ bool ReferenceSpace::commit_transaction(const Origin& name, PutDone& done) {
     item.put.attributes.priority = open.puts[taken.put].put.attributes.priority;
     hand({name.session, taken.request}, TakeMode::kTake, {}, item, taken.form, false, false);
   }
+  const std::vector<NewTuple> puts = left_of(open);
+  session.transactions.erase(name.request);
+  done = {put_all(puts), static_cast<std::uint32_t>(puts.size())};
+  return std::nullopt;
+}
+
+// What it put and did not take again.
+std::vector<NewTuple> ReferenceSpace::left_of(const Transaction& open) {
   std::vector<NewTuple> puts;
   for (const Transaction::Put& put : open.puts) {
     if (!put.taken) puts.push_back(put.put);
   }
-  session.transactions.erase(name.request);
-  done = {put_all(puts), static_cast<std::uint32_t>(puts.size())};
-  return true;
+  return puts;
+}
+
+// P33: one that takes something may put something.
+std::optional<ErrorCode> ReferenceSpace::refusal(const Transaction& open) const {
+  for (const Transaction::Taken& taken : open.taken) {
+    if (taken.id.value != 0) return std::nullopt;
+  }
+  const std::vector<NewTuple> puts = left_of(open);
+  return puts.empty() ? std::nullopt : refusal(puts);
 }
 
 void ReferenceSpace::abort_transaction(const Origin& name) {

@@ -14,8 +14,9 @@ constexpr std::size_t kClients = 4;
 constexpr Duration kHold = milliseconds(5'000);
 constexpr Duration kMemory = milliseconds(20'000);
 
-core::Limits small_limits() {
+core::Limits small_limits(std::uint64_t bytes_max) {
   core::Limits limits;
+  limits.bytes_max = bytes_max;
   limits.indexes_per_arity_max = 3;  // so that indexes are learned, dropped and done without
   return limits;
 }
@@ -73,7 +74,11 @@ void SimDisk::load(core::SpaceState& state) const {
 // ---- Chance -------------------------------------------------------------------------------------
 
 Simulation::Simulation(std::uint64_t seed, bool keep_history)
-    : random_(seed), keep_history_(keep_history), state_(small_limits()) {
+    : random_(seed), keep_history_(keep_history) {
+  // Every third space has a quota that it often reaches (P33).
+  if (seed % 3 == 0) reference_.bytes_max = 40 + below(200);
+  committed_ = reference_;
+  state_ = core::SpaceState(small_limits(reference_.bytes_max));
   clients_.resize(kClients);
   for (SimClient& client : clients_) {
     client.id = {1, ++session_count_};
@@ -587,7 +592,7 @@ void Simulation::kill() {
     client.sent.clear();
     client.received.clear();
   }
-  state_ = core::SpaceState(small_limits());
+  state_ = core::SpaceState(small_limits(reference_.bytes_max));
   disk_.load(state_);
   state_.restored(now_);
   reference_ = committed_;
@@ -629,6 +634,7 @@ void Simulation::run(int steps) {
     } else if (what < 90) {
       receive(client);
     } else if (what < 99) {
+      if (chance(5)) apply(core::DiskSpace{chance(40)});
       pass_time(chance(80) ? Duration(below(100'000)) : some_time(), chance(20));
     } else {
       kill();

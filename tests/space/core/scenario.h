@@ -60,6 +60,7 @@ class Scenario {
   void hear(SessionId who, RequestId acknowledged = {});
   void lose(SessionId who);
   void close(SessionId who);
+  void set_disk_low(bool is_low) { apply(DiskSpace{is_low}); }
 
   // What was said to a request so far.
   [[nodiscard]] bool waiting(SessionId who, RequestId request) const;

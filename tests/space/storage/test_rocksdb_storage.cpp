@@ -54,16 +54,6 @@ class RocksdbStorageTest : public ::testing::Test {
     return found.empty() ? std::filesystem::path() : *std::max_element(found.begin(), found.end());
   }
 
-  [[nodiscard]] std::uintmax_t bytes_on_disk() const {
-    std::uintmax_t bytes = 0;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path_)) {
-      std::error_code gone;  // files come and go in the background
-      const std::uintmax_t size = entry.is_regular_file(gone) ? entry.file_size(gone) : 0;
-      if (!gone) bytes += size;
-    }
-    return bytes;
-  }
-
   // Opening must fail; why it did.
   std::string refusal() {
     storage_.reset();
@@ -159,24 +149,6 @@ TEST_F(RocksdbStorageTest, LargeTuplesComeBackFromTheTable) {
   ModelSpace loaded;
   ASSERT_TRUE(storage_->load(kSpace, [&](core::Mutation&& each) { loaded.apply(each); }));
   EXPECT_TRUE(loaded.dump() == model.dump());
-}
-
-// A queue must not fill the disk with what has long been taken.
-TEST_F(RocksdbStorageTest, PutsAndTakesDoNotMakeTheDirectoryGrow) {
-  create_and_put(0);
-  open(std::size_t{256} << 10);
-  load();
-  ModelSpace model;
-  std::uintmax_t most = 0;
-  const Tuple tuple{"task", 17, "a body of some fifty bytes, as small tasks have it"};
-  for (std::uint64_t id = 1; id <= 300'000; ++id) {
-    ASSERT_TRUE(commit({core::TupleAdded{TupleId{id}, tuple, {}},
-                        core::TupleReserved{TupleId{id}, 1, {SessionId{1, 1}, RequestId{id}}, {}},
-                        core::TupleRemoved{TupleId{id}}}));
-    if (storage_->retirement_due(kSpace)) storage_->retire(kSpace, model).value_or_throw();
-    if (id % 10'000 == 0) most = std::max(most, bytes_on_disk());
-  }
-  EXPECT_LT(most, 16U << 20);  // 40 MB were written
 }
 
 // No file of this process may grow beyond `bytes` while this lives: a disk that is full.
