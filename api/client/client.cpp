@@ -96,6 +96,12 @@ ServerInfo Client::server(Duration timeout, const Interrupt& interrupt) {
           status.commits};
 }
 
+void Client::backup(std::string_view directory, Duration timeout, const Interrupt& interrupt) {
+  const auto id = core_->send({}, wire::ServerOperation(wire::BackupOp{std::string(directory)}),
+                              AnswerTo::kWaiter);
+  expect<Done>(core_->wait(id, timeout, interrupt), "backup to '" + std::string(directory) + "'");
+}
+
 RequestId Client::send(SpaceNumber space, Operation operation, AnswerTo answer_to) {
   return core_->send(space, std::move(operation), answer_to);
 }

@@ -345,6 +345,8 @@ ServerOperation read_server_operation(const pb::ServerRequest& from, Source& sou
       return ListSpacesOp{};
     case pb::ServerRequest::kServerStatus:
       return ServerStatusOp{};
+    case pb::ServerRequest::kBackup:
+      return BackupOp{read_text(from.backup().directory(), source)};
     case pb::ServerRequest::OPERATION_NOT_SET:
       break;
   }

@@ -239,6 +239,9 @@ class Writer {
   }
   void operator()(const ListSpacesOp&, v1::ServerRequest* out) { out->mutable_list_spaces(); }
   void operator()(const ServerStatusOp&, v1::ServerRequest* out) { out->mutable_server_status(); }
+  void operator()(const BackupOp& from, v1::ServerRequest* out) {
+    out->mutable_backup()->set_directory(text_for(from.directory));
+  }
 
   // ---- Answers ----
 

@@ -57,7 +57,11 @@ struct DropSpaceOp {  // answer: Done, or Refused with kNoSuchSpace
 };
 struct ListSpacesOp {};    // answer: SpacesListed
 struct ServerStatusOp {};  // answer: ServerStatus
-using ServerOperation = std::variant<OpenSpaceOp, DropSpaceOp, ListSpacesOp, ServerStatusOp>;
+struct BackupOp {          // answer: Done, or Refused
+  std::string directory;   // on the server's host, absolute; nothing of that name may be there
+};
+using ServerOperation =
+    std::variant<OpenSpaceOp, DropSpaceOp, ListSpacesOp, ServerStatusOp, BackupOp>;
 struct ServerRequest {
   RequestId id;
   RequestId acknowledged;

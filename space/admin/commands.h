@@ -19,6 +19,7 @@ void add_server(CLI::App& app, Desk& desk);
 void add_sessions(CLI::App& app, Desk& desk);
 void add_spaces(CLI::App& app, Desk& desk);
 void add_drop(CLI::App& app, Desk& desk);
+void add_backup(CLI::App& app, Desk& desk);
 void add_queues(CLI::App& app, Desk& desk);
 void add_engines(CLI::App& app, Desk& desk);
 void add_tuples(CLI::App& app, Desk& desk);

@@ -72,7 +72,7 @@ int run(int argc, char** argv) {
   Desk desk;
   add_options(app, desk.options);
   for (const auto add : {add_queues, add_tuples, add_engines, add_sessions, add_spaces, add_server,
-                         add_count, add_read, add_take, add_put, add_drop})
+                         add_count, add_read, add_take, add_put, add_drop, add_backup})
     add(app, desk);
   try {
     app.parse(argc, argv);

@@ -1,7 +1,8 @@
-// space/admin/spaces.cpp: space-admin server, sessions, spaces, drop.
+// space/admin/spaces.cpp: space-admin server, sessions, spaces, drop, backup.
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
+#include <filesystem>
 #include <iostream>
 
 #include "space/admin/commands.h"
@@ -116,6 +117,16 @@ void drop_space(Desk& desk, const std::string& name, bool yes) {
     fmt::print(std::cout, "dropped space {}\n", harmless(name));
 }
 
+// The server's host is this one: it listens on this machine only.
+void back_up(Desk& desk, const std::string& directory) {
+  const std::string path = std::filesystem::absolute(directory).lexically_normal().string();
+  desk.session.client().backup(path);
+  if (desk.options.json)
+    print_json(json::object{{"backup", path}});
+  else
+    fmt::print(std::cout, "backed up to {}\n", harmless(path));
+}
+
 }  // namespace
 
 void add_server(CLI::App& app, Desk& desk) {
@@ -131,6 +142,18 @@ void add_spaces(CLI::App& app, Desk& desk) {
   app.add_subcommand("spaces", "the spaces of the server")->callback([&desk] {
     show_spaces(desk);
   });
+}
+
+void add_backup(CLI::App& app, Desk& desk) {
+  CLI::App* command = app.add_subcommand(
+      "backup", "copy all that the server keeps into a directory, while it serves");
+  auto directory = std::make_shared<std::string>();
+  command
+      ->add_option("DIRECTORY", *directory,
+                   "on the server's host; it must not exist yet.  Check it with space-server "
+                   "--verify")
+      ->required();
+  command->callback([&desk, directory] { back_up(desk, *directory); });
 }
 
 void add_drop(CLI::App& app, Desk& desk) {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <filesystem>
 #include <utility>
 #include <boost/asio/dispatch.hpp>
 
@@ -134,6 +135,7 @@ void Control::shut() {
   sweep_timer_.reset();
   admitted_.clear();
   dropping_.clear();
+  backing_up_.clear();
   for (const auto& [name, host] : directory_.all()) host->shut();
 }
 
@@ -241,6 +243,9 @@ void Control::handle(Question&& question) {
     drop_space(std::move(question), name);
   } else if (std::holds_alternative<wire::ListSpacesOp>(question.operation)) {
     list_spaces(std::move(question));
+  } else if (auto* backup = std::get_if<wire::BackupOp>(&question.operation)) {
+    const std::string directory = std::move(backup->directory);
+    back_up(std::move(question), directory);
   } else {
     answer(question, wire::ServerAnswer(status()));
   }
@@ -305,7 +310,7 @@ Control::ServerAnswer Control::create_space(const wire::OpenSpaceOp& open) {
 void Control::drop_space(Question&& question, const std::string& name) {
   const std::shared_ptr<SpaceHost> host = directory_.find(name);
   if (!host) {
-    const bool repeated = sessions_.has_dropped(question.session, question.id);
+    const bool repeated = sessions_.has_done(question.session, question.id);
     answer(question, repeated ? Answer(Done{}) : Answer(no_such_space(name)));
     return;
   }
@@ -327,7 +332,7 @@ void Control::drop_stopped(const std::shared_ptr<SpaceHost>& host, const Questio
     return;
   }
   home().log().info("space_dropped space={} number={}", in_quotes(info.name), info.number.value);
-  sessions_.remember_drop(question.session, question.id, question.acknowledged);
+  sessions_.remember_done(question.session, question.id, question.acknowledged);
   for (const auto& each : threads_) {
     asio::dispatch(each->context(),
                    [&thread = *each, number = info.number] { thread.host_removed(number); });
@@ -362,6 +367,64 @@ void Control::list_spaces(Question&& question) {
       });
     });
     ++index;
+  }
+}
+
+// ---- Backups
+
+std::optional<Refused> Control::check_backup(const std::string& directory) const {
+  const std::filesystem::path path = std::filesystem::path(directory).lexically_normal();
+  if (!path.is_absolute()) {
+    return Refused{ErrorCode::kInvalidArgument,
+                   fmt::format("backup: wanted an absolute path on the server's host, found {}",
+                               in_quotes(directory))};
+  }
+  const std::filesystem::path inside = path.lexically_relative(facts_.directory);
+  if (!facts_.directory.empty() && !inside.empty() && *inside.begin() != "..") {
+    return Refused{ErrorCode::kInvalidArgument,
+                   fmt::format("backup: {} is in the server's own directory; name one beside it",
+                               in_quotes(directory))};
+  }
+  return std::nullopt;
+}
+
+// One at a time.  A client that was away says its request again, and is answered with the rest.
+void Control::back_up(Question&& question, const std::string& directory) {
+  if (sessions_.has_done(question.session, question.id)) {
+    answer(question, Answer(Done{}));
+    return;
+  }
+  if (!backing_up_.empty()) {
+    const Question& first = backing_up_.front();
+    if (first.session == question.session && first.id == question.id) {
+      backing_up_.push_back(std::move(question));
+    } else {
+      answer(question, Answer(Refused{ErrorCode::kOverloaded,
+                                      "backup: another one is under way; try again later"}));
+    }
+    return;
+  }
+  if (std::optional<Refused> refused = check_backup(directory)) {
+    answer(question, Answer(std::move(*refused)));
+    return;
+  }
+  backing_up_.push_back(std::move(question));
+  tools_.chores.post([this, directory] {
+    Result<void> result = tools_.storage.checkpoint(directory);
+    at_home([this, directory, result = std::move(result)] { backed_up(directory, result); });
+  });
+}
+
+void Control::backed_up(const std::string& directory, const Result<void>& result) {
+  home().log().info("backup directory={} result={}", in_quotes(directory),
+                    result ? "done" : name_of(result.error().code));
+  for (const Question& question : std::exchange(backing_up_, {})) {
+    if (result) {
+      sessions_.remember_done(question.session, question.id, question.acknowledged);
+      answer(question, Answer(Done{}));
+    } else {
+      answer(question, Answer(Refused{result.error().code, "backup: " + result.error().message}));
+    }
   }
 }
 

@@ -71,6 +71,9 @@ class Control {
   void drop_space(Question&& question, const std::string& name);
   void drop_stopped(const std::shared_ptr<SpaceHost>& host, const Question& question);
   void list_spaces(Question&& question);
+  void back_up(Question&& question, const std::string& directory);
+  [[nodiscard]] std::optional<Refused> check_backup(const std::string& directory) const;
+  void backed_up(const std::string& directory, const Result<void>& result);
   [[nodiscard]] wire::ServerStatus status() const;
 
   std::shared_ptr<SpaceHost> add_host(storage::SpaceInfo info, core::SpaceState&& state);
@@ -87,6 +90,8 @@ class Control {
   std::unordered_map<ConnectionNumber, std::shared_ptr<Connection>> admitted_;
   SpaceDirectory directory_;
   std::unordered_map<std::string, std::vector<Question>> dropping_;  // opens wait for the drop
+  std::vector<Question>
+      backing_up_;  // who asked for the backup that is under way; the same request
   std::optional<boost::asio::steady_timer> sweep_timer_;
   bool is_ending_ = false;
   bool disk_is_low_ = false;  // at the last look

@@ -8,6 +8,7 @@
 #include "space/server/options.h"
 #include "space/server/ready.h"
 #include "space/server/server.h"
+#include "space/server/verify.h"
 
 namespace {
 
@@ -34,6 +35,10 @@ int main(int argc, char** argv) {
     return parsed.exit_code;
   }
   const Options& options = *parsed.options;
+  if (options.verify) {
+    const auto verified = verify(options.server.directory, std::cout);
+    return verified ? kExitClean : fail(verified.error());
+  }
   const auto log = make_log(options.log_level);
   if (!log) return fail(log.error());
   raise_descriptor_limit();

@@ -22,6 +22,7 @@ constexpr std::uint64_t kMebibytesMax = std::uint64_t{1} << 30;  // a pebibyte
 // As they are written, before they are checked against each other.
 struct Raw {
   std::string directory;
+  bool verify = false;
   std::string durability;
   std::string unix_path;
   std::string tcp;
@@ -59,6 +60,8 @@ EXAMPLES
       Keeps nothing, takes any free port and writes which into ready.json.
   space-server --config /etc/linden/space-server.toml
       Takes its options from a file: the same names, such as `directory = "/srv/linden"`.
+  space-server --verify --directory /backup/monday
+      Checks a backup (space-admin backup) or a stopped server's data, and says what is in it.
 
 WHEN IT LISTENS it writes one line of JSON to --ready-fd and --ready-file:
   {"pid":1234,"unix":"/path/or/null","tcp":"127.0.0.1:4711","version":"0.1.0"}
@@ -77,6 +80,8 @@ EXIT CODES
 void declare(CLI::App& app, Raw& raw) {
   app.add_option("-d,--directory", raw.directory, "where spaces are kept; made if it is missing")
       ->type_name("DIR");
+  app.add_flag("--verify", raw.verify,
+               "check the data of a stopped server, or a backup, and serve nothing");
   app.add_option("--durability", raw.durability,
                  "of new spaces: memory, process or sync (default: process; memory without a "
                  "directory)")
@@ -231,6 +236,8 @@ Result<void> check_room(const Raw& raw, ServerOptions& server) {
 Result<Options> check(const Raw& raw) {
   Options result;
   ServerOptions& server = result.server;
+  if (raw.verify && raw.directory.empty()) return usage("--verify needs a --directory");
+  result.verify = raw.verify;
   if (Result<void> checked = check_durability(raw, server); !checked) return checked.error();
   if (raw.threads < 1 || raw.threads > kThreadsMax) {
     return usage(fmt::format("--threads {}: wanted 1 to {}", raw.threads, kThreadsMax));

@@ -12,6 +12,7 @@
 namespace linden::server {
 
 struct Options {
+  bool verify = false;  // look at server.directory, and serve nothing
   ServerOptions server;
   std::string log_level = "info";
   std::string ready_file;       // empty: none

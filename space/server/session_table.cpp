@@ -29,7 +29,7 @@ Admission SessionTable::admit(const wire::Hello& hello, ConnectionNumber by, Tim
   record.name = hello.name;
   record.memory = hello.memory;
   record.connection = by;
-  std::erase_if(record.drops, [&](RequestId id) { return id < hello.acknowledged; });
+  std::erase_if(record.done, [&](RequestId id) { return id < hello.acknowledged; });
   return result;
 }
 
@@ -54,19 +54,19 @@ void SessionTable::forget(Time now) {
   std::erase_if(records_, [&](const auto& entry) { return is_over(entry.second, now); });
 }
 
-void SessionTable::remember_drop(SessionId session, RequestId request, RequestId acknowledged) {
+void SessionTable::remember_done(SessionId session, RequestId request, RequestId acknowledged) {
   const auto found = records_.find(session);
   if (found == records_.end()) return;
-  std::vector<RequestId>& drops = found->second.drops;
-  std::erase_if(drops, [&](RequestId id) { return id < acknowledged; });
-  drops.push_back(request);
+  std::vector<RequestId>& done = found->second.done;
+  std::erase_if(done, [&](RequestId id) { return id < acknowledged; });
+  done.push_back(request);
 }
 
-bool SessionTable::has_dropped(SessionId session, RequestId request) const {
+bool SessionTable::has_done(SessionId session, RequestId request) const {
   const auto found = records_.find(session);
   if (found == records_.end()) return false;
-  const std::vector<RequestId>& drops = found->second.drops;
-  return std::find(drops.begin(), drops.end(), request) != drops.end();
+  const std::vector<RequestId>& done = found->second.done;
+  return std::find(done.begin(), done.end(), request) != done.end();
 }
 
 }  // namespace linden::server

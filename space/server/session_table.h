@@ -46,10 +46,10 @@ class SessionTable {
   // Drops what has been lost for longer than its memory.  O(sessions); call it about once a second.
   void forget(Time now);
 
-  // A space was dropped by that request: its repetition is answered as before (P36).  Those below
-  // `acknowledged` will not be repeated.
-  void remember_drop(SessionId session, RequestId request, RequestId acknowledged);
-  [[nodiscard]] bool has_dropped(SessionId session, RequestId request) const;
+  // That request dropped a space or made a backup: its repetition is answered as before (P36).
+  // Those below `acknowledged` will not be repeated.
+  void remember_done(SessionId session, RequestId request, RequestId acknowledged);
+  [[nodiscard]] bool has_done(SessionId session, RequestId request) const;
 
   [[nodiscard]] std::size_t size() const noexcept { return records_.size(); }
 
@@ -59,7 +59,7 @@ class SessionTable {
     Duration memory{0};
     ConnectionNumber connection = 0;  // 0: lost
     Time lost_at{};
-    std::vector<RequestId> drops;
+    std::vector<RequestId> done;
   };
   [[nodiscard]] static bool is_over(const Record& record, Time now);
 

@@ -111,6 +111,14 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& di
       {"journal", journal_options(memtable_bytes)},
       {"table", table_options(memtable_bytes)}};
   rocksdb::DB* db = nullptr;
+  if (options.read_only) {
+    const rocksdb::Status status =
+        rocksdb::DB::OpenForReadOnly(database_options(memtable_bytes, logbook, options.env),
+                                     directory.string(), families, &database->families_, &db);
+    if (!status.ok()) return database->failure("open", status);
+    database->db_.reset(db);
+    return database;
+  }
   const rocksdb::Status status =
       rocksdb::DB::Open(database_options(memtable_bytes, logbook, options.env), directory.string(),
                         families, &database->families_, &db);

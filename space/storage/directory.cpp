@@ -30,6 +30,10 @@ Failure failure(const std::filesystem::path& path, const std::string& problem) {
   return {ErrorCode::kStorageFailed, "directory " + quoted(path) + " " + problem};
 }
 
+std::filesystem::path partial_name(std::filesystem::path path) {
+  return path += ".partial";
+}
+
 std::string reason(int error) {
   return std::generic_category().message(error);
 }
@@ -89,13 +93,8 @@ std::string owner_of(int lock) {
   return "process " + std::string(text, std::strcspn(text, "\n"));
 }
 
-// The descriptor of the locked file.
-Result<int> take_lock(const std::filesystem::path& path) {
-  const std::filesystem::path file = path / kLockName;
-  const int lock = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock < 0) {
-    return failure(path, "is not writable: " + reason(errno) + "; check its owner and mode");
-  }
+// Locks the open file and returns its descriptor.
+Result<int> lock_file(const std::filesystem::path& path, int lock) {
   if (::flock(lock, LOCK_EX | LOCK_NB) == 0) return lock;
   const int error = errno;
   const std::string owner = owner_of(lock);
@@ -104,6 +103,24 @@ Result<int> take_lock(const std::filesystem::path& path) {
     return failure(path, "is in use by " + owner + "; stop that one first or name another");
   }
   return failure(path, "cannot be locked: " + reason(error) + "; name one on a local file system");
+}
+
+Result<int> take_lock(const std::filesystem::path& path) {
+  const std::filesystem::path file = path / kLockName;
+  const int lock = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock < 0) {
+    return failure(path, "is not writable: " + reason(errno) + "; check its owner and mode");
+  }
+  return lock_file(path, lock);
+}
+
+constexpr int kNoLock = -1;
+
+Result<int> take_lock_if_there_is_one(const std::filesystem::path& path) {
+  const int lock = ::open((path / kLockName).c_str(), O_RDONLY | O_CLOEXEC);
+  if (lock >= 0) return lock_file(path, lock);
+  if (errno == ENOENT) return kNoLock;
+  return failure(path, "cannot be read: " + reason(errno) + "; check its owner and mode");
 }
 
 bool write_all(int file, std::string_view text) {
@@ -150,6 +167,20 @@ Result<Directory> Directory::open(const std::filesystem::path& path) {
   return directory;
 }
 
+Result<Directory> Directory::open_to_read(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path / kFormatName, error)) {
+    return failure(path,
+                   "was not made by space-server, or is not there; name the directory of a "
+                   "server or a backup");
+  }
+  const Result<int> lock = take_lock_if_there_is_one(path);
+  if (!lock) return lock.error();
+  Directory directory(path, *lock);
+  if (Result<void> checked = check_format(path); !checked) return checked.error();
+  return directory;
+}
+
 Directory::Directory(Directory&& other) noexcept
     : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
 
@@ -172,11 +203,23 @@ Result<void> Directory::write_format(const std::filesystem::path& path) {
   return failure(path, "cannot be written: " + reason(errno) + "; free space or name another");
 }
 
-Result<void> Directory::create_empty(const std::filesystem::path& path) {
-  if (Result<void> created = make_directory(path); !created) return created;
-  std::error_code error;
-  if (std::filesystem::is_empty(path, error) && !error) return {};
-  return failure(path, "is not empty; a checkpoint needs a directory that is empty or not there");
+Result<std::filesystem::path> Directory::begin_copy(const std::filesystem::path& path) {
+  const std::filesystem::path partial = partial_name(path);
+  for (const std::filesystem::path& taken : {path, partial}) {
+    std::error_code error;
+    if (!std::filesystem::exists(std::filesystem::symlink_status(taken, error))) continue;
+    return Failure{
+        ErrorCode::kInvalidArgument,
+        "directory " + quoted(taken) + " is there already; name another or move that one away"};
+  }
+  if (Result<void> created = make_directory(partial); !created) return created.error();
+  return partial;
+}
+
+Result<void> Directory::end_copy(const std::filesystem::path& path) {
+  const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
+  if (::rename(partial_name(path).c_str(), path.c_str()) == 0 && sync_directory(parent)) return {};
+  return failure(path, "cannot be written: " + reason(errno) + "; free space or name another");
 }
 
 }  // namespace linden::storage

@@ -22,6 +22,9 @@ class Directory {
   // Creates the directory (0700, with its parents) if it is not there.  kStorageFailed says why
   // not: in use, not a directory, not writable, somebody else's files, a newer format.
   [[nodiscard]] static Result<Directory> open(const std::filesystem::path& path);
+  // For looking only: makes and writes nothing.  A copy has no lock yet, and then nobody has it
+  // open.
+  [[nodiscard]] static Result<Directory> open_to_read(const std::filesystem::path& path);
 
   Directory(Directory&& other) noexcept;
   Directory& operator=(Directory&&) = delete;
@@ -35,8 +38,11 @@ class Directory {
   }
   // Declares the contents of `path` to be ours.  Synced.
   [[nodiscard]] static Result<void> write_format(const std::filesystem::path& path);
-  // Makes an empty directory for a checkpoint; refuses one that has something in it.
-  [[nodiscard]] static Result<void> create_empty(const std::filesystem::path& path);
+  // Makes a directory for a checkpoint under another name, which is returned; refuses if either is
+  // there already.
+  [[nodiscard]] static Result<std::filesystem::path> begin_copy(const std::filesystem::path& path);
+  // Gives the copy, which is whole now, its name.  Synced.
+  [[nodiscard]] static Result<void> end_copy(const std::filesystem::path& path);
 
  private:
   Directory(std::filesystem::path path, int lock) : path_(std::move(path)), lock_(lock) {}

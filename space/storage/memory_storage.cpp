@@ -154,6 +154,7 @@ class MemoryStorage final : public Storage {
   }
 
   Result<void> reclaim() override { return {}; }
+  Result<void> verify() override { return {}; }
 
   Result<void> checkpoint(const std::filesystem::path& directory) override {
     return Failure{ErrorCode::kInvalidArgument,

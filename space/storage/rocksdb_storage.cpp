@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cassert>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
@@ -59,7 +60,7 @@ class RocksdbStorage final : public Storage {
   // A clean stop leaves nothing to the kernel's mercy, also in process durability.  After a failed
   // write RocksDB must not be asked to sync: Debian's build asserts that nobody does.
   ~RocksdbStorage() override {
-    if (!failed_) (void)database_->db().SyncWAL();
+    if (!failed_ && !options_.read_only) (void)database_->db().SyncWAL();
   }
   RocksdbStorage(const RocksdbStorage&) = delete;
   RocksdbStorage& operator=(const RocksdbStorage&) = delete;
@@ -80,12 +81,14 @@ class RocksdbStorage final : public Storage {
   Result<std::uint64_t> free_bytes() const override;
   Result<void> reclaim() override;
   Result<void> checkpoint(const std::filesystem::path& directory) override;
+  Result<void> verify() override;
 
  private:
   Space* find(SpaceNumber number) const;
   Result<void> write(rocksdb::WriteBatch& batch, bool sync, const char* what, const Space* space);
   Result<void> read_spaces();
   [[nodiscard]] bool table_can_be_merged() const;
+  Result<void> copy_to(const std::filesystem::path& directory);
   Result<void> load_table(Space& space, const MutationVisitor& visit);
   Result<void> load_journal(Space& space, const MutationVisitor& visit);
   Result<void> load_record(Space& space, std::string_view record, const MutationVisitor& visit);
@@ -111,11 +114,11 @@ class RocksdbStorage final : public Storage {
 Result<void> RocksdbStorage::start() {
   const Result<std::string> epoch = database_->meta_value(kEpochKey);
   if (!epoch) return epoch.error();
-  epoch_ = number_of(*epoch).value_or(0) + 1;
+  epoch_ = number_of(*epoch).value_or(0) + (options_.read_only ? 0 : 1);
   const Result<std::string> next = database_->meta_value(kNextSpaceKey);
   if (!next) return next.error();
   next_space_ = static_cast<std::uint32_t>(number_of(*next).value_or(1));
-  if (Result<void> read = read_spaces(); !read) return read;
+  if (Result<void> read = read_spaces(); !read || options_.read_only) return read;
 
   rocksdb::WriteBatch batch;
   batch.Put(database_->meta(), slice(kEpochKey), number_value(epoch_));
@@ -205,6 +208,10 @@ Result<void> RocksdbStorage::write(rocksdb::WriteBatch& batch, bool sync, const 
     return Failure{ErrorCode::kStorageFailed, "an earlier write to '" + directory_.path().string() +
                                                   "' failed; the server must be started again"};
   }
+  if (options_.read_only) {
+    return Failure{ErrorCode::kStorageFailed,
+                   "'" + directory_.path().string() + "' was opened only to be read"};
+  }
   rocksdb::WriteOptions options;
   options.sync = sync;
   const rocksdb::Status status = database_->db().Write(options, &batch);
@@ -287,7 +294,7 @@ Result<std::uint64_t> RocksdbStorage::free_bytes() const {
   return free;
 }
 
-// Merging writes what lives a second time before the first goes.
+// Merging writes what lives a second time before the first goes; of bodies, a quarter at most.
 bool RocksdbStorage::table_can_be_merged() const {
   rocksdb::DB& db = database_->db();
   std::uint64_t rows = 0;
@@ -295,7 +302,7 @@ bool RocksdbStorage::table_can_be_merged() const {
   (void)db.GetIntProperty(database_->table(), "rocksdb.estimate-live-data-size", &rows);
   (void)db.GetIntProperty(database_->table(), "rocksdb.live-blob-file-size", &bodies);
   const Result<std::uint64_t> free = free_bytes();
-  return free && rows + bodies < *free / 2;
+  return free && rows + bodies / 4 < *free / 2;
 }
 
 // What was retired is gone from memory at once, from the log when no memtable needs that any more,
@@ -319,12 +326,23 @@ Result<void> RocksdbStorage::reclaim() {
 }
 
 Result<void> RocksdbStorage::checkpoint(const std::filesystem::path& directory) {
-  if (Result<void> created = Directory::create_empty(directory); !created) return created;
+  const Result<std::filesystem::path> partial = Directory::begin_copy(directory);
+  if (!partial) return partial.error();
+  const Result<void> copied = copy_to(*partial);
+  if (copied) return Directory::end_copy(directory);
+  std::error_code ignored;
+  std::filesystem::remove_all(*partial, ignored);
+  return copied;
+}
+
+// The log is copied rather than flushed: most of what it has will never reach a sorted file.
+Result<void> RocksdbStorage::copy_to(const std::filesystem::path& directory) {
+  constexpr std::uint64_t kNeverFlush = std::numeric_limits<std::uint64_t>::max();
   rocksdb::Checkpoint* made = nullptr;
   rocksdb::Status status = rocksdb::Checkpoint::Create(&database_->db(), &made);
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
   if (status.ok()) {
-    status = checkpoint->CreateCheckpoint(Directory::database_in(directory).string());
+    status = checkpoint->CreateCheckpoint(Directory::database_in(directory).string(), kNeverFlush);
   }
   if (!status.ok()) {
     return database_->failure("write a checkpoint to '" + directory.string() + "' from what is",
@@ -332,6 +350,12 @@ Result<void> RocksdbStorage::checkpoint(const std::filesystem::path& directory) 
   }
   // Last, so that half a checkpoint is not taken for a whole one.
   return Directory::write_format(directory);
+}
+
+Result<void> RocksdbStorage::verify() {
+  const rocksdb::Status status = database_->db().VerifyChecksum();
+  if (status.ok()) return {};
+  return database_->failure("verify what is", status);
 }
 
 // ---- Loading
@@ -431,7 +455,8 @@ Failure RocksdbStorage::unreadable(const Space& space, const rocksdb::Status& st
 
 Result<std::unique_ptr<Storage>> open_rocksdb_storage(const std::filesystem::path& path,
                                                       const RocksdbOptions& options) {
-  Result<Directory> directory = Directory::open(path);
+  Result<Directory> directory =
+      options.read_only ? Directory::open_to_read(path) : Directory::open(path);
   if (!directory) return directory.error();
   Result<std::unique_ptr<Database>> database = Database::open(directory->database(), options);
   if (!database) return database.error();

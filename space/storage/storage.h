@@ -130,9 +130,14 @@ class Storage {
   // thread, beside commits.
   virtual Result<void> reclaim() = 0;
 
-  // A consistent copy that can be opened as a directory of its own.  `directory` must be empty or
-  // not there.
+  // A consistent copy of all that is committed, which can be opened as a directory of its own.  It
+  // has its name once it is whole.  kInvalidArgument if something of that name, or of that name
+  // with ".partial" behind it, is there.  Takes seconds; any thread, beside commits.
   virtual Result<void> checkpoint(const std::filesystem::path& directory) = 0;
+
+  // Reads what lies on the disk, whether or not it matters to a space, and compares it with its
+  // checksums; load() checks what is in the records.  kStorageFailed names the damaged file (P34).
+  virtual Result<void> verify() = 0;
 };
 
 // For makers: the first tuple id of a memory space in an epoch.
@@ -151,6 +156,8 @@ struct RocksdbOptions {
   // The operating system as RocksDB sees it; null: the real one.  Outlives the storage.  Tests put
   // a disk there that fails when they say so.
   rocksdb::Env* env = nullptr;
+  // Nothing is written, not even made: for looking at a directory that no server has open.
+  bool read_only = false;
 };
 // Opens or creates; takes the directory's lock so that no second server opens it.  Errors:
 // kStorageFailed that names the directory and says whether it is in use, not a Linden directory, of

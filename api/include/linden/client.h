@@ -105,6 +105,11 @@ class Client {
                                                 const Interrupt& interrupt = {});
   [[nodiscard]] ServerInfo server(Duration timeout = std::chrono::seconds(10),
                                   const Interrupt& interrupt = {});
+  // Copies what the server keeps into `directory`, an absolute path on the server's host where
+  // nothing is yet; space-server can be started on the copy.  It serves meanwhile, and everything
+  // that was answered before the call is in the copy.  Throws Error as above, and kStorageFailed.
+  void backup(std::string_view directory, Duration timeout = kForever,
+              const Interrupt& interrupt = {});
 
   // Sends one operation and returns at once, unless more than 64 MiB wait to be sent.
   RequestId send(SpaceNumber space, Operation operation, AnswerTo answer_to = AnswerTo::kWaiter);

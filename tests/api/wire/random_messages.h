@@ -26,6 +26,7 @@ class RandomMessages {
       case 3:
         return ServerRequest{{id()}, {id()}, ListSpacesOp{}};
       case 4:
+        if (flip()) return ServerRequest{{id()}, {id()}, BackupOp{text()}};
         return ServerRequest{{id()}, {id()}, ServerStatusOp{}};
       case 5:
         return Heartbeat{{id()}};

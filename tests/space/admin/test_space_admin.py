@@ -332,3 +332,32 @@ def test_each_question_of_the_readme_has_its_answer(
     for command in commands:
         assert admin.text(*shlex.split(command)).count("\n") >= 1, command
         assert not command.startswith("count") or admin.text(*shlex.split(command)) == "1\n"
+
+
+# ---- Backup
+
+
+def verify(directory: Path) -> subprocess.CompletedProcess[str]:
+    command = ["space-server", "--verify", "--directory", str(directory)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30)
+
+
+def test_it_backs_up_what_the_server_keeps(admin: Admin, client: _native.Client, scratch: Path) -> None:
+    put(client.open_space("kept", create=True, durability="process"), ("a", 1), ("a", 2))
+    copy = scratch / "copy"
+    assert admin.text("backup", str(copy)) == f"backed up to {copy}\n"
+    assert "is there already" in admin.refused("backup", str(copy), code=2)
+    checked = verify(copy)
+    assert checked.returncode == 0, checked.stderr
+    assert 'space="kept" durability=process tuples=2' in checked.stdout
+    for log in (copy / "db").glob("*.log"):
+        log.write_bytes(b"\xff\xff\xff\xff" + log.read_bytes()[4:])  # a checksum
+    damaged = verify(copy)
+    assert damaged.returncode == 4
+    assert ".log" in damaged.stderr
+
+
+def test_verify_leaves_a_running_server_alone(scratch: Path, space: _native.Space) -> None:
+    checked = verify(scratch / "data")
+    assert checked.returncode == 4
+    assert "in use by process" in checked.stderr

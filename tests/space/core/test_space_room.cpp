@@ -74,6 +74,37 @@ TEST(SpaceRoomP33, AFinishThatFinishesNothingIsAPut) {
   EXPECT_EQ(s.code(kAlice, s.ask(kAlice, op)), ErrorCode::kOk);
 }
 
+// What removes something may put something, in a commit and in a transaction alike.
+TEST(SpaceRoomP33, ACommitThatOnlyPutsIsAPut) {
+  Scenario s(room_for(1));
+  put(s, task(1));
+  CommitOp op;
+  op.puts = {NewTuple{task(2), {}}};
+  EXPECT_EQ(s.code(kAlice, s.ask(kAlice, op)), ErrorCode::kOverloaded);
+  op.takes = {TupleId{1}};
+  EXPECT_EQ(s.code(kAlice, s.ask(kAlice, op)), ErrorCode::kOk);
+  EXPECT_EQ(s.count(any_task()), 1u);
+}
+
+TEST(SpaceRoomP33, ATransactionThatOnlyPutsIsAPutAndIsAborted) {
+  Scenario s(room_for(1));
+  put(s, task(1));
+  const auto put_in_transaction = [&](bool takes) {
+    const RequestId open = s.ask(kAlice, BeginOp{});
+    PutOp inside{{NewTuple{task(2), {}}}};
+    inside.transaction = open;
+    s.ask(kAlice, inside);
+    TakeOp take;
+    take.templates = {any_task()};
+    take.transaction = open;
+    if (takes) s.ask(kAlice, take);
+    return s.code(kAlice, s.ask(kAlice, EndOp{open, true}));
+  };
+  EXPECT_EQ(put_in_transaction(false), ErrorCode::kOverloaded);
+  EXPECT_EQ(s.count(any_task()), 1u);
+  EXPECT_EQ(put_in_transaction(true), ErrorCode::kOk);
+}
+
 TEST(SpaceRoomP33, ALowDiskRefusesPutsUntilItHasRoomAgain) {
   Scenario s;
   put(s, task(1));

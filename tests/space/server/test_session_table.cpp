@@ -96,11 +96,11 @@ TEST(SessionTable, HasABound) {
 TEST(SessionTable, RemembersDropsUntilTheyAreAcknowledged) {
   SessionTable table(10);
   table.admit(hello_of(1), 1, kStart);
-  table.remember_drop(SessionId{1, 1}, RequestId{5}, RequestId{0});
-  EXPECT_TRUE(table.has_dropped(SessionId{1, 1}, RequestId{5}));
-  EXPECT_FALSE(table.has_dropped(SessionId{1, 1}, RequestId{6}));
-  table.remember_drop(SessionId{1, 1}, RequestId{9}, RequestId{6});
-  EXPECT_FALSE(table.has_dropped(SessionId{1, 1}, RequestId{5}));
+  table.remember_done(SessionId{1, 1}, RequestId{5}, RequestId{0});
+  EXPECT_TRUE(table.has_done(SessionId{1, 1}, RequestId{5}));
+  EXPECT_FALSE(table.has_done(SessionId{1, 1}, RequestId{6}));
+  table.remember_done(SessionId{1, 1}, RequestId{9}, RequestId{6});
+  EXPECT_FALSE(table.has_done(SessionId{1, 1}, RequestId{5}));
 }
 
 }  // namespace

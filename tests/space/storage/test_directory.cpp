@@ -103,13 +103,34 @@ TEST_F(DirectoryTest, SaysWhenItIsNotWritable) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
-TEST_F(DirectoryTest, ACheckpointNeedsAnEmptyDirectory) {
-  EXPECT_TRUE(Directory::create_empty(path_));
-  EXPECT_TRUE(Directory::create_empty(path_));
-  write_file(path_ / "x", "x");
-  const Result<void> refused = Directory::create_empty(path_);
-  ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error().message, HasSubstr("is not empty"));
+// A copy has its name once it is whole.
+TEST_F(DirectoryTest, ACopyIsMadeUnderAnotherName) {
+  const Result<std::filesystem::path> partial = Directory::begin_copy(path_);
+  ASSERT_TRUE(partial);
+  EXPECT_EQ(*partial, scratch_.path() / "a" / "b.partial");
+  EXPECT_TRUE(std::filesystem::is_empty(*partial));
+  EXPECT_FALSE(Directory::begin_copy(path_)) << "one is under way";
+  ASSERT_TRUE(Directory::end_copy(path_));
+  EXPECT_TRUE(std::filesystem::exists(path_));
+  const Result<std::filesystem::path> again = Directory::begin_copy(path_);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(again.error().message, HasSubstr("is there already"));
+}
+
+TEST_F(DirectoryTest, OpenedToReadItIsNotChanged) {
+  EXPECT_FALSE(Directory::open_to_read(path_));
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  {
+    const Result<Directory> owner = Directory::open(path_);
+    ASSERT_TRUE(owner);
+    const Result<Directory> other = Directory::open_to_read(path_);
+    ASSERT_FALSE(other);
+    EXPECT_THAT(other.error().message, HasSubstr("in use by process"));
+  }
+  std::filesystem::remove(path_ / "lock");  // as in a copy
+  EXPECT_TRUE(Directory::open_to_read(path_));
+  EXPECT_FALSE(std::filesystem::exists(path_ / "lock"));
 }
 
 }  // namespace

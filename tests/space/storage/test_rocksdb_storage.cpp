@@ -136,6 +136,21 @@ TEST_F(RocksdbStorageTest, ACheckpointIsADirectoryOfItsOwn) {
   EXPECT_EQ(load().size(), 51U);
 }
 
+TEST_F(RocksdbStorageTest, OpenedToReadItTellsEverythingAndWritesNothing) {
+  create_and_put(50);
+  storage_.reset();
+  RocksdbOptions reading;
+  reading.read_only = true;
+  const auto opened = open_rocksdb_storage(path_, reading).value_or_throw();
+  EXPECT_TRUE(opened->verify());
+  ModelSpace model;
+  ASSERT_TRUE(opened->load(kSpace, [&](core::Mutation&& each) { model.apply(each); }));
+  EXPECT_EQ(model.ids().size(), 50U);
+  const auto created = opened->create_space("more", Durability::kProcess, {}, Time{});
+  ASSERT_FALSE(created);
+  EXPECT_THAT(created.error().message, HasSubstr("only to be read"));
+}
+
 // Large bodies go through the journal and the table's blob files unchanged.
 TEST_F(RocksdbStorageTest, LargeTuplesComeBackFromTheTable) {
   create_and_put(1);
