@@ -104,7 +104,7 @@ void SpaceHost::apply(Inbound&& inbound, Time now) {
     }
   } else if (const auto* lost = std::get_if<core::SessionLost>(&command)) {
     if (route_of(lost->session, inbound.from.get()) == nullptr) return;
-    routes_.erase(lost->session);
+    drop_route(lost->session);
     state_.apply(std::move(command), now, effects_);
   } else if (const auto* closed = std::get_if<core::SessionClosed>(&command)) {
     // The route stays until the answers to what came before the goodbye have taken it.
@@ -144,7 +144,7 @@ void SpaceHost::apply_attached(Inbound&& inbound, Time now) {
   if (found != routes_.end()) {
     if (found->second.connection == inbound.from) return;  // attached when it was resumed
     state_.apply(core::SessionLost{session}, now, effects_);
-    routes_.erase(found);
+    drop_route(session);
   } else if (inbound.only_if_known && !state_.knows_session(session)) {
     return;
   }
@@ -156,6 +156,16 @@ SpaceHost::Route* SpaceHost::route_of(SessionId session, const Connection* from)
   const auto found = routes_.find(session);
   if (found == routes_.end() || found->second.connection.get() != from) return nullptr;
   return &found->second;
+}
+
+// What this batch had to tell over the connection must not reach the next one, over which the client
+// asks for its streams anew and is told what it does not have.
+void SpaceHost::drop_route(SessionId session) {
+  routes_.erase(session);
+  std::erase_if(effects_.messages, [&](const core::Message& message) {
+    const auto* notice = std::get_if<core::Notice>(&message);
+    return notice != nullptr && notice->stream.session == session;
+  });
 }
 
 // ---- Commit

@@ -84,6 +84,7 @@ class SpaceHost : public std::enable_shared_from_this<SpaceHost> {
   void apply_attached(Inbound&& inbound, Time now);
   // The route of the session if `from` speaks for it; null: another connection does by now.
   [[nodiscard]] Route* route_of(SessionId session, const Connection* from);
+  void drop_route(SessionId session);
   void answer_as_dropped(Inbound&& inbound);
 
   void commit(Time now);
