@@ -204,11 +204,12 @@ void Core::reconnect(Lock& lock) {
   }
 }
 
-// P36: requests in the order in which they were asked, then streams with what they hold.
+// P36: requests in the order in which they were asked, then streams with what they hold and
+// subscriptions with what they have.
 void Core::say_everything_again(SteadyTime now) {
   out_.clear();
   pending_.for_each([&](RequestId id, const PendingRequest& request) {
-    if (streams_.contains(id)) return;
+    if (streams_.contains(id) || subscriptions_.contains(id)) return;
     const auto* of_space = std::get_if<Operation>(&request.operation);
     const auto* take = of_space != nullptr ? std::get_if<TakeOp>(of_space) : nullptr;
     if (take == nullptr || request.deadline == SteadyTime::max()) {
@@ -226,6 +227,9 @@ void Core::say_everything_again(SteadyTime now) {
             [](const auto& a, const auto& b) { return a->id < b->id; });
   for (const auto& stream : standing)
     encode_request(stream->id, stream->space, Operation(stream->reopened()));
+  for (const auto& [id, told] : subscriptions_) {
+    if (!told->ended) encode_request(id, told->space, Operation(told->resumed()));
+  }
   write_out();
 }
 

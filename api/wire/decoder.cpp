@@ -216,6 +216,17 @@ StreamOp read_stream(const pb::StreamOp& from, Source& source) {
   return stream;
 }
 
+SubscribeOp read_subscribe(const pb::SubscribeOp& from, Source& source) {
+  SubscribeOp subscribe;
+  subscribe.templates = read_templates(from.templates(), source);
+  subscribe.credit = from.credit();
+  subscribe.initial = from.initial();
+  subscribe.follow = !from.no_puts();
+  subscribe.resume = from.resume();
+  subscribe.received = from.received();
+  return subscribe;
+}
+
 FinishOp read_finish(const pb::FinishOp& from, Source& source) {
   FinishOp finish;
   auto tokens = read_tokens(from.tokens(), source);
@@ -283,6 +294,8 @@ Operation read_operation(const pb::Request& from, Source& source) {
       return read_take(from.take(), source);
     case pb::Request::kStream:
       return read_stream(from.stream(), source);
+    case pb::Request::kSubscribe:
+      return read_subscribe(from.subscribe(), source);
     case pb::Request::kAck:
       return read_ack(from.ack());
     case pb::Request::kCredit:
@@ -476,6 +489,8 @@ Event read_event(const pb::StreamEvent& from, Source& source) {
   switch (from.event_case()) {
     case pb::StreamEvent::kDelivered:
       return Delivered{read_handouts(from.delivered().tuples(), source)};
+    case pb::StreamEvent::kGap:
+      return Gap{from.gap().first(), from.gap().count()};
     case pb::StreamEvent::kRecalled:
       return Recalled{{{from.recalled().tuple()}, from.recalled().attempt()}};
     case pb::StreamEvent::kEnded:

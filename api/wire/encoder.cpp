@@ -170,6 +170,15 @@ class Writer {
     fill_deltas(stream->mutable_held_delta(), from.held.size(),
                 [&](std::size_t i) { return from.held[i]; });
   }
+  void operator()(const SubscribeOp& from, v1::Request* out) {
+    v1::SubscribeOp* subscribe = out->mutable_subscribe();
+    templates(from.templates, subscribe->mutable_templates());
+    subscribe->set_credit(from.credit);
+    subscribe->set_initial(from.initial);
+    subscribe->set_no_puts(!from.follow);
+    subscribe->set_resume(from.resume);
+    subscribe->set_received(from.received);
+  }
   void operator()(const AckOp& from, v1::Request* out) {
     out->mutable_ack()->set_stream(from.stream.value);
     out->mutable_ack()->set_delivered(from.delivered);
@@ -290,6 +299,10 @@ class Writer {
 
   void operator()(const Delivered& from, v1::StreamEvent* out) {
     tuples(from.tuples, out->mutable_delivered()->mutable_tuples());
+  }
+  void operator()(const Gap& from, v1::StreamEvent* out) {
+    out->mutable_gap()->set_first(from.first);
+    out->mutable_gap()->set_count(from.count);
   }
   void operator()(const Recalled& from, v1::StreamEvent* out) {
     out->mutable_recalled()->set_tuple(from.token.tuple.value);

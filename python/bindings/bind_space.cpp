@@ -113,6 +113,19 @@ std::unique_ptr<StreamHandle> open_stream(SpaceHandle& self, int mode, const py:
   return std::make_unique<StreamHandle>(self.client, self.get().open_stream(std::move(stream)));
 }
 
+std::unique_ptr<SubscriptionHandle> subscribe(SpaceHandle& self, const py::object& forms,
+                                              bool initial, bool follow, std::uint32_t credit) {
+  SubscribeOp what;
+  what.templates = templates_of(forms.ptr());
+  what.credit = credit;
+  what.initial = initial;
+  what.follow = follow;
+  Space& space = self.get();
+  Subscription subscription = without_gil(
+      [&](const Interrupt& interrupt) { return space.subscribe(std::move(what), interrupt); });
+  return std::make_unique<SubscriptionHandle>(self.client, std::move(subscription));
+}
+
 }  // namespace
 
 void bind_space(py::module_& module) {
@@ -148,7 +161,10 @@ void bind_space(py::module_& module) {
       .def("cancel", &cancel, py::arg("request"),
            "Ends a waiting take; its answer still comes, as Cancelled or what was found already.")
       .def("open_stream", &open_stream, py::arg("mode"), py::arg("forms"), py::kw_only(),
-           py::arg("credit") = 1, lease, py::arg("after") = 0);
+           py::arg("credit") = 1, lease, py::arg("after") = 0)
+      .def("subscribe", &subscribe, py::arg("forms"), py::kw_only(), py::arg("initial") = false,
+           py::arg("follow") = true, py::arg("credit") = 1000,
+           "Returns once the space tells of puts; follow=False: only what is there, a snapshot.");
 }
 
 }  // namespace linden::python

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from .reference import Reference
     from .serialize import NotPicklable
     from .space import Reservation, Space
+    from .subscription import Gap, Notification, Subscription
 
 __version__ = _native.VERSION
 version_info: tuple[int, ...] = tuple(int(part) for part in __version__.split(".")[:3])
@@ -72,6 +73,9 @@ __all__ = [
     "ConnectionInfo",
     "Space",
     "Reservation",
+    "Subscription",
+    "Notification",
+    "Gap",
     "ANY",
     "Between",
     "Prefix",
@@ -130,6 +134,7 @@ _MODULES = {
     ".connection": ("connect", "Connection"),
     ".connection_file": ("ConnectionInfo",),
     ".space": ("Space", "Reservation"),
+    ".subscription": ("Subscription", "Notification", "Gap"),
     ".fields": ("ANY", "Between", "Prefix", "OneOf"),
     ".client": ("Client",),
     ".direct_view": ("DirectView",),

@@ -168,6 +168,21 @@ class Space:
     def open_stream(
         self, mode: int, forms: Forms, *, credit: int = 1, lease: float = 30.0, after: int = 0
     ) -> Stream: ...
+    def subscribe(
+        self, forms: Forms, *, initial: bool = False, follow: bool = True, credit: int = 1000
+    ) -> Subscription:
+        """Returns once the space tells of puts; follow=False: only what is there, a snapshot."""
+
+class Subscription:
+    """Tells of every matching put, once and in order; survives reconnects (P30)."""
+    @property
+    def initial_count(self) -> int: ...  # how many of the first items were there already
+    def next_batch(self, timeout: float | None = None, count: int = 1000) -> list[tuple[int, Handout | int]]:
+        """What is there, at least one and at most ``count``, as (number, Handout) or, for a gap, (first number, count), where a count
+        of 0 is unknown; [] after timeout.  Raises Closed after close(), SpaceGone."""
+    def announce(self) -> int:
+        """Client.completions answers None to the returned id once next_batch would not wait."""
+    def close(self) -> None: ...
 
 class Stream:
     """A standing take, read or reservation.  Survives reconnects: nothing is lost, nothing comes twice.

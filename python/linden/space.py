@@ -10,8 +10,10 @@ from . import _native
 from .completions import Completions, RequestFuture
 from .errors import NoMatch, StaleLease
 from .fields import Template, Tuple, check_duration, check_timeout, make_form, make_put, to_python
+from .subscription import Gap, Subscription
 
 _PAGE = 1000
+_SNAPSHOT_CREDIT = 10_000
 _GIVE_BACK_S = 1.0
 Token = tuple[int, int]
 Ids = list[int]
@@ -149,6 +151,18 @@ class Space:
         except NoMatch:
             return []
 
+    def read_many(self, template: Template, n: int, *, timeout: float | None = 0) -> Tuples:
+        """Read at least one and at most `n` matching tuples, which stay (P15); an empty list if there is none in time.
+
+        For all of them, whatever their number: `snapshot` or `iterate`.
+        """
+        if n < 1:
+            raise ValueError(f"n is {n}; it must be at least 1")
+        try:
+            return [to_python(handout.fields) for handout in self._wait_take(_native.READ, [template], n, timeout)]
+        except NoMatch:
+            return []
+
     def take_async(self, template: Template, *, timeout: float | None = None) -> RequestFuture:
         """`take` as a future; cancelling it ends the take."""
         return self._submit_take(_native.TAKE, [template], timeout, _first)
@@ -177,6 +191,12 @@ class Space:
         """`take_many` as a future."""
         return self._submit_take(
             _native.TAKE, [template], timeout, lambda found: [to_python(h.fields) for h in found or ()], n, none=True
+        )
+
+    def read_many_async(self, template: Template, n: int, *, timeout: float | None = 0) -> RequestFuture:
+        """`read_many` as a future."""
+        return self._submit_take(
+            _native.READ, [template], timeout, lambda found: [to_python(h.fields) for h in found or ()], n, none=True
         )
 
     # ---- reserve
@@ -232,9 +252,40 @@ class Space:
         return found
 
     def iterate(self, template: Template | None = None) -> Iterator[Tuple]:
-        """All free tuples that match, oldest first, read page by page; they stay."""
+        """All free tuples that match, oldest first, read page by page; they stay.
+
+        A tuple that was free throughout is shown exactly once, and none twice, whatever comes and goes meanwhile
+        (P29). One that was put, or was away, in between may be shown or not; for one instant, see `snapshot`.
+        """
         for row in self.describe(template, all_states=False):
             yield to_python(row["fields"])
+
+    def snapshot(self, template: Template) -> Tuples:
+        """All free tuples that match, oldest first, as of one instant: as many as `count` would have said then (P29).
+
+        Raises: LimitExceeded: more than a million; `iterate` over so many.
+        """
+        there = self._native.subscribe([make_form(template)], initial=True, follow=False, credit=_SNAPSHOT_CREDIT)
+        found: Tuples = []
+        with Subscription(there, self._completions) as told:
+            while len(found) < told.initial_count:
+                item = told.next()
+                if item is None or isinstance(item, Gap):
+                    found.clear()  # the server was started again: what follows is of another instant
+                else:
+                    found.append(item.tuple)
+        return found
+
+    def subscribe(self, template: Template, initial: bool = False, *, credit: int = 1000) -> Subscription:
+        """Be told of every put of a matching tuple from now on, once each and in order (P30; JavaSpaces ``notify``).
+
+        Args: initial: first all that is there, with no gap and no double between the two. credit: how many may be on
+            their way to this process at a time.
+        Returns: an iterator of `Notification`, and of `Gap` where some were missed: the space keeps a bounded backlog
+            for whoever is slow, and never lets a put wait. Also a context manager, and an asynchronous iterator.
+        """
+        native = self._native.subscribe([make_form(template)], initial=initial, credit=credit)
+        return Subscription(native, self._completions)
 
     def describe(self, template: Template | None = None, *, all_states: bool = True) -> Iterator[dict[str, Any]]:
         """Like `iterate`, with id, state, attempt, priority, holder and raw fields of each; reserved ones too."""

@@ -197,7 +197,8 @@ SpaceCounters SpaceState::Machine::counters() const {
   result.tuples = tuples_.size() - taken_;
   result.ready = ready_.ready();
   result.indexes = ready_.learned();
-  result.candidates_looked_at = ready_.looked_at() + takers_.looked_at() + readers_.looked_at();
+  result.candidates_looked_at =
+      ready_.looked_at() + takers_.looked_at() + readers_.looked_at() + subscribers_.looked_at();
   return result;
 }
 

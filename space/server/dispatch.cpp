@@ -14,6 +14,7 @@ constexpr std::array<OperationRow, std::variant_size_v<Operation>> kRows = {{
     {.name = "put"},
     {.name = "take", .may_wait = true},
     {.name = "stream", .is_stream = true},
+    {.name = "subscribe", .is_stream = true},
     {.name = "ack"},
     {.name = "credit"},
     {.name = "cancel"},

@@ -158,8 +158,8 @@ SpaceHost::Route* SpaceHost::route_of(SessionId session, const Connection* from)
   return &found->second;
 }
 
-// What this batch had to tell over the connection must not reach the next one, over which the client
-// asks for its streams anew and is told what it does not have.
+// What this batch had to tell over the connection must not reach the next one, over which the
+// client asks for its streams anew and is told what it does not have.
 void SpaceHost::drop_route(SessionId session) {
   routes_.erase(session);
   std::erase_if(effects_.messages, [&](const core::Message& message) {

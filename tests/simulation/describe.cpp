@@ -56,6 +56,11 @@ struct OperationText {
     for (const TupleId id : op.held) line += " " + std::to_string(id.value);
     return line;
   }
+  std::string operator()(const SubscribeOp& op) const {
+    return "subscribe " + text(op.templates) + " credit " + std::to_string(op.credit) +
+           (op.initial ? " initial" : "") + (op.follow ? "" : " only") +
+           (op.resume ? " received " + std::to_string(op.received) : "");
+  }
   std::string operator()(const AckOp& op) const {
     std::string line =
         "ack " + std::to_string(op.stream.value) + " " + std::to_string(op.delivered) + " takes";
@@ -162,6 +167,9 @@ void add_lines(const core::Message& message, Said& out) {
     for (const Handout& handout : delivered->tuples) {
       out[notice.stream].push_back("delivered " + text(handout));
     }
+  } else if (const auto* gap = std::get_if<Gap>(&notice.event)) {
+    out[notice.stream].push_back("gap " + std::to_string(gap->first) + " +" +
+                                 std::to_string(gap->count));
   }
 }
 

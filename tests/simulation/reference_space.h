@@ -54,6 +54,25 @@ struct ReferenceSpace {
     std::uint64_t acknowledged = 0;
     std::vector<TupleId> unacknowledged;  // kTake streams, in order of delivery
   };
+  struct Subscription {
+    struct Told {
+      std::uint64_t number = 0;
+      Handout handout;
+      bool droppable = false;  // put, and never told
+      bool forgotten = false;  // no put: the gap of unknown size
+    };
+    Origin origin;
+    std::vector<Template> forms;
+    std::uint32_t credit = 0;
+    bool follow = true;
+    bool attached = true;
+    std::uint64_t last = 0;  // the number given last
+    std::uint64_t told = 0;  // the number told last, gaps included
+    std::uint64_t initial = 0;
+    std::vector<Told> items;  // not acknowledged, told or not
+  };
+  static constexpr std::size_t kBacklogMax = 4;  // of a subscription
+
   struct Session {
     Duration hold{0};
     Duration memory{0};
@@ -68,7 +87,8 @@ struct ReferenceSpace {
   };
 
   std::map<TupleId, Item> items;
-  std::vector<Waiter> waiters;  // oldest first
+  std::vector<Waiter> waiters;              // oldest first
+  std::vector<Subscription> subscriptions;  // oldest first
   std::map<SessionId, Session> sessions;
   TupleId next_id{1};
   Time now{};
@@ -96,6 +116,7 @@ struct ReferenceSpace {
   void operate(const Origin& from, const PutOp& op);
   void operate(const Origin& from, const TakeOp& op);
   void operate(const Origin& from, const StreamOp& op);
+  void operate(const Origin& from, const SubscribeOp& op);
   void operate(const Origin& from, const AckOp& op);
   void operate(const Origin& from, const CreditOp& op);
   void operate(const Origin& from, const CancelOp& op);
@@ -126,11 +147,15 @@ struct ReferenceSpace {
   void hand(const Origin& to, TakeMode mode, Duration lease, Item& item, std::uint32_t form,
             bool streamed, bool started);
   void deliver(Waiter& stream, Item& item, std::uint32_t form);
+  void notify(const Origin& stream, Event event);
   void deliver_event(const Origin& stream, Handout handout);
   void refill_later(const Origin& stream);
   void refill(Waiter& stream);
   bool serve(const Origin& from, const TakeOp& op);
   void end_waiter(const Origin& origin);
+  Subscription* subscription(const Origin& origin);
+  void tell_due(Subscription& subscription);
+  void tell_put(const Item& item);
   [[nodiscard]] std::vector<std::pair<Item*, std::uint32_t>> matches(
       const std::vector<Template>& forms);
   [[nodiscard]] static std::optional<std::uint32_t> first_match(const std::vector<Template>& forms,

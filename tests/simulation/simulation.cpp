@@ -17,6 +17,7 @@ constexpr Duration kMemory = milliseconds(20'000);
 core::Limits small_limits() {
   core::Limits limits;
   limits.indexes_per_arity_max = 3;  // so that indexes are learned, dropped and done without
+  limits.subscription_backlog_max = ReferenceSpace::kBacklogMax;  // so that there are gaps
   return limits;
 }
 
@@ -164,7 +165,30 @@ Operation Simulation::some_operation(SimClient& client) {
     std::advance(stream, static_cast<std::ptrdiff_t>(below(client.streams.size())));
     return stream->first;
   };
-  switch (below(20)) {
+  const auto some_subscription = [&]() -> RequestId {
+    if (client.subscriptions.empty()) return {1 + below(client.next.value)};
+    auto subscription = client.subscriptions.begin();
+    std::advance(subscription, static_cast<std::ptrdiff_t>(below(client.subscriptions.size())));
+    return subscription->first;
+  };
+  switch (below(23)) {
+    case 20: {
+      SubscribeOp op{some_forms()};
+      op.credit = static_cast<std::uint32_t>(below(ReferenceSpace::kBacklogMax + 1));
+      op.initial = chance(50);
+      op.follow = chance(80);
+      return op;
+    }
+    case 21:
+    case 22: {
+      const RequestId id = some_subscription();
+      if (chance(5)) return CancelOp{id};
+      if (chance(10)) return CreditOp{id, static_cast<std::uint32_t>(below(5))};
+      const auto found = client.subscriptions.find(id);
+      const std::uint64_t received =
+          found == client.subscriptions.end() ? 0 : found->second.received;
+      return AckOp{id, chance(60) ? received : below(received + 2), {}};
+    }
     case 0:
     case 1:
     case 2:
@@ -238,7 +262,13 @@ void Simulation::ask(SimClient& client, Operation operation) {
   if (const auto* stream = std::get_if<StreamOp>(&operation)) {
     client.streams[request].form = *stream;
   }
-  if (const auto* cancel = std::get_if<CancelOp>(&operation)) client.streams.erase(cancel->target);
+  if (const auto* subscribe = std::get_if<SubscribeOp>(&operation)) {
+    client.subscriptions[request].form = *subscribe;
+  }
+  if (const auto* cancel = std::get_if<CancelOp>(&operation)) {
+    client.streams.erase(cancel->target);
+    client.subscriptions.erase(cancel->target);
+  }
   if (const auto* ack = std::get_if<AckOp>(&operation)) {
     // An acknowledgement is not repeated after a reconnect: the stream's count begins anew then.
     auto stream = client.streams.find(ack->stream);
@@ -305,10 +335,39 @@ void Simulation::take_in(SimClient& client, const core::Reply& reply) {
       }
     }
   }
+  const auto told = client.subscriptions.find(reply.to.request);
+  if (told != client.subscriptions.end()) {
+    if (std::holds_alternative<Counted>(reply.answer)) {
+      told->second.answered = true;
+    } else {
+      client.subscriptions.erase(told);
+    }
+  }
   client.unanswered.erase(asked);
 }
 
+// P30: as this client sees it, over all connections, no put is told twice while the space knows the
+// subscription, and numbers go on without gaps other than stated ones.
+void Simulation::take_in(SimClient::Subscription& subscription, const Event& event) {
+  if (const auto* gap = std::get_if<Gap>(&event)) {
+    if (gap->first != subscription.received + 1) fail("a gap that stands elsewhere");
+    subscription.received += std::max<std::uint64_t>(1, gap->count);
+    if (gap->count == 0) subscription.told.clear();
+    return;
+  }
+  for (const Handout& handout : std::get<Delivered>(event).tuples) {
+    highest_seen_ = std::max(highest_seen_, handout.id);
+    ++subscription.received;
+    if (!subscription.told.insert(handout.id).second) {
+      fail("tuple " + std::to_string(handout.id.value) + " was told of twice");
+    }
+  }
+}
+
 void Simulation::take_in(SimClient& client, const core::Notice& notice) {
+  const auto told = client.subscriptions.find(notice.stream.request);
+  if (told != client.subscriptions.end()) return take_in(told->second, notice.event);
+  if (std::holds_alternative<Gap>(notice.event)) return;  // cancelled meanwhile
   const auto stream = client.streams.find(notice.stream.request);
   if (const auto* recalled = std::get_if<Recalled>(&notice.event)) {
     if (stream == client.streams.end()) return;
@@ -357,6 +416,7 @@ void Simulation::note_consumed(const core::Origin& by, TupleId id) {
 
 void Simulation::connect(SimClient& client) {
   client.connected = true;
+  client.attached = false;
   client.sent.push_back(
       core::SessionAttached{client.id, "simulated", kHold, kMemory, client.acknowledged()});
   // Streams and unanswered requests are said again, in the order in which they were said first.
@@ -367,6 +427,13 @@ void Simulation::connect(SimClient& client) {
     for (const auto& [id, token] : stream.held) op.held.push_back(id);
     for (const TupleId id : stream.unacknowledged) op.held.push_back(id);
     stream.delivered = stream.unacknowledged.size();
+    again[request] = op;
+    client.unanswered[request] = op;
+  }
+  for (auto& [request, subscription] : client.subscriptions) {
+    SubscribeOp op = subscription.form;
+    op.resume = subscription.answered;
+    op.received = subscription.received;
     again[request] = op;
     client.unanswered[request] = op;
   }
@@ -381,6 +448,15 @@ void Simulation::lose_connection(SimClient& client, bool noticed) {
   client.sent.clear();
   client.received.clear();
   if (noticed && state_.knows_session(client.id)) apply(core::SessionLost{client.id});
+}
+
+// As SpaceHost does: what was to be told over a connection that is gone does not reach the next
+// one.
+void Simulation::forget_notices(SessionId session) {
+  std::erase_if(effects_.messages, [&](const core::Message& message) {
+    const auto* notice = std::get_if<core::Notice>(&message);
+    return notice != nullptr && notice->stream.session == session;
+  });
 }
 
 void Simulation::say_goodbye(SimClient& client) {
@@ -399,6 +475,10 @@ void Simulation::serve(SimClient& client) {
   client.sent.pop_front();
   // A session that was away for too long is told so by the server, and the client starts anew.
   const bool first = std::holds_alternative<core::SessionAttached>(command);
+  if (first) {
+    forget_notices(client.id);
+    client.attached = true;
+  }
   if (!first && !state_.knows_session(client.id)) {
     client = SimClient{};
     client.id = {1, ++session_count_};
@@ -471,7 +551,8 @@ void Simulation::check_counters() {
   const core::SpaceCounters found = state_.counters();
   if (found.tuples != expected.tuples || found.ready != expected.ready ||
       found.reserved != expected.reserved || found.dead != expected.dead ||
-      found.bytes != expected.bytes || found.waiters != reference_.waiters.size()) {
+      found.bytes != expected.bytes || found.waiters != reference_.waiters.size() ||
+      found.subscriptions != reference_.subscriptions.size()) {
     fail("the counters are wrong");
   }
 }
@@ -492,7 +573,7 @@ void Simulation::send(std::vector<core::Message>&& messages) {
                                 ? std::get<core::Reply>(message).to
                                 : std::get<core::Notice>(message).stream;
     for (SimClient& client : clients_) {
-      if (client.id == to.session && client.connected) {
+      if (client.id == to.session && client.connected && client.attached) {
         client.received.push_back(std::move(message));
         break;
       }

@@ -53,13 +53,21 @@ struct SimClient {
     TupleId last;
     bool standing = true;
   };
+  struct Subscription {
+    SubscribeOp form;
+    bool answered = false;
+    std::uint64_t received = 0;
+    std::set<TupleId> told;  // since the space knows it
+  };
   SessionId id;
   bool connected = false;
+  bool attached = false;  // the server speaks to this connection, not to the one before
   RequestId next{1};
   std::deque<core::Command> sent;      // on the way to the server
   std::deque<core::Message> received;  // on the way to the client
   std::map<RequestId, Operation> unanswered;
   std::map<RequestId, Stream> streams;
+  std::map<RequestId, Subscription> subscriptions;
   std::vector<Token> tokens;  // hand-outs that it has or had, so that it also uses stale ones
 
   std::vector<RequestId> taken;  // answered takes that the space does not know to have arrived
@@ -100,10 +108,12 @@ class Simulation {
   void take_in(SimClient& client, const core::Message& message);
   void take_in(SimClient& client, const core::Reply& reply);
   void take_in(SimClient& client, const core::Notice& notice);
+  void take_in(SimClient::Subscription& subscription, const Event& event);
   void note_handout(const core::Origin& to, TakeMode mode, const Handout& handout);
   void note_consumed(const core::Origin& by, TupleId id);
   void connect(SimClient& client);
   void lose_connection(SimClient& client, bool noticed);
+  void forget_notices(SessionId session);
   void say_goodbye(SimClient& client);
 
   // ---- Server

@@ -135,6 +135,7 @@ class Client {
  private:
   friend class Space;
   friend class Stream;
+  friend class Subscription;
   explicit Client(std::shared_ptr<client::Core> core) : core_(std::move(core)) {}
   std::shared_ptr<client::Core> core_;
 };

@@ -63,13 +63,33 @@ struct StreamOp {
       held;  // repeated stream: hand-outs that the client has and has not acknowledged
 };
 
+// Asks to be told of every matching put, once, in the order in which the space applied them, also
+// of a tuple that is taken in the step that puts it (P30).  Unlike a kRead stream, which walks what
+// is there, the space keeps what it has still to tell, in a bounded backlog: a slow client slows no
+// put and is told by a Gap what it missed.
+//
+// Answer: Counted, how many tuples are shown first because they were there already; ends with
+// CancelOp.  Then Delivered events, at most `credit` tuples un-acknowledged (AckOp, CreditOp). What
+// is told is numbered from 1 without gaps, Gap events included, by counting.  The subscription
+// outlives the connection: after a reconnect the client repeats it with `resume` and the number
+// that it `received` last.
+struct SubscribeOp {
+  std::vector<Template> templates;
+  std::uint32_t credit = 1;
+  bool initial = false;  // first what is there, in order of put
+  bool follow = true;    // false: only what is there, a snapshot of this instant
+  bool resume = false;   // was answered Counted before
+  std::uint64_t received = 0;
+};
+
 // Says that the client has what it was given, so that the space need not be able to give it again.
 //
-// `stream`: deliveries of a kTake or kRead stream up to `delivered` in that stream's count (1 for
-// the first since the stream was last (re)opened, those named in `held` included) no longer weigh
-// on its credit, and are not delivered again.  `takes`: the answers of these TakeOps of mode kTake
-// have arrived; such answers are remembered until they are named here or the session ends, because
-// a take may wait long after the requests around it were answered.  Either may be left out. Answer:
+// `stream`, if a subscription: it is done with what was told up to number `delivered`.  Else:
+// deliveries of a kTake or kRead stream up to `delivered` in that stream's count (1 for the first
+// since the stream was last (re)opened, those named in `held` included) no longer weigh on its
+// credit, and are not delivered again.  `takes`: the answers of these TakeOps of mode kTake have
+// arrived; such answers are remembered until they are named here or the session ends, because a
+// take may wait long after the requests around it were answered.  Either may be left out. Answer:
 // Done.
 struct AckOp {
   RequestId stream;
@@ -138,8 +158,8 @@ struct SummarizeOp {
 // What the space knows of sessions.  Answer: SessionsListed.
 struct ListSessionsOp {};
 
-using Operation = std::variant<PutOp, TakeOp, StreamOp, AckOp, CreditOp, CancelOp, FinishOp,
-                               ReleaseOp, CountOp, ListOp, SummarizeOp, ListSessionsOp>;
+using Operation = std::variant<PutOp, TakeOp, StreamOp, SubscribeOp, AckOp, CreditOp, CancelOp,
+                               FinishOp, ReleaseOp, CountOp, ListOp, SummarizeOp, ListSessionsOp>;
 
 // ---- Answers and events
 // -----------------------------------------------------------------------------------------------------
@@ -247,6 +267,16 @@ using Answer = std::variant<Done, Refused, PutDone, Found, FinishDone, Counted, 
 struct Delivered {
   std::vector<Handout> tuples;
 };
+// Of a subscription: what has the numbers `first`, `first + 1`, ... was put and is not told,
+// because the client was too slow and the backlog full (P30).  A `count` of 0: the space does not
+// know the subscription any more, since the server was started again; what was put meanwhile was
+// not counted. Such a gap has the one number `first`, and behind it the subscription begins anew,
+// shows what is there if it was `initial`, and goes on with the next number.
+struct Gap {
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+  friend bool operator==(const Gap&, const Gap&) = default;
+};
 // Asks the holder to give this hand-out back if it has not begun it: somebody idle waits for it
 // (F4).  Answered by ReleaseOp with started = false, or, if it has begun, by FinishOp::started.
 struct Recalled {
@@ -256,6 +286,6 @@ struct Recalled {
 struct StreamEnded {
   Refused why;
 };
-using Event = std::variant<Delivered, Recalled, StreamEnded>;
+using Event = std::variant<Delivered, Gap, Recalled, StreamEnded>;
 
 }  // namespace linden

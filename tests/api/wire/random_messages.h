@@ -16,7 +16,7 @@ class RandomMessages {
 
   // Kinds come in turn, so that none is missed.
   ClientMessage client() {
-    switch (turn_++ % 19) {
+    switch (turn_++ % 20) {
       case 0:
         return Hello{1, session(), flip(), duration(), text(), duration(), duration(), {id()}};
       case 1:
@@ -53,13 +53,15 @@ class RandomMessages {
         return request(list());
       case 17:
         return request(SummarizeOp{number(), number()});
+      case 18:
+        return request(SubscribeOp{forms(), number(), flip(), flip(), flip(), id()});
       default:
         return request(ListSessionsOp{});
     }
   }
 
   ServerMessage server() {
-    switch (turn_++ % 18) {
+    switch (turn_++ % 19) {
       case 0:
         return Welcome{1, text(), session(), flip(), duration(), number(), number()};
       case 1:
@@ -94,6 +96,8 @@ class RandomMessages {
         return Reply{{id()}, ServerAnswer(SpaceOpened{{number()}, 2, flip()})};
       case 16:
         return Reply{{id()}, ServerAnswer(spaces())};
+      case 17:
+        return StreamEvent{{id()}, Gap{id(), id()}};
       default:
         return Reply{{id()},
                      ServerAnswer(ServerStatus{text(), number(), duration(), text(), text(), id(),
