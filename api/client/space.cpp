@@ -150,6 +150,10 @@ std::uint64_t Space::count(const Template& form) {
   return expect<Counted>(ask(CountOp{form}, kAnswerMax, {}), "count").count;
 }
 
+Explained Space::explain(const Template& form) {
+  return expect<Explained>(ask(ExplainOp{form}, kAnswerMax, {}), "explain");
+}
+
 Listed Space::list(std::optional<Template> form, TupleId after, std::uint32_t limit,
                    bool all_states) {
   return expect<Listed>(ask(ListOp{std::move(form), after, limit, all_states}, kAnswerMax, {}),

@@ -308,6 +308,8 @@ Operation read_operation(const pb::Request& from, Source& source) {
       return read_release(from.release(), source);
     case pb::Request::kCount:
       return CountOp{source.take<Template>(from.count().attachments(), "template")};
+    case pb::Request::kExplain:
+      return ExplainOp{source.take<Template>(from.explain().attachments(), "template")};
     case pb::Request::kList:
       return read_list(from.list(), source);
     case pb::Request::kSummarize:
@@ -374,6 +376,11 @@ FinishDone read_finish_done(const pb::FinishDone& from, Source& source) {
   return done;
 }
 
+Explained read_explained(const pb::Explained& from) {
+  return {from.arity(),      from.index(),   from.learned(), from.tuples(),
+          from.candidates(), from.matches(), from.scans()};
+}
+
 Listed read_listed(const pb::Listed& from, Source& source) {
   Listed listed;
   for (const auto& row : from.tuples()) {
@@ -433,7 +440,8 @@ SpacesListed read_spaces(const pb::SpacesListed& from, Source& source) {
                              row.reserved(),
                              row.dead(),
                              row.waiters(),
-                             row.bytes()});
+                             row.bytes(),
+                             row.scans()});
   }
   return listed;
 }
@@ -464,6 +472,8 @@ std::variant<Answer, ServerAnswer> read_answer(const pb::Reply& from, Source& so
       return Answer(read_finish_done(from.finish_done(), source));
     case pb::Reply::kCounted:
       return Answer(Counted{from.counted().count()});
+    case pb::Reply::kExplained:
+      return Answer(read_explained(from.explained()));
     case pb::Reply::kListed:
       return Answer(read_listed(from.listed(), source));
     case pb::Reply::kSummary:

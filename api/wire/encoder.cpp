@@ -203,6 +203,9 @@ class Writer {
   void operator()(const CountOp& from, v1::Request* out) {
     out->mutable_count()->set_attachments(attachments_.add(from.form));
   }
+  void operator()(const ExplainOp& from, v1::Request* out) {
+    out->mutable_explain()->set_attachments(attachments_.add(from.form));
+  }
   void operator()(const ListOp& from, v1::Request* out) {
     v1::ListOp* list = out->mutable_list();
     if (from.form) list->set_attachments(attachments_.add(*from.form));
@@ -254,6 +257,16 @@ class Writer {
   }
   void operator()(const Counted& from, v1::Reply* out) {
     out->mutable_counted()->set_count(from.count);
+  }
+  void operator()(const Explained& from, v1::Reply* out) {
+    v1::Explained* explained = out->mutable_explained();
+    explained->set_arity(from.arity);
+    explained->set_index(from.index);
+    explained->set_learned(from.learned);
+    explained->set_tuples(from.tuples);
+    explained->set_candidates(from.candidates);
+    explained->set_matches(from.matches);
+    explained->set_scans(from.scans);
   }
   void operator()(const Listed& from, v1::Reply* out) {
     v1::Listed* listed = out->mutable_listed();
@@ -474,6 +487,7 @@ class Writer {
     out->set_dead(from.dead);
     out->set_waiters(from.waiters);
     out->set_bytes(from.bytes);
+    out->set_scans(from.scans);
   }
 
   Attachments& attachments_;

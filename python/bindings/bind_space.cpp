@@ -84,6 +84,10 @@ std::uint64_t send_count(SpaceHandle& self, const py::object& form, bool queue) 
   return send(self, CountOp{template_of(form.ptr())}, queue);
 }
 
+std::uint64_t send_explain(SpaceHandle& self, const py::object& form, bool queue) {
+  return send(self, ExplainOp{template_of(form.ptr())}, queue);
+}
+
 std::uint64_t send_list(SpaceHandle& self, const py::object& form, std::uint64_t after,
                         std::uint32_t limit, bool all_states, bool queue) {
   ListOp list{std::nullopt, TupleId{after}, limit, all_states};
@@ -153,6 +157,7 @@ void bind_space(py::module_& module) {
       .def("send_release", &send_release, py::arg("tokens"), py::kw_only(),
            py::arg("started") = true, queue)
       .def("send_count", &send_count, py::arg("form"), py::kw_only(), queue)
+      .def("send_explain", &send_explain, py::arg("form"), py::kw_only(), queue)
       .def("send_list", &send_list, py::arg("form") = py::none(), py::kw_only(),
            py::arg("after") = 0, py::arg("limit") = 100, py::arg("all_states") = false, queue)
       .def("send_summarize", &send_summarize, py::arg("first_fields") = 2, py::arg("groups") = 1000,

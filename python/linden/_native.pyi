@@ -4,7 +4,7 @@ C++ never calls Python.  Every call that may wait releases the GIL, and notices 
 None waits for ever.  Errors raise ``Error`` subclasses as registered by ``set_error_classes``.
 
 A *field* is None, bool, int (64 bits), float, str, bytes, list of fields, or ``Object``; anything else raises ``NotEncodable``
-and the caller packs it into an Object first.  A *form* is a row of actual fields and formals; a formal is one of the classes below.
+and the caller packs it into an Object first.  A *form* is a row of actual fields and formals; a formal is one of the classes below, or a list that holds some.
 """
 
 from collections.abc import Sequence
@@ -152,6 +152,9 @@ class Space:
     ) -> int: ...  # items: ((id, attempt) or None, puts)
     def send_release(self, tokens: Sequence[tuple[int, int]], *, started: bool = True, queue: bool = False) -> int: ...
     def send_count(self, form: Fields, *, queue: bool = False) -> int: ...
+    def send_explain(
+        self, form: Fields, *, queue: bool = False
+    ) -> int: ...  # -> {"index","learned","tuples","candidates","matches","scans"}
     def send_list(
         self,
         form: Fields | None = None,

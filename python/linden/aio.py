@@ -303,6 +303,11 @@ class Space:
         """How many free tuples match."""
         return int(await answer(self._plain.count_async(template)))
 
+    async def explain(self, template: Template) -> dict[str, Any]:
+        """How the space looks `template` up, and what that costs, as `linden.Space.explain`."""
+        native, form = self._plain.native, make_form(template)
+        return dict(await answer(self._plain.submit(lambda: native.send_explain(form, queue=True), dict)))
+
     async def list(self, template: Template | None = None, limit: int = 100) -> Tuples:
         """Up to `limit` free tuples that match, oldest first; they stay."""
         found: Tuples = []

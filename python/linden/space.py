@@ -242,6 +242,16 @@ class Space:
         form = make_form(template)
         return self.submit(lambda: self._native.send_count(form, queue=True), int)
 
+    def explain(self, template: Template) -> dict[str, Any]:
+        """How the space looks `template` up, and what that costs; nothing changes by asking.
+
+        Returns: index: the positions of the fields that lead to the candidates, () if all tuples of that many fields
+            are looked at; learned: whether that index is there already, or made by the first take; tuples: free ones of
+            that many fields; candidates: of these, how many are looked at for a `count`; matches: how many match;
+            scans: look-ups of the whole space until now that compared 64 tuples or more in vain.
+        """
+        return dict(self._client.wait(self._native.send_explain(make_form(template))))
+
     def list(self, template: Template | None = None, limit: int = 100) -> Tuples:
         """Up to `limit` free tuples that match, oldest first; they stay."""
         found: Tuples = []

@@ -67,6 +67,7 @@ class SpaceState::Machine {
   void operate(Session& session, RequestId request, FinishOp&& op);
   void operate(Session& session, RequestId request, ReleaseOp&& op);
   void operate(Session& session, RequestId request, CountOp&& op);
+  void operate(Session& session, RequestId request, ExplainOp&& op);
   void operate(Session& session, RequestId request, ListOp&& op);
   void operate(Session& session, RequestId request, SummarizeOp&& op);
   void operate(Session& session, RequestId request, ListSessionsOp&& op);

@@ -33,6 +33,7 @@ struct SpaceCounters {
   std::uint64_t finishes = 0;
   std::uint64_t stale = 0;
   std::uint64_t expired = 0;
+  std::uint64_t scans = 0;  // look-ups that compared TemplateIndex::kScanMin tuples in vain
   std::uint64_t candidates_looked_at = 0;  // tuples and waiters compared in vain or not, for P6
 };
 

@@ -21,6 +21,7 @@ constexpr std::array<OperationRow, std::variant_size_v<Operation>> kRows = {{
     {.name = "finish"},
     {.name = "release"},
     {.name = "count"},
+    {.name = "explain"},
     {.name = "list"},
     {.name = "summarize"},
     {.name = "sessions"},

@@ -88,6 +88,7 @@ struct OperationText {
     return line;
   }
   std::string operator()(const CountOp& op) const { return "count " + to_string(op.form); }
+  std::string operator()(const ExplainOp& op) const { return "explain " + to_string(op.form); }
   std::string operator()(const ListOp&) const { return "list"; }
   std::string operator()(const SummarizeOp&) const { return "summarize"; }
   std::string operator()(const ListSessionsOp&) const { return "sessions"; }
@@ -113,6 +114,10 @@ struct AnswerText {
   }
   std::string operator()(const Counted& counted) const {
     return "counted " + std::to_string(counted.count);
+  }
+  std::string operator()(const Explained& explained) const {
+    return "explained " + std::to_string(explained.tuples) + " tuples, " +
+           std::to_string(explained.matches) + " match";
   }
   std::string operator()(const Listed& listed) const {
     std::string line = "listed";

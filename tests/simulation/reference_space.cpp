@@ -751,6 +751,17 @@ void ReferenceSpace::operate(const Origin& from, const CountOp& op) {
   say(from, Counted{matches({op.form}).size()});
 }
 
+// Which index serves is the space's own affair; how many there are and match is not.
+void ReferenceSpace::operate(const Origin& from, const ExplainOp& op) {
+  Explained explained;
+  explained.arity = static_cast<std::uint32_t>(op.form.size());
+  for (const auto& [id, item] : items) {
+    explained.tuples += item.state == State::kReady && item.put.tuple.size() == op.form.size();
+  }
+  explained.matches = matches({op.form}).size();
+  say(from, explained);
+}
+
 void ReferenceSpace::operate(const Origin& from, const ListOp& op) {
   Listed listed;
   for (const auto& [id, item] : items) {

@@ -123,6 +123,7 @@ struct ReferenceSpace {
   void operate(const Origin& from, const FinishOp& op);
   void operate(const Origin& from, const ReleaseOp& op);
   void operate(const Origin& from, const CountOp& op);
+  void operate(const Origin& from, const ExplainOp& op);
   void operate(const Origin& from, const ListOp& op);
   void operate(const Origin&, const SummarizeOp&) {}
   void operate(const Origin&, const ListSessionsOp&) {}

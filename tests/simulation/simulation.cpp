@@ -243,6 +243,7 @@ Operation Simulation::some_operation(SimClient& client) {
       return op;
     }
     case 18:
+      if (chance(30)) return ExplainOp{some_form()};
       return CountOp{some_form()};
     default: {
       ListOp op;

@@ -45,6 +45,7 @@ struct SpaceStatus {
   std::uint64_t dead = 0;
   std::uint64_t waiters = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t scans = 0;  // look-ups that compared many tuples in vain: see Space::explain
 };
 
 struct ServerInfo {

@@ -139,6 +139,12 @@ struct CountOp {
   Template form;
 };
 
+// How a template is looked up, and what that costs.  Changes nothing: no index is learned.  Answer:
+// Explained.
+struct ExplainOp {
+  Template form;
+};
+
 // Up to `limit` tuples that match with their states, in order of put, ids above `after`.  Answer:
 // Listed.
 struct ListOp {
@@ -158,8 +164,9 @@ struct SummarizeOp {
 // What the space knows of sessions.  Answer: SessionsListed.
 struct ListSessionsOp {};
 
-using Operation = std::variant<PutOp, TakeOp, StreamOp, SubscribeOp, AckOp, CreditOp, CancelOp,
-                               FinishOp, ReleaseOp, CountOp, ListOp, SummarizeOp, ListSessionsOp>;
+using Operation =
+    std::variant<PutOp, TakeOp, StreamOp, SubscribeOp, AckOp, CreditOp, CancelOp, FinishOp,
+                 ReleaseOp, CountOp, ExplainOp, ListOp, SummarizeOp, ListSessionsOp>;
 
 // ---- Answers and events
 // -----------------------------------------------------------------------------------------------------
@@ -206,6 +213,18 @@ struct FinishDone {
 struct Counted {
   std::uint64_t count = 0;
   friend bool operator==(const Counted&, const Counted&) = default;
+};
+
+struct Explained {
+  std::uint32_t arity = 0;
+  std::uint64_t index =
+      0;                 // bit i: field i leads to the candidates; 0: all tuples of that arity are
+  bool learned = false;  // the index is there; false: the next look-up makes it
+  std::uint64_t tuples = 0;      // free ones of that arity
+  std::uint64_t candidates = 0;  // of these, how many the index leads to; a count looks at them all
+  std::uint64_t matches = 0;     // of these, how many match
+  std::uint64_t scans = 0;  // look-ups of this space until now that compared many tuples in vain
+  friend bool operator==(const Explained&, const Explained&) = default;
 };
 
 enum class TupleState : std::uint8_t {
@@ -260,8 +279,8 @@ struct SessionsListed {
   std::vector<SessionInfo> sessions;
 };
 
-using Answer = std::variant<Done, Refused, PutDone, Found, FinishDone, Counted, Listed, Summary,
-                            SessionsListed>;
+using Answer = std::variant<Done, Refused, PutDone, Found, FinishDone, Counted, Explained, Listed,
+                            Summary, SessionsListed>;
 
 // Events of a stream.
 struct Delivered {

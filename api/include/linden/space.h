@@ -63,6 +63,8 @@ class Space {
   void release(Token token, bool started = true);
 
   std::uint64_t count(const Template& form);
+  // How the space looks the template up, and what that costs (docs/design/matching.md).
+  Explained explain(const Template& form);
   Listed list(std::optional<Template> form, TupleId after = {}, std::uint32_t limit = 100,
               bool all_states = true);
   // All matches, page by page, in order of put: see Iteration.

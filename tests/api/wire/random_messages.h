@@ -16,7 +16,7 @@ class RandomMessages {
 
   // Kinds come in turn, so that none is missed.
   ClientMessage client() {
-    switch (turn_++ % 20) {
+    switch (turn_++ % 21) {
       case 0:
         return Hello{1, session(), flip(), duration(), text(), duration(), duration(), {id()}};
       case 1:
@@ -53,6 +53,8 @@ class RandomMessages {
         return request(list());
       case 17:
         return request(SummarizeOp{number(), number()});
+      case 19:
+        return request(ExplainOp{form()});
       case 18:
         return request(SubscribeOp{forms(), number(), flip(), flip(), flip(), id()});
       default:
@@ -61,7 +63,7 @@ class RandomMessages {
   }
 
   ServerMessage server() {
-    switch (turn_++ % 19) {
+    switch (turn_++ % 20) {
       case 0:
         return Welcome{1, text(), session(), flip(), duration(), number(), number()};
       case 1:
@@ -96,6 +98,8 @@ class RandomMessages {
         return Reply{{id()}, ServerAnswer(SpaceOpened{{number()}, 2, flip()})};
       case 16:
         return Reply{{id()}, ServerAnswer(spaces())};
+      case 18:
+        return reply(Explained{number(), id(), flip(), id(), id(), id(), id()});
       case 17:
         return StreamEvent{{id()}, Gap{id(), id()}};
       default:
@@ -166,7 +170,13 @@ class RandomMessages {
   }
 
   TemplateField template_field() {
-    switch (below(6)) {
+    switch (below(7)) {
+      case 5: {
+        ListOf list;
+        for (std::size_t count = below(3); count > 0; --count)
+          list.elements.push_back(template_field());
+        return list;
+      }
       case 0:
         return kAny;
       case 1:
@@ -323,7 +333,7 @@ class RandomMessages {
   SpacesListed spaces() {
     SpacesListed listed;
     for (std::size_t count = below(3); count > 0; --count)
-      listed.spaces.push_back({{number()}, text(), 1, id(), id(), id(), id(), id(), id()});
+      listed.spaces.push_back({{number()}, text(), 1, id(), id(), id(), id(), id(), id(), id()});
     return listed;
   }
 
