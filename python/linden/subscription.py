@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from . import _native
-from .completions import Completions
+from .completions import Completions, RequestFuture
 from .errors import Closed
 from .fields import Tuple, check_timeout, to_python
 
@@ -47,6 +48,7 @@ class Subscription:
         self._native = native
         self._completions = completions
         self._items: deque[Notification | Gap] = deque()
+        self._news: RequestFuture | None = None
 
     @property
     def initial_count(self) -> int:
@@ -60,9 +62,11 @@ class Subscription:
         Raises: Closed: it was closed. SpaceGone.
         """
         check_timeout(timeout)
-        if not self._items:
-            self._items.extend(_item(*pair) for pair in self._native.next_batch(timeout, _BATCH))
-        return self._items.popleft() if self._items else None
+        with contextlib.suppress(IndexError):  # not asked before, since several threads may be here
+            return self._items.popleft()
+        items = [_item(*pair) for pair in self._native.next_batch(timeout, _BATCH)]
+        self._items.extend(items[1:])
+        return items[0] if items else None
 
     def close(self) -> None:
         """End it; who waits in it stops.  Idempotent."""
@@ -84,9 +88,14 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Notification | Gap:
+        import asyncio  # not at the top: engines need it not
+
         try:
             while (item := self.next(0)) is None:
-                await self._completions.submit(self._native.announce, lambda _: None, lambda _: None)
+                # One announcement for all tasks that wait here; who is cancelled does not end it for the others.
+                if self._news is None or self._news.done():
+                    self._news = self._completions.submit(self._native.announce, lambda _: None, lambda _: None)
+                await asyncio.shield(asyncio.wrap_future(self._news))
         except Closed:
             raise StopAsyncIteration from None
         return item

@@ -118,7 +118,7 @@ std::string index_text(const Explained& explained) {
                      explained.learned ? "" : "; the first take or read makes it");
 }
 
-json::object json_of(const Template& form, const Explained& explained) {
+json::object json_of_explained(const Template& form, const Explained& explained) {
   json::array index;
   for (std::uint32_t i = 0; i < explained.arity; ++i) {
     if ((explained.index >> i & 1) != 0) index.emplace_back(i);
@@ -137,7 +137,7 @@ void show_explain(Desk& desk, const std::string& text) {
   const Template form = parse_template(text).value_or_throw();
   const auto explained = desk.session.ask<Explained>(ExplainOp{form});
   if (explained.matches == 0) desk.exit_code = kExitNothing;
-  if (desk.options.json) return print_json(json_of(form, explained));
+  if (desk.options.json) return print_json(json_of_explained(form, explained));
   const auto line = [](const char* name, const std::string& value) {
     fmt::print(std::cout, "{:<12}{}\n", name, value);
   };
