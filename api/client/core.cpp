@@ -30,18 +30,13 @@ constexpr std::size_t kTakenUntold = 64;               // takes that the space m
 constexpr std::size_t kTakenUntoldBytes = 256 * 1024;  // and their bytes
 constexpr std::size_t kUnsentBytesMax = std::size_t{64} << 20;
 
-SteadyTime deadline_after(Duration timeout) {
-  const auto now = std::chrono::steady_clock::now();
-  if (timeout == kForever || timeout > SteadyTime::max() - now) return SteadyTime::max();
-  return now + timeout;
-}
-
 bool is_quick(const std::variant<Operation, wire::ServerOperation>& operation) {
   const auto* of_space = std::get_if<Operation>(&operation);
   if (of_space == nullptr) return true;
   const auto* take = std::get_if<TakeOp>(of_space);
   return !(take != nullptr && take->timeout > Duration::zero()) &&
-         !std::holds_alternative<StreamOp>(*of_space);
+         !std::holds_alternative<StreamOp>(*of_space) &&
+         !std::holds_alternative<SubscribeOp>(*of_space);
 }
 
 int poll_timeout_ms(SteadyTime until) {
@@ -52,6 +47,13 @@ int poll_timeout_ms(SteadyTime until) {
 }
 
 }  // namespace
+
+SteadyTime deadline_after(Duration timeout) {
+  const auto now = std::chrono::steady_clock::now();
+  // Asked for by name: as nanoseconds it overflows, and a wait for ever would be none at all.
+  if (timeout == kForever || timeout > SteadyTime::max() - now) return SteadyTime::max();
+  return now + timeout;
+}
 
 // ---- Sending
 // ----------------------------------------------------------------------------------------------------------------
@@ -328,6 +330,9 @@ void Core::take_answer(RequestId id, AnyAnswer&& answer) {
     if (refused != nullptr) stream->second->ended = *refused;
     return;
   }
+  if (const auto told = subscriptions_.find(id); told != subscriptions_.end()) {
+    return take_answer(*told->second, answer);
+  }
   if (!request) return;
   note_taken(id, *request, answer);
   if (request->answer_to == AnswerTo::kWaiter || request->answer_to == AnswerTo::kPatientWaiter) {
@@ -366,6 +371,9 @@ void Core::say_later(SpaceNumber space, Operation operation) {
 }
 
 void Core::take_event(RequestId id, Event&& event) {
+  if (const auto told = subscriptions_.find(id); told != subscriptions_.end()) {
+    return take_event(*told->second, std::move(event));
+  }
   const auto found = streams_.find(id);
   if (found == streams_.end())
     return;  // closed a moment ago; the space gives its hand-outs back on cancel
@@ -376,8 +384,8 @@ void Core::take_event(RequestId id, Event&& event) {
     if (auto reply = stream.recall(recalled->token)) {
       say_later(stream.space, std::move(*reply));
     }
-  } else {
-    stream.ended = std::get<StreamEnded>(event).why;
+  } else if (auto* ended = std::get_if<StreamEnded>(&event)) {
+    stream.ended = std::move(ended->why);
   }
 }
 

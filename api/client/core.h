@@ -28,6 +28,7 @@
 #include "api/client/pending_requests.h"
 #include "api/client/socket.h"
 #include "api/client/stream_state.h"
+#include "api/client/subscription_state.h"
 #include "api/wire/codec.h"
 
 namespace linden::client {
@@ -49,6 +50,9 @@ class Condition {
   void* data_;
   bool (*call_)(void*);
 };
+
+// When `timeout` from now is over; kForever does not overflow.
+[[nodiscard]] SteadyTime deadline_after(Duration timeout);
 
 class Core {
  public:
@@ -75,6 +79,15 @@ class Core {
   void set_credit(StreamState& stream, std::uint32_t credit);
   std::size_t queued(const StreamState& stream);
   void close_stream(StreamState& stream);
+
+  // Returns once the space tells of puts.
+  std::shared_ptr<SubscriptionState> subscribe(SpaceNumber space, SubscribeOp form,
+                                               Duration timeout, const Interrupt& interrupt);
+  std::vector<Subscription::Item> next(SubscriptionState& state, Duration timeout,
+                                       std::size_t count_max, const Interrupt& interrupt);
+  std::uint64_t initial_count(const SubscriptionState& state);
+  void announce(SubscriptionState& state);
+  void close_subscription(SubscriptionState& state);
 
   void close(bool goodbye);
 
@@ -110,6 +123,9 @@ class Core {
   void dispatch(wire::ServerMessage&& message);
   void take_answer(RequestId id, AnyAnswer&& answer);
   void take_event(RequestId id, Event&& event);
+  void take_answer(SubscriptionState& state, const AnyAnswer& answer);
+  void take_event(SubscriptionState& state, Event&& event);
+  void announce_news(SubscriptionState& state);
   void note_taken(RequestId id, const PendingRequest& request, const AnyAnswer& answer);
   void say_later(SpaceNumber space, Operation operation);
   void run_native();
@@ -124,6 +140,7 @@ class Core {
   void write_out();
   void write_soon();
   void flush_stream(StreamState& stream);
+  void end_subscription(const SubscriptionState& state);
   void wake_leader();
   void check_alive() const;
   // From now on we are heard often enough for such a lease.
@@ -146,6 +163,7 @@ class Core {
   std::unordered_map<RequestId, AnyAnswer> answers_;  // for a waiter, not yet asked for
   std::vector<Completion> completions_;               // kQueue
   std::unordered_map<RequestId, std::shared_ptr<StreamState>> streams_;
+  std::map<RequestId, std::shared_ptr<SubscriptionState>> subscriptions_;
   std::vector<Operation> from_events_;  // what dispatch wants to say, with the space of each
   std::vector<SpaceNumber> from_events_space_;
   std::map<SpaceNumber, std::vector<RequestId>> taken_;  // answered takes, not yet acknowledged

@@ -207,11 +207,12 @@ void Core::reconnect(Lock& lock) {
   }
 }
 
-// P36: requests in the order in which they were asked, then streams with what they hold.
+// P36: requests in the order in which they were asked, then streams with what they hold and
+// subscriptions with what they have.
 void Core::say_everything_again(SteadyTime now) {
   out_.clear();
   pending_.for_each([&](RequestId id, const PendingRequest& request) {
-    if (streams_.contains(id)) return;
+    if (streams_.contains(id) || subscriptions_.contains(id)) return;
     const auto* of_space = std::get_if<Operation>(&request.operation);
     const auto* take = of_space != nullptr ? std::get_if<TakeOp>(of_space) : nullptr;
     if (take == nullptr || request.deadline == SteadyTime::max()) {
@@ -230,6 +231,11 @@ void Core::say_everything_again(SteadyTime now) {
   for (const auto& stream : standing) {
     encoder_.encode_request(stream->id, pending_.acknowledged(), stream->space,
                             Operation(stream->reopened()), true, out_);
+  }
+  for (const auto& [id, told] : subscriptions_) {
+    if (told->ended) continue;
+    encoder_.encode_request(id, pending_.acknowledged(), told->space, Operation(told->resumed()),
+                            true, out_);
   }
   write_out();
 }

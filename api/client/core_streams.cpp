@@ -10,13 +10,6 @@ constexpr std::size_t kGatherBytesMax = std::size_t{16} << 20;
 constexpr std::size_t kFrameSlackBytes = std::size_t{1}
                                          << 20;  // for what a frame says beside its tuples
 
-SteadyTime deadline_after(Duration timeout) {
-  const auto now = std::chrono::steady_clock::now();
-  // Asked for by name: as nanoseconds it overflows, and a wait for ever would be none at all.
-  if (timeout == kForever || timeout > SteadyTime::max() - now) return SteadyTime::max();
-  return now + timeout;
-}
-
 std::size_t bytes_of(const std::vector<NewTuple>& puts) {
   std::size_t bytes = 0;
   for (const auto& put : puts)

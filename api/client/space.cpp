@@ -14,6 +14,13 @@ using client::matches_of;
 using client::patience;
 using client::take_op;
 
+namespace {
+
+constexpr std::uint32_t kPage = 1000;  // tuples of an iteration that are asked for at once
+constexpr std::uint32_t kSnapshotCredit = 10'000;  // tuples of a snapshot that are on their way
+
+}  // namespace
+
 Answer Space::ask(Operation operation, Duration timeout, const Interrupt& interrupt) {
   return answer_of(client_.send(number_, std::move(operation)), timeout, interrupt);
 }
@@ -68,6 +75,13 @@ std::vector<Match> Space::take_many(const Template& form, std::uint32_t count_ma
       "take_many");
 }
 
+std::vector<Match> Space::read_many(const Template& form, std::uint32_t count_max, Duration timeout,
+                                    const Interrupt& interrupt) {
+  return matches_of(
+      ask(take_op(TakeMode::kRead, form, count_max, timeout), patience(timeout), interrupt),
+      "read_many");
+}
+
 Reservation Space::reserve(const Template& form, Duration lease, Duration timeout,
                            const Interrupt& interrupt) {
   auto found = expect<Found>(
@@ -108,10 +122,57 @@ std::uint64_t Space::count(const Template& form) {
   return expect<Counted>(ask(CountOp{form, {}}, kAnswerMax, {}), "count").count;
 }
 
+Explained Space::explain(const Template& form) {
+  return expect<Explained>(ask(ExplainOp{form}, kAnswerMax, {}), "explain");
+}
+
 Listed Space::list(std::optional<Template> form, TupleId after, std::uint32_t limit,
                    bool all_states) {
   return expect<Listed>(ask(ListOp{std::move(form), after, limit, all_states}, kAnswerMax, {}),
                         "list");
+}
+
+Iteration Space::iterate(const Template& form) {
+  return {*this, form};
+}
+
+std::optional<Match> Iteration::next() {
+  if (at_ == page_.tuples.size()) {
+    if (!more_) return std::nullopt;
+    page_ = space_.list(form_, after_, kPage, false);
+    more_ = page_.more;
+    at_ = 0;
+    if (page_.tuples.empty()) return std::nullopt;
+    after_ = page_.tuples.back().id;
+  }
+  ListedTuple& one = page_.tuples[at_++];
+  return Match{one.id, std::move(one.tuple)};
+}
+
+std::vector<Match> Space::snapshot(const Template& form, const Interrupt& interrupt) {
+  SubscribeOp what;
+  what.templates = {form};
+  what.credit = kSnapshotCredit;
+  what.initial = true;
+  what.follow = false;
+  std::vector<Match> matches;
+  Subscription there = subscribe(std::move(what), interrupt);
+  while (matches.size() < there.initial_count()) {
+    auto items = there.next_batch(kForever, kSnapshotCredit, interrupt);
+    if (items.empty()) {
+      there.close();
+      throw Error(ErrorCode::kCancelled, "snapshot of '" + name_ + "': interrupted");
+    }
+    for (auto& item : items) {
+      if (auto* one = std::get_if<Notification>(&item)) {
+        matches.push_back({one->id, std::move(one->tuple)});
+      } else {
+        matches.clear();  // the server was started again: what follows is of another instant
+      }
+    }
+  }
+  there.close();
+  return matches;
 }
 
 Summary Space::summarize(std::uint32_t first_fields, std::uint32_t groups_max) {
@@ -124,6 +185,19 @@ SessionsListed Space::sessions() {
 
 Stream Space::open_stream(StreamOp stream) {
   return {client_, client_.core_->open_stream(number_, std::move(stream))};
+}
+
+Subscription Space::subscribe(const Template& form, bool initial, std::uint32_t credit) {
+  SubscribeOp subscription;
+  subscription.templates = {form};
+  subscription.credit = credit;
+  subscription.initial = initial;
+  return subscribe(std::move(subscription));
+}
+
+Subscription Space::subscribe(SubscribeOp subscription, const Interrupt& interrupt) {
+  return {client_,
+          client_.core_->subscribe(number_, std::move(subscription), kAnswerMax, interrupt)};
 }
 
 Reservation::~Reservation() {

@@ -28,6 +28,7 @@ enum Tag : unsigned char {
   kTagBetween = 0x22,
   kTagPrefix = 0x23,
   kTagOneOf = 0x24,
+  kTagListOf = 0x25,
 };
 
 // Each appends one field.  Throws Error: kInvalidArgument for text that is not UTF-8,

@@ -143,6 +143,17 @@ bool within(const FieldView& field, const FieldView& low, const FieldView& high)
   }
 }
 
+bool matches_list(const std::vector<Template::Parsed::Formal>& elements,
+                  const FieldView& field) noexcept {
+  if (field.type() != FieldType::kList) return false;
+  ListWalk walk(field);
+  if (walk.count() != elements.size()) return false;
+  FieldView element;
+  for (const Template::Parsed::Formal& formal : elements)
+    if (!walk.next(element) || !matches(formal, element)) return false;
+  return true;
+}
+
 }  // namespace
 
 FieldType FieldView::type() const noexcept {
@@ -307,6 +318,8 @@ bool matches(const Template::Parsed::Formal& formal, const FieldView& field) noe
       for (const FieldView& value : formal.values)
         if (equal(value, field)) return true;
       return false;
+    case Kind::kListOf:
+      return matches_list(formal.elements, field);
   }
   return false;
 }

@@ -14,6 +14,7 @@
 // Templates use the same, and for formals:
 //   0x20 any | 0x21 typed: u8 FieldType | 0x22 between: low field, high field
 //   0x23 prefix: varint length, UTF-8 | 0x24 one of: varint count, fields
+//   0x25 list of: varint count, elements, each a field or formal
 #pragma once
 
 #include <cstdint>
@@ -29,6 +30,8 @@ namespace linden::encoding {
 
 // Most values of one OneOf, so that a template cannot take much more memory than its bytes.
 inline constexpr std::size_t kOneOfValuesMax = 65'536;
+// Most elements of all lists with formals of one template, for the same reason.
+inline constexpr std::size_t kListOfElementsMax = 65'536;
 
 // Equal by type and value; NaN equals nothing, also within lists.
 [[nodiscard]] bool equal(const FieldView& a, const FieldView& b) noexcept;
@@ -50,12 +53,14 @@ struct Template::Parsed {
       kTyped,
       kBetween,
       kPrefix,
-      kOneOf
+      kOneOf,
+      kListOf
     } kind = Kind::kAny;
     FieldType type = FieldType::kNil;         // kTyped
     encoding::FieldView actual;               // kActual
     std::vector<encoding::FieldView> values;  // kBetween: low, high; kOneOf: all
     std::string_view prefix;                  // kPrefix
+    std::vector<Formal> elements;             // kListOf
   };
   std::string head;
   std::vector<Bytes> attachments;

@@ -143,6 +143,10 @@ class Printer {
         row('{', '}', formal.values.size(), kElementsShown,
             [&](std::size_t index) { field(formal.values[index]); });
         break;
+      case Kind::kListOf:
+        row('[', ']', formal.elements.size(), kElementsShown,
+            [&](std::size_t index) { this->formal(formal.elements[index]); });
+        break;
     }
   }
 

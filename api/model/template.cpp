@@ -2,6 +2,7 @@
 #include <linden/template.h>
 
 #include <bit>
+#include <optional>
 
 #include <linden/error.h>
 
@@ -32,6 +33,28 @@ bool holds_object(const Value& value) {
 bool has_order(FieldType type) {
   return type == FieldType::kInt || type == FieldType::kFloat || type == FieldType::kText ||
          type == FieldType::kBytes;
+}
+
+// The list, if none of its elements is a formal: then it is an actual, and an index can serve it.
+// `depth` lists lie around it.
+std::optional<Value> actual_of(const ListOf& list, std::size_t depth) {
+  encoding::check_depth(depth);
+  List values;
+  values.reserve(list.elements.size());
+  bool actual = true;
+  for (const TemplateField& element : list.elements) {
+    if (const auto* value = std::get_if<Value>(&element.variant())) {
+      values.push_back(*value);
+    } else if (const auto* inner = std::get_if<ListOf>(&element.variant())) {
+      std::optional<Value> nested = actual_of(*inner, depth + 1);
+      actual = actual && nested.has_value();
+      if (nested) values.push_back(std::move(*nested));
+    } else {
+      actual = false;
+    }
+  }
+  if (!actual) return std::nullopt;
+  return Value(std::move(values));
 }
 
 // ---- Into bytes ----
@@ -84,11 +107,25 @@ class FieldWriter {
     for (const Value& value : one_of.values) (*this)(value);
   }
 
+  void operator()(const ListOf& list) {
+    if (const std::optional<Value> actual = actual_of(list, 0)) return (*this)(*actual);
+    elements_ += list.elements.size();
+    if (elements_ > encoding::kListOfElementsMax)
+      throw Error(ErrorCode::kLimitExceeded, "the lists with formals of a template have at most " +
+                                                 std::to_string(encoding::kListOfElementsMax) +
+                                                 " elements, found " + std::to_string(elements_) +
+                                                 "; use kList or kAny for the field");
+    tag(encoding::kTagListOf);
+    encoding::append_varint(head_, list.elements.size());
+    for (const TemplateField& element : list.elements) std::visit(*this, element.variant());
+  }
+
  private:
   void tag(encoding::Tag tag) const { head_ += static_cast<char>(tag); }
 
   std::string& head_;
   std::vector<Bytes>& attachments_;
+  std::size_t elements_ = 0;  // of lists with formals
 };
 
 // ---- From bytes ----
@@ -115,7 +152,7 @@ class FieldReader {
     return false;
   }
 
-  bool read(Formal& field) {
+  bool read(Formal& field, std::size_t depth = 0) {
     unsigned char tag = 0;
     if (!check_.peek_tag(tag)) return false;
     if (tag < encoding::kTagAny) {
@@ -136,6 +173,8 @@ class FieldReader {
         return check_.check_text(field.prefix);
       case encoding::kTagOneOf:
         return read_one_of(field);
+      case encoding::kTagListOf:
+        return read_list_of(field, depth);
       default:
         return fail("a field is of an unknown kind");
     }
@@ -182,7 +221,26 @@ class FieldReader {
     return true;
   }
 
+  // One element after another, so that a claimed count costs nothing.
+  bool read_list_of(Formal& field, std::size_t depth) {
+    if (depth >= kListDepthMax) return fail("lists are nested too deeply");
+    std::uint64_t count = 0;
+    if (!check_.check_varint(count)) return false;
+    if (count > encoding::kListOfElementsMax - elements_)
+      return fail("too many elements of lists with formals");
+    elements_ += count;
+    field.kind = Formal::Kind::kListOf;
+    for (; count > 0; --count) {
+      Formal element;
+      if (!read(element, depth + 1)) return false;
+      field.elements.push_back(std::move(element));
+    }
+    field.elements.shrink_to_fit();
+    return true;
+  }
+
   encoding::HeadCheck check_;
+  std::size_t elements_ = 0;  // of lists with formals
   const char* wrong_ = nullptr;
 };
 
@@ -221,7 +279,7 @@ Template::Template(std::span<const TemplateField> fields) {
   if (fields.empty()) return;
   std::string head(1, static_cast<char>(fields.size()));
   std::vector<Bytes> attachments;
-  const FieldWriter writer(head, attachments);
+  FieldWriter writer(head, attachments);
   for (const TemplateField& field : fields) std::visit(writer, field.variant());
   parsed_ = parse(std::move(head), std::move(attachments)).value_or_throw();
 }

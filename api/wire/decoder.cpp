@@ -217,6 +217,17 @@ StreamOp read_stream(const pb::StreamOp& from, Source& source) {
   return stream;
 }
 
+SubscribeOp read_subscribe(const pb::SubscribeOp& from, Source& source) {
+  SubscribeOp subscribe;
+  subscribe.templates = read_templates(from.templates(), source);
+  subscribe.credit = from.credit();
+  subscribe.initial = from.initial();
+  subscribe.follow = !from.no_puts();
+  subscribe.resume = from.resume();
+  subscribe.received = from.received();
+  return subscribe;
+}
+
 FinishOp read_finish(const pb::FinishOp& from, Source& source) {
   FinishOp finish;
   auto tokens = read_tokens(from.tokens(), source);
@@ -292,6 +303,8 @@ Operation read_operation(const pb::Request& from, Source& source) {
       return read_take(from.take(), source);
     case pb::Request::kStream:
       return read_stream(from.stream(), source);
+    case pb::Request::kSubscribe:
+      return read_subscribe(from.subscribe(), source);
     case pb::Request::kAck:
       return read_ack(from.ack());
     case pb::Request::kCredit:
@@ -305,6 +318,8 @@ Operation read_operation(const pb::Request& from, Source& source) {
     case pb::Request::kCount:
       return CountOp{source.take<Template>(from.count().attachments(), "template"),
                      {from.count().transaction()}};
+    case pb::Request::kExplain:
+      return ExplainOp{source.take<Template>(from.explain().attachments(), "template")};
     case pb::Request::kList:
       return read_list(from.list(), source);
     case pb::Request::kSummarize:
@@ -379,6 +394,11 @@ FinishDone read_finish_done(const pb::FinishDone& from, Source& source) {
   return done;
 }
 
+Explained read_explained(const pb::Explained& from) {
+  return {from.arity(),      from.index(),   from.learned(), from.tuples(),
+          from.candidates(), from.matches(), from.scans()};
+}
+
 Listed read_listed(const pb::Listed& from, Source& source) {
   Listed listed;
   for (const auto& row : from.tuples()) {
@@ -438,7 +458,8 @@ SpacesListed read_spaces(const pb::SpacesListed& from, Source& source) {
                              row.reserved(),
                              row.dead(),
                              row.waiters(),
-                             row.bytes()});
+                             row.bytes(),
+                             row.scans()});
   }
   return listed;
 }
@@ -469,6 +490,8 @@ std::variant<Answer, ServerAnswer> read_answer(const pb::Reply& from, Source& so
       return Answer(read_finish_done(from.finish_done(), source));
     case pb::Reply::kCounted:
       return Answer(Counted{from.counted().count()});
+    case pb::Reply::kExplained:
+      return Answer(read_explained(from.explained()));
     case pb::Reply::kListed:
       return Answer(read_listed(from.listed(), source));
     case pb::Reply::kSummary:
@@ -494,6 +517,8 @@ Event read_event(const pb::StreamEvent& from, Source& source) {
   switch (from.event_case()) {
     case pb::StreamEvent::kDelivered:
       return Delivered{read_handouts(from.delivered().tuples(), source)};
+    case pb::StreamEvent::kGap:
+      return Gap{from.gap().first(), from.gap().count()};
     case pb::StreamEvent::kRecalled:
       return Recalled{{{from.recalled().tuple()}, from.recalled().attempt()}};
     case pb::StreamEvent::kEnded:

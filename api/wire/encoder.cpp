@@ -172,6 +172,15 @@ class Writer {
     fill_deltas(stream->mutable_held_delta(), from.held.size(),
                 [&](std::size_t i) { return from.held[i]; });
   }
+  void operator()(const SubscribeOp& from, v1::Request* out) {
+    v1::SubscribeOp* subscribe = out->mutable_subscribe();
+    templates(from.templates, subscribe->mutable_templates());
+    subscribe->set_credit(from.credit);
+    subscribe->set_initial(from.initial);
+    subscribe->set_no_puts(!from.follow);
+    subscribe->set_resume(from.resume);
+    subscribe->set_received(from.received);
+  }
   void operator()(const AckOp& from, v1::Request* out) {
     out->mutable_ack()->set_stream(from.stream.value);
     out->mutable_ack()->set_delivered(from.delivered);
@@ -213,6 +222,9 @@ class Writer {
   void operator()(const EndOp& from, v1::Request* out) {
     out->mutable_end()->set_transaction(from.transaction.value);
     out->mutable_end()->set_commit(from.commit);
+  }
+  void operator()(const ExplainOp& from, v1::Request* out) {
+    out->mutable_explain()->set_attachments(attachments_.add(from.form));
   }
   void operator()(const ListOp& from, v1::Request* out) {
     v1::ListOp* list = out->mutable_list();
@@ -269,6 +281,16 @@ class Writer {
   void operator()(const Counted& from, v1::Reply* out) {
     out->mutable_counted()->set_count(from.count);
   }
+  void operator()(const Explained& from, v1::Reply* out) {
+    v1::Explained* explained = out->mutable_explained();
+    explained->set_arity(from.arity);
+    explained->set_index(from.index);
+    explained->set_learned(from.learned);
+    explained->set_tuples(from.tuples);
+    explained->set_candidates(from.candidates);
+    explained->set_matches(from.matches);
+    explained->set_scans(from.scans);
+  }
   void operator()(const Listed& from, v1::Reply* out) {
     v1::Listed* listed = out->mutable_listed();
     for (const ListedTuple& tuple : from.tuples) listed_tuple(tuple, listed->add_tuples());
@@ -313,6 +335,10 @@ class Writer {
 
   void operator()(const Delivered& from, v1::StreamEvent* out) {
     tuples(from.tuples, out->mutable_delivered()->mutable_tuples());
+  }
+  void operator()(const Gap& from, v1::StreamEvent* out) {
+    out->mutable_gap()->set_first(from.first);
+    out->mutable_gap()->set_count(from.count);
   }
   void operator()(const Recalled& from, v1::StreamEvent* out) {
     out->mutable_recalled()->set_tuple(from.token.tuple.value);
@@ -485,6 +511,7 @@ class Writer {
     out->set_dead(from.dead);
     out->set_waiters(from.waiters);
     out->set_bytes(from.bytes);
+    out->set_scans(from.scans);
   }
 
   Attachments& attachments_;

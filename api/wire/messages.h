@@ -113,6 +113,7 @@ struct SpaceListed {
   std::uint64_t dead = 0;
   std::uint64_t waiters = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t scans = 0;  // look-ups that compared many tuples in vain
 };
 struct SpacesListed {
   std::vector<SpaceListed> spaces;

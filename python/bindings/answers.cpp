@@ -1,6 +1,8 @@
 // python/bindings/answers.cpp
 #include "answers.h"
 
+#include <bit>
+
 #include "convert.h"
 #include "errors.h"
 #include "interpreter.h"
@@ -62,6 +64,14 @@ struct ToPython {
     return codes;
   }
   py::object operator()(Counted&& counted) const { return py::int_(counted.count); }
+  py::object operator()(Explained&& explained) const {
+    py::list index;
+    for (std::uint64_t rest = explained.index; rest != 0; rest &= rest - 1)
+      index.append(std::countr_zero(rest));
+    return py::dict("index"_a = py::tuple(index), "learned"_a = explained.learned,
+                    "tuples"_a = explained.tuples, "candidates"_a = explained.candidates,
+                    "matches"_a = explained.matches, "scans"_a = explained.scans);
+  }
   py::object operator()(Listed&& listed) const {
     return py::dict("tuples"_a = dicts_of(listed.tuples), "more"_a = listed.more);
   }
@@ -91,7 +101,7 @@ py::dict dict_of(const SpaceStatus& status) {
   return py::dict("number"_a = status.number.value, "name"_a = status.name,
                   "durability"_a = status.durability, "tuples"_a = status.tuples,
                   "ready"_a = status.ready, "reserved"_a = status.reserved, "dead"_a = status.dead,
-                  "waiters"_a = status.waiters, "bytes"_a = status.bytes);
+                  "waiters"_a = status.waiters, "bytes"_a = status.bytes, "scans"_a = status.scans);
 }
 
 py::dict dict_of(const ServerInfo& info) {

@@ -111,6 +111,10 @@ std::uint64_t send_count(SpaceHandle& self, const py::object& form, std::uint64_
   return send(self, CountOp{template_of(form.ptr()), RequestId{transaction}}, answer_to_of(queue));
 }
 
+std::uint64_t send_explain(SpaceHandle& self, const py::object& form, bool queue) {
+  return send(self, ExplainOp{template_of(form.ptr())}, queue);
+}
+
 std::uint64_t send_list(SpaceHandle& self, const py::object& form, std::uint64_t after,
                         std::uint32_t limit, bool all_states, bool queue) {
   ListOp list{std::nullopt, TupleId{after}, limit, all_states};
@@ -138,6 +142,19 @@ std::unique_ptr<StreamHandle> open_stream(SpaceHandle& self, int mode, const py:
                   credit,         duration_of(lease.ptr(), "lease"),
                   TupleId{after}, {}};
   return std::make_unique<StreamHandle>(self.client, self.get().open_stream(std::move(stream)));
+}
+
+std::unique_ptr<SubscriptionHandle> subscribe(SpaceHandle& self, const py::object& forms,
+                                              bool initial, bool follow, std::uint32_t credit) {
+  SubscribeOp what;
+  what.templates = templates_of(forms.ptr());
+  what.credit = credit;
+  what.initial = initial;
+  what.follow = follow;
+  Space& space = self.get();
+  Subscription subscription = without_gil(
+      [&](const Interrupt& interrupt) { return space.subscribe(std::move(what), interrupt); });
+  return std::make_unique<SubscriptionHandle>(self.client, std::move(subscription));
 }
 
 }  // namespace
@@ -175,6 +192,7 @@ void bind_space(py::module_& module) {
       .def("send_end", &send_end, py::arg("transaction"), py::kw_only(), py::arg("commit") = true,
            queue)
       .def("send_count", &send_count, py::arg("form"), py::kw_only(), transaction, queue)
+      .def("send_explain", &send_explain, py::arg("form"), py::kw_only(), queue)
       .def("send_list", &send_list, py::arg("form") = py::none(), py::kw_only(),
            py::arg("after") = 0, py::arg("limit") = 100, py::arg("all_states") = false, queue)
       .def("send_summarize", &send_summarize, py::arg("first_fields") = 2, py::arg("groups") = 1000,
@@ -183,7 +201,10 @@ void bind_space(py::module_& module) {
       .def("cancel", &cancel, py::arg("request"),
            "Ends a waiting take; its answer still comes, as Cancelled or what was found already.")
       .def("open_stream", &open_stream, py::arg("mode"), py::arg("forms"), py::kw_only(),
-           py::arg("credit") = 1, lease, py::arg("after") = 0);
+           py::arg("credit") = 1, lease, py::arg("after") = 0)
+      .def("subscribe", &subscribe, py::arg("forms"), py::kw_only(), py::arg("initial") = false,
+           py::arg("follow") = true, py::arg("credit") = 1000,
+           "Returns once the space tells of puts; follow=False: only what is there, a snapshot.");
 }
 
 }  // namespace linden::python

@@ -37,6 +37,14 @@ std::int64_t int_in(PyObject* number) {
   return value;
 }
 
+// Stops lists that contain themselves, too.
+void require_depth(Py_ssize_t top, std::size_t depth) {
+  if (depth > kListDepthMax)
+    throw Error(ErrorCode::kLimitExceeded,
+                "field " + std::to_string(top) + " has lists nested deeper than " +
+                    std::to_string(kListDepthMax) + "; put it as an object");
+}
+
 // Adds the fields of one tuple.  Exact types only: a subclass (an IntEnum, a numpy scalar) would
 // come back as something else.
 class Encoder {
@@ -76,11 +84,7 @@ class Encoder {
   }
 
   void add_list(PyObject* list, Py_ssize_t top, std::size_t depth) {
-    // Stops lists that contain themselves, too.
-    if (depth > kListDepthMax)
-      throw Error(ErrorCode::kLimitExceeded,
-                  "field " + std::to_string(top) + " has lists nested deeper than " +
-                      std::to_string(kListDepthMax) + "; put it as an object");
+    require_depth(top, depth);
     builder_.begin_list();
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i)
       add(PyList_GET_ITEM(list, i), top, depth);
@@ -101,14 +105,11 @@ void require_row(PyObject* fields, const char* what) {
         Py_TYPE(fields)->tp_name);
 }
 
-TemplateField template_field_of(PyObject* field, Py_ssize_t top) {
+bool is_formal(PyObject* field) {
   const py::handle handle(field);
-  if (py::isinstance<Typed>(handle)) return handle.cast<Typed>();
-  if (py::isinstance<Any>(handle)) return Any{};
-  if (py::isinstance<Between>(handle)) return handle.cast<Between>();
-  if (py::isinstance<Prefix>(handle)) return handle.cast<Prefix>();
-  if (py::isinstance<OneOf>(handle)) return handle.cast<OneOf>();
-  return value_of(field, top);
+  return py::isinstance<Typed>(handle) || py::isinstance<Any>(handle) ||
+         py::isinstance<Between>(handle) || py::isinstance<Prefix>(handle) ||
+         py::isinstance<OneOf>(handle);
 }
 
 // Whether this is one of Python's types that pybind11 needs not be asked about.
@@ -116,6 +117,35 @@ bool is_plain(PyObject* field) {
   PyTypeObject* type = Py_TYPE(field);
   return type == &PyUnicode_Type || type == &PyLong_Type || type == &PyBytes_Type ||
          type == &PyBool_Type || type == &PyFloat_Type || field == Py_None;
+}
+
+// Whether a list has formals at any depth.  Lists that are nested too deeply, without end perhaps,
+// are refused on the first way down.
+bool holds_formal(PyObject* list, Py_ssize_t top, std::size_t depth) {
+  require_depth(top, depth);
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i) {
+    PyObject* element = PyList_GET_ITEM(list, i);
+    if (is_plain(element)) continue;
+    if (PyList_CheckExact(element) ? holds_formal(element, top, depth + 1) : is_formal(element))
+      return true;
+  }
+  return false;
+}
+
+TemplateField template_field_of(PyObject* field, Py_ssize_t top) {
+  const py::handle handle(field);
+  if (PyList_CheckExact(field) && holds_formal(field, top, 1)) {
+    ListOf list;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(field); ++i)
+      list.elements.push_back(template_field_of(PyList_GET_ITEM(field, i), top));
+    return list;
+  }
+  if (py::isinstance<Typed>(handle)) return handle.cast<Typed>();
+  if (py::isinstance<Any>(handle)) return Any{};
+  if (py::isinstance<Between>(handle)) return handle.cast<Between>();
+  if (py::isinstance<Prefix>(handle)) return handle.cast<Prefix>();
+  if (py::isinstance<OneOf>(handle)) return handle.cast<OneOf>();
+  return value_of(field, top);
 }
 
 }  // namespace

@@ -43,4 +43,13 @@ StreamHandle::~StreamHandle() {
   }
 }
 
+SubscriptionHandle::~SubscriptionHandle() {
+  if (client_->is_of_parent()) return;
+  try {
+    subscription_.close();
+  } catch (const Error&) {
+    // The session has ended, and the subscription with it.
+  }
+}
+
 }  // namespace linden::python

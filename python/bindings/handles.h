@@ -1,6 +1,6 @@
-// python/bindings/handles.h: what Python's Client, Space and Stream hold.
+// python/bindings/handles.h: what Python's Client, Space, Stream and Subscription hold.
 //
-// A space and a stream keep their client's handle, so that the session ends when the last of them
+// They keep their client's handle, so that the session ends when the last of them
 // is gone.  After a fork the child must not touch what the parent's threads and socket serve: get()
 // refuses, and what would join those threads is left in memory for good.
 #pragma once
@@ -61,8 +61,28 @@ class StreamHandle {
   Stream stream_;
 };
 
+class SubscriptionHandle {
+ public:
+  SubscriptionHandle(std::shared_ptr<ClientHandle> client, Subscription subscription)
+      : client_(std::move(client)), subscription_(std::move(subscription)) {}
+  SubscriptionHandle(const SubscriptionHandle&) = delete;
+  SubscriptionHandle& operator=(const SubscriptionHandle&) = delete;
+  // Closes, so that the space keeps nothing for it.
+  ~SubscriptionHandle();
+
+  [[nodiscard]] Subscription& get() {
+    static_cast<void>(client_->get());
+    return subscription_;
+  }
+
+ private:
+  std::shared_ptr<ClientHandle> client_;  // goes last
+  Subscription subscription_;
+};
+
 void bind_client(pybind11::module_& module);
 void bind_space(pybind11::module_& module);
 void bind_stream(pybind11::module_& module);
+void bind_subscription(pybind11::module_& module);
 
 }  // namespace linden::python

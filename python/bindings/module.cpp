@@ -23,6 +23,7 @@ PYBIND11_MODULE(_native, module) {
   bind_client(module);
   bind_space(module);
   bind_stream(module);
+  bind_subscription(module);
 }
 
 }  // namespace linden::python

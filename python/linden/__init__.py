@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from .reference import Reference
     from .serialize import NotPicklable
     from .space import Reservation, Space
+    from .subscription import Gap, Notification, Subscription
     from .transaction import Transaction
 
 __version__ = _native.VERSION
@@ -75,6 +76,9 @@ __all__ = [
     "Space",
     "Reservation",
     "Transaction",
+    "Subscription",
+    "Notification",
+    "Gap",
     "ANY",
     "Between",
     "Prefix",
@@ -134,6 +138,7 @@ _MODULES = {
     ".connection": ("connect", "Connection"),
     ".connection_file": ("ConnectionInfo",),
     ".space": ("Space", "Reservation"),
+    ".subscription": ("Subscription", "Notification", "Gap"),
     ".transaction": ("Transaction",),
     ".fields": ("ANY", "Between", "Prefix", "OneOf"),
     ".client": ("Client",),

@@ -4,7 +4,7 @@ C++ never calls Python.  Every call that may wait releases the GIL, and notices 
 None waits for ever.  Errors raise ``Error`` subclasses as registered by ``set_error_classes``.
 
 A *field* is None, bool, int (64 bits), float, str, bytes, list of fields, or ``Object``; anything else raises ``NotEncodable``
-and the caller packs it into an Object first.  A *form* is a row of actual fields and formals; a formal is one of the classes below.
+and the caller packs it into an Object first.  A *form* is a row of actual fields and formals; a formal is one of the classes below, or a list that holds some.
 """
 
 from collections.abc import Sequence
@@ -160,6 +160,9 @@ class Space:
     def send_begin(self, *, lease: float = 30.0, queue: bool = False) -> int: ...  # names the transaction from then on
     def send_end(self, transaction: int, *, commit: bool = True, queue: bool = False) -> int: ...  # -> ids, or None
     def send_count(self, form: Fields, *, transaction: int = 0, queue: bool = False) -> int: ...
+    def send_explain(
+        self, form: Fields, *, queue: bool = False
+    ) -> int: ...  # -> {"index","learned","tuples","candidates","matches","scans"}
     def send_list(
         self,
         form: Fields | None = None,
@@ -176,6 +179,21 @@ class Space:
     def open_stream(
         self, mode: int, forms: Forms, *, credit: int = 1, lease: float = 30.0, after: int = 0
     ) -> Stream: ...
+    def subscribe(
+        self, forms: Forms, *, initial: bool = False, follow: bool = True, credit: int = 1000
+    ) -> Subscription:
+        """Returns once the space tells of puts; follow=False: only what is there, a snapshot."""
+
+class Subscription:
+    """Tells of every matching put, once and in order; survives reconnects (P30)."""
+    @property
+    def initial_count(self) -> int: ...  # how many of the first items were there already
+    def next_batch(self, timeout: float | None = None, count: int = 1000) -> list[tuple[int, Handout | int]]:
+        """What is there, at least one and at most ``count``, as (number, Handout) or, for a gap, (first number, count), where a count
+        of 0 is unknown; [] after timeout.  Raises Closed after close(), SpaceGone."""
+    def announce(self) -> int:
+        """Client.completions answers None to the returned id once next_batch would not wait."""
+    def close(self) -> None: ...
 
 class Stream:
     """A standing take, read or reservation.  Survives reconnects: nothing is lost, nothing comes twice.

@@ -30,6 +30,7 @@ from .connection_file import ConnectionInfo
 from .errors import StaleLease
 from .fields import Template, Tuple, check_duration, make_form, to_python
 from .space import Ids, Tuples
+from .subscription import Subscription
 
 __all__ = ["Connection", "Reservation", "Space", "Stream", "StreamedReservation", "Transaction", "connect"]
 
@@ -241,6 +242,10 @@ class Space:
         """Take at least one and at most `n` matches (P15); an empty list if there is none in time."""
         return list(await answer(self._plain.take_many_async(template, n, timeout=timeout)))
 
+    async def read_many(self, template: Template, n: int, *, timeout: float | None = 0) -> Tuples:
+        """Read at least one and at most `n` matches (P15), which stay; an empty list if there is none in time."""
+        return list(await answer(self._plain.read_many_async(template, n, timeout=timeout)))
+
     # ---- reserve
 
     def reserve(self, template: Template, *, timeout: float | None = None, lease: float = 30.0) -> Opening[Reservation]:
@@ -303,9 +308,29 @@ class Space:
 
     # ---- looking
 
+    def subscribe(self, template: Template, initial: bool = False, *, credit: int = 1000) -> Opening[Subscription]:
+        """Be told of every put from now on, as `linden.Space.subscribe`; await it, or use it with ``async with``.
+
+        Iterate with ``async for``: each item is a `linden.Notification`, or a `linden.Gap` where some were missed (P30).
+        """
+
+        async def open_it() -> Subscription:
+            return await asyncio.to_thread(self._plain.subscribe, template, initial, credit=credit)
+
+        return Opening(open_it)
+
+    async def snapshot(self, template: Template) -> Tuples:
+        """All free tuples that match, oldest first, as of one instant (P29)."""
+        return await asyncio.to_thread(self._plain.snapshot, template)
+
     async def count(self, template: Template) -> int:
         """How many free tuples match."""
         return int(await answer(self._plain.count_async(template)))
+
+    async def explain(self, template: Template) -> dict[str, Any]:
+        """How the space looks `template` up, and what that costs, as `linden.Space.explain`."""
+        native, form = self._plain.native, make_form(template)
+        return dict(await answer(self._plain.submit(lambda: native.send_explain(form, queue=True), dict)))
 
     async def list(self, template: Template | None = None, limit: int = 100) -> Tuples:
         """Up to `limit` free tuples that match, oldest first; they stay."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import _native, serialize
+from .errors import LimitExceeded
 
 Tuple = tuple[Any, ...]
 Template = tuple[Any, ...]
@@ -18,6 +19,8 @@ ANY = _native.AnyField()
 Between = _native.Between
 Prefix = _native.Prefix
 OneOf = _native.OneOf
+
+_LIST_DEPTH_MAX = 64  # as in api/include/linden/value.h
 
 _FORMALS: dict[Any, Any] = {
     type(None): _native.Typed("nil"),
@@ -86,7 +89,13 @@ def make_form(template: Sequence[Any]) -> Tuple:
     return tuple(_form_field(field, index) for index, field in enumerate(template))
 
 
-def _form_field(field: Any, index: int) -> Any:
+def _form_field(field: Any, index: int, depth: int = 0) -> Any:
+    if type(field) is list:
+        if depth == _LIST_DEPTH_MAX:  # a list that contains itself ends here, too
+            raise LimitExceeded(
+                f"field {index} of the template has lists nested deeper than {_LIST_DEPTH_MAX}; use list or ANY for it"
+            )
+        return [_form_field(element, index, depth + 1) for element in field]
     if isinstance(field, type):
         formal = _FORMALS.get(field)
         if formal is None:

@@ -10,9 +10,11 @@ from . import _native
 from .completions import Completions, RequestFuture
 from .errors import NoMatch, StaleLease
 from .fields import Template, Tuple, check_duration, check_timeout, make_form, make_put, to_python
+from .subscription import Gap, Subscription
 from .transaction import Transaction
 
 _PAGE = 1000
+_SNAPSHOT_CREDIT = 10_000
 _GIVE_BACK_S = 1.0
 Token = tuple[int, int]
 Ids = list[int]
@@ -150,6 +152,18 @@ class Space:
         except NoMatch:
             return []
 
+    def read_many(self, template: Template, n: int, *, timeout: float | None = 0) -> Tuples:
+        """Read at least one and at most `n` matching tuples, which stay (P15); an empty list if there is none in time.
+
+        For all of them, whatever their number: `snapshot` or `iterate`.
+        """
+        if n < 1:
+            raise ValueError(f"n is {n}; it must be at least 1")
+        try:
+            return [to_python(handout.fields) for handout in self._wait_take(_native.READ, [template], n, timeout)]
+        except NoMatch:
+            return []
+
     def take_async(self, template: Template, *, timeout: float | None = None) -> RequestFuture:
         """`take` as a future; cancelling it ends the take."""
         return self._submit_take(_native.TAKE, [template], timeout, _first)
@@ -178,6 +192,12 @@ class Space:
         """`take_many` as a future."""
         return self._submit_take(
             _native.TAKE, [template], timeout, lambda found: [to_python(h.fields) for h in found or ()], n, none=True
+        )
+
+    def read_many_async(self, template: Template, n: int, *, timeout: float | None = 0) -> RequestFuture:
+        """`read_many` as a future."""
+        return self._submit_take(
+            _native.READ, [template], timeout, lambda found: [to_python(h.fields) for h in found or ()], n, none=True
         )
 
     # ---- reserve
@@ -286,6 +306,16 @@ class Space:
         form = make_form(template)
         return self.submit(lambda: self._native.send_count(form, queue=True), int)
 
+    def explain(self, template: Template) -> dict[str, Any]:
+        """How the space looks `template` up, and what that costs; nothing changes by asking.
+
+        Returns: index: the positions of the fields that lead to the candidates, () if all tuples of that many fields
+            are looked at; learned: whether that index is there already, or made by the first take; tuples: free ones of
+            that many fields; candidates: of these, how many are looked at for a `count`; matches: how many match;
+            scans: look-ups of the whole space until now that compared 64 tuples or more in vain.
+        """
+        return dict(self._client.wait(self._native.send_explain(make_form(template))))
+
     def list(self, template: Template | None = None, limit: int = 100) -> Tuples:
         """Up to `limit` free tuples that match, oldest first; they stay."""
         found: Tuples = []
@@ -296,9 +326,40 @@ class Space:
         return found
 
     def iterate(self, template: Template | None = None) -> Iterator[Tuple]:
-        """All free tuples that match, oldest first, read page by page; they stay."""
+        """All free tuples that match, oldest first, read page by page; they stay.
+
+        A tuple that was free throughout is shown exactly once, and none twice, whatever comes and goes meanwhile
+        (P29). One that was put, or was away, in between may be shown or not; for one instant, see `snapshot`.
+        """
         for row in self.describe(template, all_states=False):
             yield to_python(row["fields"])
+
+    def snapshot(self, template: Template) -> Tuples:
+        """All free tuples that match, oldest first, as of one instant: as many as `count` would have said then (P29).
+
+        Raises: LimitExceeded: more than a million; `iterate` over so many.
+        """
+        there = self._native.subscribe([make_form(template)], initial=True, follow=False, credit=_SNAPSHOT_CREDIT)
+        found: Tuples = []
+        with Subscription(there, self._completions) as told:
+            while len(found) < told.initial_count:
+                item = told.next()
+                if item is None or isinstance(item, Gap):
+                    found.clear()  # the server was started again: what follows is of another instant
+                else:
+                    found.append(item.tuple)
+        return found
+
+    def subscribe(self, template: Template, initial: bool = False, *, credit: int = 1000) -> Subscription:
+        """Be told of every put of a matching tuple from now on, once each and in order (P30; JavaSpaces ``notify``).
+
+        Args: initial: first all that is there, with no gap and no double between the two. credit: how many may be on
+            their way to this process at a time.
+        Returns: an iterator of `Notification`, and of `Gap` where some were missed: the space keeps a bounded backlog
+            for whoever is slow, and never lets a put wait. Also a context manager, and an asynchronous iterator.
+        """
+        native = self._native.subscribe([make_form(template)], initial=initial, credit=credit)
+        return Subscription(native, self._completions)
 
     def describe(self, template: Template | None = None, *, all_states: bool = True) -> Iterator[dict[str, Any]]:
         """Like `iterate`, with id, state, attempt, priority, holder and raw fields of each; reserved ones too."""

@@ -24,6 +24,7 @@ void add_queues(CLI::App& app, Desk& desk);
 void add_engines(CLI::App& app, Desk& desk);
 void add_tuples(CLI::App& app, Desk& desk);
 void add_count(CLI::App& app, Desk& desk);
+void add_explain(CLI::App& app, Desk& desk);
 void add_read(CLI::App& app, Desk& desk);
 void add_take(CLI::App& app, Desk& desk);
 void add_put(CLI::App& app, Desk& desk);

@@ -25,6 +25,7 @@ TUPLES AND TEMPLATES (quote them for the shell)
             "abc"*                text that begins so
             1..5                  from 1 to 5, both included; also "a".."f"
             {1, 2, "three"}       one of these
+            [1, ?int, ?]          a list of as many, each a value or formal
   escapes   \n \t \r \\ \" \' \xNN, and in text \uNNNN \UNNNNNNNN
   No field equals one of another type: 1, 1.0, true and "1" are four.
 
@@ -72,7 +73,7 @@ int run(int argc, char** argv) {
   Desk desk;
   add_options(app, desk.options);
   for (const auto add : {add_queues, add_tuples, add_engines, add_sessions, add_spaces, add_server,
-                         add_count, add_read, add_take, add_put, add_drop, add_backup})
+                         add_count, add_explain, add_read, add_take, add_put, add_drop, add_backup})
     add(app, desk);
   try {
     app.parse(argc, argv);

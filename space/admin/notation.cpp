@@ -49,6 +49,7 @@ class Parser {
     if (!formals_) return value();
     if (accept('?')) return after_question_mark();
     if (peek() == '{') return one_of();
+    if (peek() == '[') return list_of();
     return with_suffix(value(), start);
   }
 
@@ -63,7 +64,8 @@ class Parser {
       return between;
     }
     const std::size_t start = at_;
-    if (peek() == ',' || peek() == ')' || is_blank(peek()) || peek() == '\0') return Any{};
+    if (peek() == ',' || peek() == ')' || peek() == ']' || is_blank(peek()) || peek() == '\0')
+      return Any{};
     TemplateField formal = with_suffix(value(), start);
     if (std::holds_alternative<Value>(formal.variant()))
       fail_at(start, "a type, a prefix, a range or {...} after the question mark");
@@ -111,6 +113,18 @@ class Parser {
     expect('{', "'{'");
     OneOf formal;
     elements('}', [&] { formal.values.push_back(value()); });
+    return formal;
+  }
+
+  // A list whose elements may be formals; without any the template makes an actual of it.
+  ListOf list_of() {
+    const Nesting nesting(*this);
+    expect('[', "'['");
+    ListOf formal;
+    elements(']', [&] {
+      skip_blanks();
+      formal.elements.push_back(field());
+    });
     return formal;
   }
 

@@ -85,7 +85,8 @@ void show_spaces(Desk& desk) {
                                    {"reserved", space.reserved},
                                    {"dead", space.dead},
                                    {"waiters", space.waiters},
-                                   {"bytes", space.bytes}});
+                                   {"bytes", space.bytes},
+                                   {"scans", space.scans}});
     print_json(json::object{{"spaces", array}});
     return;
   }
@@ -96,11 +97,13 @@ void show_spaces(Desk& desk) {
                {"RESERVED", Align::kRight},
                {"DEAD", Align::kRight},
                {"WAITERS", Align::kRight},
+               {"SCANS", Align::kRight},
                {"SIZE", Align::kRight}});
   for (const SpaceStatus& space : spaces)
     table.add({harmless(space.name), space.durability, std::to_string(space.tuples),
                std::to_string(space.ready), std::to_string(space.reserved),
-               std::to_string(space.dead), std::to_string(space.waiters), with_unit(space.bytes)});
+               std::to_string(space.dead), std::to_string(space.waiters),
+               std::to_string(space.scans), with_unit(space.bytes)});
   print_table(table);
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
+#include <bit>
 #include <iostream>
 
 #include "space/admin/commands.h"
@@ -103,6 +104,51 @@ void show_count(Desk& desk, const std::string& form) {
     print_json(json::object{{"count", counted}});
   else
     fmt::print(std::cout, "{}\n", counted);
+}
+
+// ---- explain
+
+std::string index_text(const Explained& explained) {
+  if (explained.index == 0) return "none; all tuples of that many fields are looked at";
+  std::string fields;
+  for (std::uint32_t i = 0; i < explained.arity; ++i) {
+    if ((explained.index >> i & 1) != 0) fields += (fields.empty() ? "" : ", ") + std::to_string(i);
+  }
+  return fmt::format("field{} {}{}", std::popcount(explained.index) == 1 ? "" : "s", fields,
+                     explained.learned ? "" : "; the first take or read makes it");
+}
+
+json::object json_of_explained(const Template& form, const Explained& explained) {
+  json::array index;
+  for (std::uint32_t i = 0; i < explained.arity; ++i) {
+    if ((explained.index >> i & 1) != 0) index.emplace_back(i);
+  }
+  return {{"template", to_string(form)},
+          {"arity", explained.arity},
+          {"index", index},
+          {"learned", explained.learned},
+          {"tuples", explained.tuples},
+          {"candidates", explained.candidates},
+          {"matches", explained.matches},
+          {"scans", explained.scans}};
+}
+
+void show_explain(Desk& desk, const std::string& text) {
+  const Template form = parse_template(text).value_or_throw();
+  const auto explained = desk.session.ask<Explained>(ExplainOp{form});
+  if (explained.matches == 0) desk.exit_code = kExitNothing;
+  if (desk.options.json) return print_json(json_of_explained(form, explained));
+  const auto line = [](const char* name, const std::string& value) {
+    fmt::print(std::cout, "{:<12}{}\n", name, value);
+  };
+  line("template", to_string(form));
+  line("index", index_text(explained));
+  line("tuples",
+       fmt::format("{} ready, of {}", explained.tuples, counted(explained.arity, "field")));
+  line("candidates", std::to_string(explained.candidates));
+  line("matches", std::to_string(explained.matches));
+  line("scans", fmt::format("{} of this space so far compared 64 tuples or more in vain",
+                            counted(explained.scans, "look-up")));
 }
 
 json::object json_of_match(const Match& match) {
@@ -209,6 +255,14 @@ void add_count(CLI::App& app, Desk& desk) {
   auto form = std::make_shared<std::string>();
   add_form(*command, *form);
   command->callback([&desk, form] { show_count(desk, *form); });
+}
+
+void add_explain(CLI::App& app, Desk& desk) {
+  CLI::App* command =
+      app.add_subcommand("explain", "how a template is looked up, and how much that looks at");
+  auto form = std::make_shared<std::string>();
+  add_form(*command, *form);
+  command->callback([&desk, form] { show_explain(desk, *form); });
 }
 
 void add_read(CLI::App& app, Desk& desk) {

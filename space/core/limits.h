@@ -24,7 +24,14 @@ struct Limits {
   std::size_t commit_tuples_max = 100'000;             // removed by one commit; kLimitExceeded
   std::size_t transactions_per_session_max = 1'000;    // open at a time; kOverloaded
   std::size_t transaction_items_max = 10'000;  // put, taken, read or not found; kLimitExceeded
-  std::size_t list_tuples_max = 10'000;        // in one page; more is cut to it
+  std::size_t subscriptions_max = 10'000;      // of a space; kOverloaded
+  std::size_t subscriptions_per_session_max = 1'000;  // kOverloaded
+  // What one subscription has still to tell: beyond it the oldest are dropped, and the client is
+  // told of the gap.  Also the largest credit; kLimitExceeded.
+  std::size_t subscription_backlog_max = 100'000;
+  std::size_t subscription_bytes_max = std::size_t{64} << 20;  // likewise, and un-acknowledged
+  std::size_t snapshot_tuples_max = 1'000'000;  // shown as of one instant; kLimitExceeded
+  std::size_t list_tuples_max = 10'000;         // in one page; more is cut to it
   std::size_t answer_bytes_max = std::size_t{64}
                                  << 20;    // a bulk answer or page ends before it grows beyond this
   std::size_t indexes_per_arity_max = 16;  // learned masks; the one unused for longest is dropped

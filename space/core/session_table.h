@@ -71,7 +71,8 @@ struct Session {
   Slot last_holding = kNoSlot;
   std::map<RequestId, Slot> waiters;       // blocked requests and streams
   std::map<RequestId, Slot> transactions;  // open ones, by their BeginOp
-  std::set<TupleId> bound;                 // tuples that live with it (P25)
+  std::map<RequestId, Slot> subscriptions;
+  std::set<TupleId> bound;  // tuples that live with it (P25)
   boost::unordered_flat_map<std::uint64_t, Remembered> remembered;  // by request
 };
 

@@ -199,7 +199,8 @@ void SpaceState::Machine::try_recall(Slot slot) {
   holding.recalled_for = slot;
   holding.recalled_for_number = waiter.number;
   waiter.recalling = {entry.id, entry.attempt};
-  effects_->messages.push_back(Notice{waiters_[holding.stream].origin, Recalled{waiter.recalling}});
+  effects_->messages.emplace_back(std::in_place_type<Notice>, waiters_[holding.stream].origin,
+                                  Recalled{waiter.recalling});
 }
 
 // Hand-outs that can be recalled have turned up with a stream that came back.

@@ -105,6 +105,10 @@ void SpaceState::Machine::operate(Session& session, RequestId request, CountOp&&
   reply(session, request, counted);
 }
 
+void SpaceState::Machine::operate(Session& session, RequestId request, ExplainOp&& op) {
+  reply(session, request, ready_.explain(op.form));
+}
+
 void SpaceState::Machine::operate(Session& session, RequestId request, ListOp&& op) {
   const std::size_t limit = std::min<std::size_t>(op.limit, limits_.list_tuples_max);
   Listed listed;
@@ -211,7 +215,9 @@ SpaceCounters SpaceState::Machine::counters() const {
   result.tuples = tuples_.size() - taken_;
   result.ready = ready_.ready();
   result.indexes = ready_.learned();
-  result.candidates_looked_at = ready_.looked_at() + takers_.looked_at() + readers_.looked_at();
+  result.scans = ready_.scans();
+  result.candidates_looked_at =
+      ready_.looked_at() + takers_.looked_at() + readers_.looked_at() + subscribers_.looked_at();
   return result;
 }
 

@@ -21,6 +21,7 @@ SpaceState::Machine::Machine(const Limits& limits)
       ready_(tuples_, limits_),
       takers_(waiters_),
       readers_(waiters_),
+      subscribers_(waiters_),
       recall_(tuples_, sessions_, waiters_) {}
 
 // ---- Commands -----------------------------------------------------------------------------------
@@ -248,6 +249,7 @@ Slot SpaceState::Machine::store_tuple(TupleId id, NewTuple&& item) {
 void SpaceState::Machine::place(Slot slot, bool fresh) {
   encoding::split(tuples_[slot].tuple, fields_);
   serve_readers(slot, fresh);
+  if (fresh && counts_.subscriptions > 0) tell_subscribers(slot);
   const WaitIndex::Match taker = next_taker(slot);
   if (taker.waiter == kNoSlot) {
     ready_.add(slot, fields_);

@@ -7,6 +7,7 @@
 // space_stream.cpp     streams
 // space_commit.cpp     several operations as one
 // space_transaction.cpp  transactions
+// space_subscribe.cpp  subscriptions and snapshots
 // space_finish.cpp     finish, release, the ends of leases
 // space_session.cpp    sessions come, fall silent, go
 // space_inspect.cpp    count, list, summarize, sessions, counters
@@ -73,12 +74,14 @@ class SpaceState::Machine {
   void operate(Session& session, RequestId request, PutOp&& op);
   void operate(Session& session, RequestId request, TakeOp&& op);
   void operate(Session& session, RequestId request, StreamOp&& op);
+  void operate(Session& session, RequestId request, SubscribeOp&& op);
   void operate(Session& session, RequestId request, AckOp&& op);
   void operate(Session& session, RequestId request, CreditOp&& op);
   void operate(Session& session, RequestId request, CancelOp&& op);
   void operate(Session& session, RequestId request, FinishOp&& op);
   void operate(Session& session, RequestId request, ReleaseOp&& op);
   void operate(Session& session, RequestId request, CountOp&& op);
+  void operate(Session& session, RequestId request, ExplainOp&& op);
   void operate(Session& session, RequestId request, ListOp&& op);
   void operate(Session& session, RequestId request, SummarizeOp&& op);
   void operate(Session& session, RequestId request, ListSessionsOp&& op);
@@ -122,6 +125,8 @@ class SpaceState::Machine {
   [[nodiscard]] Found give_again(std::vector<Slot> holdings);
   [[nodiscard]] std::vector<Match> find_ready(std::span<const Template> templates,
                                               std::size_t count, const Seeker& seeker);
+  [[nodiscard]] std::vector<Match> find_by_id(std::span<const Template> templates, TupleId after,
+                                              std::size_t count);
   [[nodiscard]] Match best_ready(std::span<const Template> templates,
                                  TemplateIndex::Exclusive exclusive, const Seeker& seeker);
   [[nodiscard]] Slot best_ready(const Template& form, TemplateIndex::Exclusive exclusive,
@@ -173,6 +178,8 @@ class SpaceState::Machine {
   // Each answers the request and returns false if a bound is reached.
   [[nodiscard]] bool may_wait(const Session& session, RequestId request);
   [[nodiscard]] bool may_remember(const Session& session, RequestId request);
+  [[nodiscard]] bool check_credit(const Session& session, RequestId request, std::uint32_t credit,
+                                  bool subscription);
   [[nodiscard]] bool check_templates(const Session& session, RequestId request,
                                      std::span<const Template> templates);
   void end_waiter(Slot slot);
@@ -193,6 +200,16 @@ class SpaceState::Machine {
   void refill(Slot stream);
   void refill_reader(Slot stream);
   void acknowledge(Slot stream, std::uint64_t delivered);
+
+  // ---- Subscriptions
+  [[nodiscard]] bool may_subscribe(const Session& session, RequestId request);
+  void begin_subscription(Session& session, RequestId request, SubscribeOp&& op);
+  void resume_subscription(Slot slot, const SubscribeOp& op);
+  void end_subscription(Slot slot);
+  void end_subscriptions(Session& session);
+  void detach_subscriptions(Session& session);
+  void tell_subscribers(Slot slot);
+  void tell_due(Slot slot);
 
   // ---- Leases
   [[nodiscard]] Slot current_holding(const Session& session, const Token& token) const;
@@ -250,6 +267,7 @@ class SpaceState::Machine {
   Slab<Waiter> waiters_;
   WaitIndex takers_;   // takes and reservations
   WaitIndex readers_;  // reads
+  WaitIndex subscribers_;
   SessionTable sessions_;
   Slab<Transaction> transactions_;
   boost::unordered_flat_map<TupleId, std::vector<Slot>, std::hash<TupleId>> read_by_;
@@ -271,6 +289,7 @@ class SpaceState::Machine {
 
   encoding::FieldTable fields_;  // of the tuple that is placed
   std::vector<WaitIndex::Match> readers_found_;
+  std::vector<WaitIndex::Match> subscribers_found_;
   SpaceCounters counts_;
   std::uint64_t taken_ = 0;
   bool disk_is_low_ = false;

@@ -66,7 +66,9 @@ void SpaceState::Machine::resume(Session& session) {
   for (const auto& [request, slot] : waiters) try_again(slot);
 }
 
+// The connection is gone.  What waits is asked for again over the next one; subscriptions go on.
 void SpaceState::Machine::drop_waiters(Session& session) {
+  detach_subscriptions(session);
   while (!session.waiters.empty()) {
     const Slot slot = session.waiters.begin()->second;
     if (waiters_[slot].stream) detach_holdings(slot);
@@ -208,6 +210,7 @@ void SpaceState::Machine::end_bound(Session& session) {
 
 void SpaceState::Machine::end_session(Session& session) {
   drop_waiters(session);
+  end_subscriptions(session);
   session.over_hold = true;
   give_back_all(session, kForever);
   end_bound(session);

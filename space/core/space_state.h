@@ -20,18 +20,20 @@ namespace linden::core {
 
 // Numbers for metrics and tests; monotonic unless said otherwise.
 struct SpaceCounters {
-  std::uint64_t tuples = 0;    // now, all states but taken
-  std::uint64_t ready = 0;     // now
-  std::uint64_t reserved = 0;  // now, started or not
-  std::uint64_t dead = 0;      // now
-  std::uint64_t waiters = 0;   // now: blocked requests and streams
-  std::uint64_t bytes = 0;     // now: heads and attachments
-  std::uint64_t indexes = 0;   // now: learned mask indexes
+  std::uint64_t tuples = 0;         // now, all states but taken
+  std::uint64_t ready = 0;          // now
+  std::uint64_t reserved = 0;       // now, started or not
+  std::uint64_t dead = 0;           // now
+  std::uint64_t waiters = 0;        // now: blocked requests and streams
+  std::uint64_t subscriptions = 0;  // now
+  std::uint64_t bytes = 0;          // now: heads and attachments
+  std::uint64_t indexes = 0;        // now: learned mask indexes
   std::uint64_t puts = 0;
   std::uint64_t takes = 0;
   std::uint64_t finishes = 0;
   std::uint64_t stale = 0;
   std::uint64_t expired = 0;
+  std::uint64_t scans = 0;  // look-ups that compared TemplateIndex::kScanMin tuples in vain
   std::uint64_t candidates_looked_at = 0;  // tuples and waiters compared in vain or not, for P6
 };
 

@@ -11,16 +11,25 @@ using Exclusive = TemplateIndex::Exclusive;
 
 }  // namespace
 
+// ---- Bounds -------------------------------------------------------------------------------------
+
+bool SpaceState::Machine::check_credit(const Session& session, RequestId request,
+                                       std::uint32_t credit, bool subscription) {
+  const std::size_t most =
+      subscription ? limits_.subscription_backlog_max : std::size_t{limits_.credit_max};
+  if (credit <= most) return true;
+  refuse(session, request, ErrorCode::kLimitExceeded,
+         "stream: a credit of " + std::to_string(credit) + ", the limit is " +
+             std::to_string(most) + "; ask for less or raise limits." +
+             (subscription ? "subscription_backlog_max" : "credit_max"));
+  return false;
+}
+
 // ---- Operations ---------------------------------------------------------------------------------
 
 void SpaceState::Machine::operate(Session& session, RequestId request, StreamOp&& op) {
   if (!check_templates(session, request, op.templates)) return;
-  if (op.credit > limits_.credit_max) {
-    return refuse(session, request, ErrorCode::kLimitExceeded,
-                  "stream: a credit of " + std::to_string(op.credit) + ", the limit is " +
-                      std::to_string(limits_.credit_max) +
-                      "; ask for less or raise limits.credit_max");
-  }
+  if (!check_credit(session, request, op.credit, false)) return;
   if (op.mode == TakeMode::kReserve && op.lease < kDurationMin) {
     return refuse(session, request, ErrorCode::kInvalidArgument,
                   "stream: lease is " + std::to_string(op.lease.count()) +
@@ -44,6 +53,11 @@ void SpaceState::Machine::operate(Session& session, RequestId request, StreamOp&
 }
 
 void SpaceState::Machine::operate(Session& session, RequestId request, AckOp&& op) {
+  const auto told = session.subscriptions.find(op.stream);
+  if (told != session.subscriptions.end()) {
+    waiters_[told->second].subscription->acknowledge(op.delivered);
+    refill_later(told->second);
+  }
   const auto standing = session.waiters.find(op.stream);
   if (standing != session.waiters.end() && waiters_[standing->second].stream) {
     acknowledge(standing->second, op.delivered);
@@ -60,24 +74,24 @@ void SpaceState::Machine::operate(Session& session, RequestId request, AckOp&& o
 }
 
 void SpaceState::Machine::operate(Session& session, RequestId request, CreditOp&& op) {
-  if (op.credit > limits_.credit_max) {
-    return refuse(session, request, ErrorCode::kLimitExceeded,
-                  "stream: a credit of " + std::to_string(op.credit) + ", the limit is " +
-                      std::to_string(limits_.credit_max) +
-                      "; ask for less or raise limits.credit_max");
-  }
+  const auto told = session.subscriptions.find(op.stream);
+  const bool tells = told != session.subscriptions.end();
+  if (!check_credit(session, request, op.credit, tells)) return;
   const auto standing = session.waiters.find(op.stream);
-  if (standing == session.waiters.end() || !waiters_[standing->second].stream) {
+  if (!tells && (standing == session.waiters.end() || !waiters_[standing->second].stream)) {
     return refuse(session, request, ErrorCode::kInvalidArgument,
                   "credit: this session has no stream " + std::to_string(op.stream.value) +
                       " here; open it first");
   }
-  waiters_[standing->second].credit = op.credit;
-  refill_later(standing->second);
+  const Slot slot = tells ? told->second : standing->second;
+  waiters_[slot].credit = op.credit;
+  refill_later(slot);
   reply(session, request, Done{});
 }
 
 void SpaceState::Machine::operate(Session& session, RequestId request, CancelOp&& op) {
+  const auto told = session.subscriptions.find(op.target);
+  if (told != session.subscriptions.end()) end_subscription(told->second);
   const auto found = session.waiters.find(op.target);
   if (found != session.waiters.end()) {
     const Slot slot = found->second;
@@ -194,7 +208,7 @@ void SpaceState::Machine::tell(Waiter& stream, Handout&& handout) {
 void SpaceState::Machine::refill_later(Slot slot) {
   Waiter& stream = waiters_[slot];
   if (std::exchange(stream.refilling, true)) return;
-  if (stream.mode != TakeMode::kRead) unindex(slot);
+  if (stream.subscription == nullptr && stream.mode != TakeMode::kRead) unindex(slot);
   refills_.emplace_back(slot, stream.number);
 }
 
@@ -202,6 +216,7 @@ void SpaceState::Machine::refill_later(Slot slot) {
 void SpaceState::Machine::refill(Slot slot) {
   Waiter& stream = waiters_[slot];
   stream.refilling = false;
+  if (stream.subscription != nullptr) return tell_due(slot);
   if (stream.session->silent) return;
   if (stream.mode == TakeMode::kRead) return refill_reader(slot);
   while (stream.has_credit()) {
@@ -225,24 +240,10 @@ void SpaceState::Machine::refill_reader(Slot slot) {
     return;
   }
   if (!stream.has_credit()) return;
-  const std::size_t room = stream.credit - stream.held;
-  std::vector<Match> found;
-  for (std::uint32_t i = 0; i < stream.templates.size(); ++i) {
-    std::size_t left = room;
-    ready_.visit_by_id(stream.templates[i], stream.cursor, [&](Slot match) {
-      found.push_back({match, i});
-      return --left > 0;
-    });
+  for (const Match& match :
+       find_by_id(stream.templates, stream.cursor, stream.credit - stream.held)) {
+    deliver(slot, match);
   }
-  const auto id_of = [this](const Match& match) { return tuples_[match.slot].id; };
-  std::sort(found.begin(), found.end(), [&](const Match& a, const Match& b) {
-    return a.slot != b.slot ? id_of(a) < id_of(b) : a.template_index < b.template_index;
-  });
-  found.erase(std::unique(found.begin(), found.end(),
-                          [](const Match& a, const Match& b) { return a.slot == b.slot; }),
-              found.end());
-  if (found.size() > room) found.resize(room);
-  for (const Match& match : found) deliver(slot, match);
   if (stream.has_credit()) index(slot);
 }
 

@@ -113,6 +113,31 @@ std::vector<SpaceState::Machine::Match> SpaceState::Machine::find_ready(
   return found;
 }
 
+// Up to `count` matches of any of the templates with ids above `after`, each tuple once, in order
+// of put.
+std::vector<SpaceState::Machine::Match> SpaceState::Machine::find_by_id(
+    std::span<const Template> templates, TupleId after, std::size_t count) {
+  std::vector<Match> found;
+  for (std::uint32_t i = 0; i < templates.size(); ++i) {
+    std::size_t left = count;
+    ready_.visit_by_id(templates[i], after, [&](Slot slot) {
+      found.push_back({slot, i});
+      return --left > 0;
+    });
+  }
+  if (templates.size() > 1) {
+    const auto id_of = [this](const Match& match) { return tuples_[match.slot].id; };
+    std::sort(found.begin(), found.end(), [&](const Match& a, const Match& b) {
+      return a.slot != b.slot ? id_of(a) < id_of(b) : a.template_index < b.template_index;
+    });
+    found.erase(std::unique(found.begin(), found.end(),
+                            [](const Match& a, const Match& b) { return a.slot == b.slot; }),
+                found.end());
+    if (found.size() > count) found.resize(count);
+  }
+  return found;
+}
+
 // ---- Handing out --------------------------------------------------------------------------------
 
 Handout SpaceState::Machine::show(const Match& match) const {

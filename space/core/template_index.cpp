@@ -129,43 +129,49 @@ TemplateIndex::Group& TemplateIndex::group_of(std::size_t arity) {
 
 std::size_t TemplateIndex::choose(Group& group, std::size_t arity, std::uint64_t mask) {
   ++group.lookups;
-  for (std::size_t number = 0; number < group.indexes.size(); ++number) {
-    Index& index = group.indexes[number];
-    if (!index.used || index.mask != mask) continue;
+  const Plan where = plan(group, mask);
+  if (where.learn) learn(group, where.number, arity, mask);
+  Index& index = group.indexes[where.number];
+  if (index.mask == mask) {
     index.last_used = group.lookups;
     index.added_unused = 0;
-    return number;
   }
-  return learn(group, arity, mask);
+  return where.number;
 }
 
-std::size_t TemplateIndex::learn(Group& group, std::size_t arity, std::uint64_t mask) {
+TemplateIndex::Plan TemplateIndex::plan(const Group& group, std::uint64_t mask) const {
+  for (std::size_t number = 0; number < group.indexes.size(); ++number) {
+    const Index& index = group.indexes[number];
+    if (index.used && index.mask == mask) return {number, false};
+  }
   const std::size_t most = std::min(limits_.indexes_per_arity_max + 1, kIndexesMax);
   std::size_t number = 1;
   while (number < group.indexes.size() && group.indexes[number].used) ++number;
-  if (number >= most) {
-    // Full: the one unused for longest goes, if learning the new one costs no more than the
-    // look-ups since then.  Otherwise the index that knows most of the actuals has to do.
-    std::size_t oldest = 0;
-    std::size_t best = 0;
-    for (std::size_t i = 0; i < group.indexes.size(); ++i) {
-      const Index& index = group.indexes[i];
-      if (i > 0 && (oldest == 0 || index.last_used < group.indexes[oldest].last_used)) oldest = i;
-      if ((index.mask & ~mask) == 0 &&
-          std::popcount(index.mask) > std::popcount(group.indexes[best].mask)) {
-        best = i;
-      }
+  if (number < most) return {number, true};
+  // Full: the one unused for longest goes, if learning the new one costs no more than the look-ups
+  // since then.  Otherwise the index that knows most of the actuals has to do.
+  std::size_t oldest = 0;
+  std::size_t best = 0;
+  for (std::size_t i = 0; i < group.indexes.size(); ++i) {
+    const Index& index = group.indexes[i];
+    if (i > 0 && (oldest == 0 || index.last_used < group.indexes[oldest].last_used)) oldest = i;
+    if ((index.mask & ~mask) == 0 &&
+        std::popcount(index.mask) > std::popcount(group.indexes[best].mask)) {
+      best = i;
     }
-    if (oldest == 0 || group.lookups - group.indexes[oldest].last_used <= group.ready) return best;
-    number = oldest;
-    drop(group.indexes[number]);
   }
+  if (oldest == 0 || group.lookups - group.indexes[oldest].last_used <= group.ready) {
+    return {best, false};
+  }
+  return {oldest, true};
+}
+
+void TemplateIndex::learn(Group& group, std::size_t number, std::size_t arity, std::uint64_t mask) {
   if (number == group.indexes.size()) group.indexes.emplace_back();
   Index& index = group.indexes[number];
+  if (index.used) drop(index);
   index.used = true;
   index.mask = mask;
-  index.last_used = group.lookups;
-  index.added_unused = 0;
   for (Slot slot = tuples_.next_after(TupleId{}); slot != kNoSlot;
        slot = tuples_.next_after(tuples_[slot].id)) {
     Entry& entry = tuples_[slot];
@@ -175,7 +181,6 @@ std::size_t TemplateIndex::learn(Group& group, std::size_t arity, std::uint64_t 
     encoding::split(entry.tuple, fields_);
     insert(index, number, encoding::hash(fields_, mask), slot);
   }
-  return number;
 }
 
 void TemplateIndex::drop(Index& index) {
@@ -255,6 +260,19 @@ bool TemplateIndex::matches(const Template& form, Slot slot) {
   return encoding::matches(form, fields_);
 }
 
+// Of those actuals of `form` that `mask` names; it names no others.
+std::uint64_t TemplateIndex::hash_of(const Template& form, std::uint64_t mask) const {
+  static const encoding::FieldTable kNothing;
+  if (mask == 0) return encoding::hash(kNothing, 0);
+  if (mask == form.actual_mask()) return form.parsed().actual_hash;
+  encoding::FieldTable actuals;
+  for (std::uint64_t rest = mask; rest != 0; rest &= rest - 1) {
+    const auto at = static_cast<std::size_t>(std::countr_zero(rest));
+    actuals.fields[at] = form.parsed().fields[at].actual;
+  }
+  return encoding::hash(actuals, mask);
+}
+
 TemplateIndex::Place TemplateIndex::find(const Template& form) {
   const std::size_t arity = form.size();
   if (!groups_[arity]) return {};
@@ -263,19 +281,60 @@ TemplateIndex::Place TemplateIndex::find(const Template& form) {
   Place place;
   place.number = choose(group, arity, mask);
   place.index = &group.indexes[place.number];
-  std::uint64_t hash = 0;
-  if (place.index->mask == mask && mask != 0) {
-    hash = form.parsed().actual_hash;
-  } else {
-    for (std::uint64_t rest = place.index->mask; rest != 0; rest &= rest - 1) {
-      const auto at = static_cast<std::size_t>(std::countr_zero(rest));
-      fields_.fields[at] = form.parsed().fields[at].actual;
-    }
-    hash = encoding::hash(fields_, place.index->mask);
-  }
+  const std::uint64_t hash = hash_of(form, place.index->mask);
   const auto found = place.index->buckets.find(hash);
   if (found != place.index->buckets.end()) place.bucket = &found->second;
   return place;
+}
+
+// ---- Explaining ---------------------------------------------------------------------------------
+
+template <class Visit>
+void TemplateIndex::visit_alive(const Index& index, std::uint64_t hash, Visit&& visit) const {
+  const auto found = index.buckets.find(hash);
+  if (found == index.buckets.end()) return;
+  const Bucket& bucket = found->second;
+  if (!bucket.levels) {
+    if (alive(bucket.one)) visit(bucket.one.slot);
+    return;
+  }
+  for (const Level& level : *bucket.levels) {
+    for (std::size_t at = level.head; at < level.run.size(); ++at) {
+      if (alive(level.run[at])) visit(level.run[at].slot);
+    }
+    for (const auto& [id, slot] : level.returned) {
+      if (alive({slot, static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(id >> 32)})) {
+        visit(slot);
+      }
+    }
+  }
+}
+
+Explained TemplateIndex::explain(const Template& form) const {
+  Explained result;
+  const std::size_t arity = form.size();
+  const std::uint64_t mask = form.actual_mask();
+  result.arity = static_cast<std::uint32_t>(arity);
+  result.index = mask;
+  result.learned = mask == 0;
+  result.scans = scans_;
+  if (!groups_[arity]) return result;
+  const Group& group = *groups_[arity];
+  result.tuples = group.ready;
+  const Plan where = plan(group, mask);
+  result.learned = !where.learn;
+  // Without the index all tuples are looked at here, to tell which it would lead to.
+  const Index& index = group.indexes[where.learn ? 0 : where.number];
+  if (!where.learn) result.index = index.mask;
+  const std::uint64_t hash = hash_of(form, result.index);
+  encoding::FieldTable fields;
+  visit_alive(index, hash_of(form, index.mask), [&](Slot slot) {
+    encoding::split(tuples_[slot].tuple, fields);
+    if (where.learn && encoding::hash(fields, mask) != hash) return;
+    ++result.candidates;
+    result.matches += encoding::matches(form, fields);
+  });
+  return result;
 }
 
 TemplateIndex::Walk::Walk(TemplateIndex& owner, const Template& form, Exclusive exclusive)
@@ -300,7 +359,10 @@ TemplateIndex::Walk::Walk(TemplateIndex& owner, const Template& form, TupleId af
 
 Slot TemplateIndex::Walk::next() {
   Slot slot = next_candidate();
-  while (slot != kNoSlot && !owner_.matches(form_, slot)) slot = next_candidate();
+  while (slot != kNoSlot && !owner_.matches(form_, slot)) {
+    if (++in_vain_ == kScanMin) ++owner_.scans_;
+    slot = next_candidate();
+  }
   return slot;
 }
 

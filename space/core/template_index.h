@@ -55,6 +55,15 @@ class TemplateIndex {
     for (Slot slot = walk.next(); slot != kNoSlot && visit(slot);) slot = walk.next();
   }
 
+  // A look-up that compares so many tuples in vain is a scan: its actuals, if it has any, leave
+  // over too much for its formals to choose from.
+  static constexpr std::uint32_t kScanMin = 64;
+  [[nodiscard]] std::uint64_t scans() const { return scans_; }
+
+  // How `form` would be looked up.  Learns nothing.  O(candidates), or O(tuples of the arity) if
+  // the index is not there yet.
+  [[nodiscard]] Explained explain(const Template& form) const;
+
   [[nodiscard]] std::uint64_t ready() const { return ready_; }
   [[nodiscard]] std::uint64_t learned() const;  // indexes, all arities
   [[nodiscard]] std::uint64_t looked_at() const { return looked_at_; }
@@ -144,6 +153,7 @@ class TemplateIndex {
     Exclusive exclusive_ = Exclusive::kOffer;
     TupleId after_;
     std::size_t next_level_ = 0;
+    std::uint32_t in_vain_ = 0;
     bool by_id_;
     bool one_pending_ = false;
   };
@@ -156,7 +166,16 @@ class TemplateIndex {
   Group& group_of(std::size_t arity);
   // The index to use for `mask`: its own, or the best other one if it is not worth having one.
   std::size_t choose(Group& group, std::size_t arity, std::uint64_t mask);
-  std::size_t learn(Group& group, std::size_t arity, std::uint64_t mask);
+  // Which index serves a mask, or where it is to be made first.
+  struct Plan {
+    std::size_t number = 0;
+    bool learn = false;
+  };
+  [[nodiscard]] Plan plan(const Group& group, std::uint64_t mask) const;
+  void learn(Group& group, std::size_t number, std::size_t arity, std::uint64_t mask);
+  [[nodiscard]] std::uint64_t hash_of(const Template& form, std::uint64_t mask) const;
+  template <class Visit>
+  void visit_alive(const Index& index, std::uint64_t hash, Visit&& visit) const;
   void drop(Index& index);
   void sweep(Index& index, std::size_t number);
   void sweep(Index& index, std::size_t number, Level& level);
@@ -169,6 +188,7 @@ class TemplateIndex {
   encoding::FieldTable fields_;  // of the tuple that is looked at
   std::uint64_t ready_ = 0;
   std::uint64_t looked_at_ = 0;
+  std::uint64_t scans_ = 0;
 };
 
 }  // namespace linden::core

@@ -1,8 +1,10 @@
-// space/core/waiter.h: a blocked take, read or reservation, or a stream.
+// space/core/waiter.h: a blocked take, read or reservation, a stream, or a
+// subscription.
 #pragma once
 
 #include <compare>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <boost/container/deque.hpp>
@@ -10,6 +12,7 @@
 #include "api/model/operation.h"
 #include "space/core/command.h"
 #include "space/core/slab.h"
+#include "space/core/subscription.h"
 
 namespace linden::core {
 
@@ -44,6 +47,8 @@ struct Waiter {
   TupleId cursor;                  // kRead: everything up to here was delivered or passed over
   std::uint64_t acknowledged = 0;  // kRead, kTake: deliveries, since the stream was opened
   boost::container::deque<Slot> unacknowledged;  // kTake: hand-outs in order of delivery
+
+  std::unique_ptr<Subscription> subscription;  // then it stands in Session::subscriptions
 
   // kReserve streams: hand-outs that have not begun, the newest last (an intrusive list).
   Slot unstarted_first = kNoSlot;

@@ -402,7 +402,8 @@ wire::SpaceListed SpaceHost::listed() const {
   const core::SpaceCounters now = state_.counters();
   return wire::SpaceListed{info_.number, info_.name,  static_cast<std::uint8_t>(info_.durability),
                            now.tuples,   now.ready,   now.reserved,
-                           now.dead,     now.waiters, now.bytes};
+                           now.dead,     now.waiters, now.bytes,
+                           now.scans};
 }
 
 }  // namespace linden::server

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from linden import ANY, Between, NotPicklable, Prefix
+from linden.errors import LimitExceeded
 from linden.fields import check_timeout, make_form, make_put, to_python
 
 
@@ -50,6 +51,25 @@ def test_what_was_put_is_a_copy() -> None:
     put = make_put(("x", value))
     value["a"] = 2
     assert to_python(put.fields) == ("x", {"a": 1})
+
+
+def test_lists_of_a_template_may_hold_formals() -> None:
+    form = make_form(("a", [1, int, [ANY, "x"]], [1, 2]))
+    assert form[0] == "a"
+    assert type(form[1][1]).__name__ == "Typed"
+    assert form[2] == [1, 2]
+
+
+def test_p38_a_list_of_a_template_that_has_no_end_is_refused() -> None:
+    endless: list[Any] = []
+    endless += [endless, endless, int]
+    with pytest.raises(LimitExceeded, match="nested deeper than 64"):
+        make_form((endless,))
+    deep: list[Any] = [int]
+    for _ in range(10_000):
+        deep = [deep]
+    with pytest.raises(LimitExceeded, match="field 1 of the template"):
+        make_form(("a", deep))
 
 
 def test_an_int_beyond_64_bits_is_refused_clearly() -> None:

@@ -47,6 +47,49 @@ def test_formals(space: Space) -> None:
     assert space.try_read(("a", type(None))) is None
 
 
+def test_p1_lists_match_element_by_element_and_may_hold_formals(space: Space) -> None:
+    space.put_many([("move", [7, 1, [None, "x"]]), ("move", [7, 2, [None, "x"]]), ("move", [7, 2]), ("move", 7)])
+    assert space.count(("move", [int, ANY, [ANY, "x"]])) == 2
+    assert space.take(("move", [7, Between(2, 9), [None, Prefix("")]])) == ("move", [7, 2, [None, "x"]])
+    assert space.take(("move", [int, int])) == ("move", [7, 2])
+    assert space.count(("move", [7, 1, [None, "x"]])) == 1
+
+
+def test_p38_templates_that_are_too_large_or_no_text(space: Space) -> None:
+    """Each is refused clearly, and the next request works."""
+    deep: list[object] = [int]
+    for _ in range(10_000):
+        deep = [deep]
+    with pytest.raises(linden.errors.LimitExceeded, match="nested deeper"):
+        space.try_take(("a", deep))
+    with pytest.raises(linden.errors.LimitExceeded, match="64 fields"):
+        space.try_take((ANY,) * 1000)
+    with pytest.raises(linden.errors.LimitExceeded, match="65536 elements"):
+        space.try_take(([int] * 65_537,))
+    with pytest.raises(UnicodeEncodeError):
+        space.try_take(("\ud800",))
+    space.put((float("nan"),))
+    assert space.try_read((float("nan"),)) is None
+    assert space.try_read(([float("nan")],)) is None
+    assert space.count((float,)) == 1
+
+
+def test_explain_says_what_a_template_costs(space: Space) -> None:
+    space.put_many([("task", number, f"user{number % 10}") for number in range(200)])
+    explained = space.explain((ANY, int, "user3"))
+    assert explained == {
+        "index": (2,),
+        "learned": False,
+        "tuples": 200,
+        "candidates": 20,
+        "matches": 20,
+        "scans": 0,
+    }
+    assert space.count(("task", Between(190, 300), ANY)) == 10
+    assert space.explain(("task", Between(190, 300), ANY))["candidates"] == 200
+    assert space.explain((ANY,))["scans"] == 1
+
+
 def test_nothing_in_time_is_no_match(space: Space) -> None:
     """P12; NoMatch is a TimeoutError."""
     began = time.monotonic()

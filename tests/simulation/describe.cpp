@@ -62,6 +62,11 @@ struct OperationText {
     for (const TupleId id : op.held) line += " " + std::to_string(id.value);
     return line;
   }
+  std::string operator()(const SubscribeOp& op) const {
+    return "subscribe " + text(op.templates) + " credit " + std::to_string(op.credit) +
+           (op.initial ? " initial" : "") + (op.follow ? "" : " only") +
+           (op.resume ? " received " + std::to_string(op.received) : "");
+  }
   std::string operator()(const AckOp& op) const {
     std::string line =
         "ack " + std::to_string(op.stream.value) + " " + std::to_string(op.delivered) + " takes";
@@ -91,6 +96,7 @@ struct OperationText {
   std::string operator()(const CountOp& op) const {
     return "count " + to_string(op.form) + inside(op.transaction);
   }
+  std::string operator()(const ExplainOp& op) const { return "explain " + to_string(op.form); }
   std::string operator()(const CommitOp& op) const {
     std::string line = "commit" + text(op.puts) + " finishes";
     for (const Token& token : op.finishes) line += text(token);
@@ -129,6 +135,10 @@ struct AnswerText {
   }
   std::string operator()(const Counted& counted) const {
     return "counted " + std::to_string(counted.count);
+  }
+  std::string operator()(const Explained& explained) const {
+    return "explained " + std::to_string(explained.tuples) + " tuples, " +
+           std::to_string(explained.matches) + " match";
   }
   std::string operator()(const Listed& listed) const {
     std::string line = "listed";
@@ -186,6 +196,9 @@ void add_lines(const core::Message& message, Said& out) {
     for (const Handout& handout : delivered->tuples) {
       out[notice.stream].push_back("delivered " + text(handout));
     }
+  } else if (const auto* gap = std::get_if<Gap>(&notice.event)) {
+    out[notice.stream].push_back("gap " + std::to_string(gap->first) + " +" +
+                                 std::to_string(gap->count));
   }
 }
 

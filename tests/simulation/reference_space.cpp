@@ -167,6 +167,7 @@ void ReferenceSpace::place(Item& item, bool fresh) {
       deliver(*waiter(reader.origin), item, *form);
     }
   }
+  if (fresh) tell_put(item);
   offer(item);
 }
 
@@ -379,6 +380,12 @@ void ReferenceSpace::operate(const Origin& from, const StreamOp& op) {
 }
 
 void ReferenceSpace::operate(const Origin& from, const AckOp& op) {
+  if (Subscription* told = subscription({from.session, op.stream})) {
+    std::erase_if(told->items, [&](const Subscription::Told& item) {
+      return item.number <= op.delivered && item.number <= told->told;
+    });
+    tell_due(*told);
+  }
   Waiter* stream = waiter({from.session, op.stream});
   if (stream != nullptr && stream->stream) {
     while (stream->acknowledged < op.delivered && held_by(*stream) > 0 &&
@@ -409,6 +416,11 @@ void ReferenceSpace::operate(const Origin& from, const AckOp& op) {
 }
 
 void ReferenceSpace::operate(const Origin& from, const CreditOp& op) {
+  if (Subscription* told = subscription({from.session, op.stream})) {
+    told->credit = op.credit;
+    tell_due(*told);
+    return say(from, Done{});
+  }
   Waiter* stream = waiter({from.session, op.stream});
   if (stream == nullptr || !stream->stream) {
     return say(from, Refused{ErrorCode::kInvalidArgument, ""});
@@ -420,6 +432,7 @@ void ReferenceSpace::operate(const Origin& from, const CreditOp& op) {
 
 void ReferenceSpace::operate(const Origin& from, const CancelOp& op) {
   const Origin target{from.session, op.target};
+  std::erase_if(subscriptions, [&](const Subscription& one) { return one.origin == target; });
   if (const Waiter* found = waiter(target)) {
     if (!found->stream) say(target, Refused{ErrorCode::kCancelled, ""});
     for (const TupleId id : found->unacknowledged) {
@@ -430,8 +443,12 @@ void ReferenceSpace::operate(const Origin& from, const CancelOp& op) {
   say(from, Done{});
 }
 
+void ReferenceSpace::notify(const Origin& stream, Event event) {
+  said.emplace_back(std::in_place_type<core::Notice>, stream, std::move(event));
+}
+
 void ReferenceSpace::deliver_event(const Origin& stream, Handout handout) {
-  said.push_back(core::Notice{stream, Delivered{{std::move(handout)}}});
+  notify(stream, Delivered{{std::move(handout)}});
 }
 
 void ReferenceSpace::deliver(Waiter& stream, Item& item, std::uint32_t form) {
@@ -482,6 +499,89 @@ void ReferenceSpace::refill(Waiter& stream) {
     deliver(stream, *found[0].first, found[0].second);
   }
   stream.in_line = held_by(stream) < stream.credit;
+}
+
+// ---- Subscriptions ------------------------------------------------------------------------------
+
+ReferenceSpace::Subscription* ReferenceSpace::subscription(const Origin& origin) {
+  for (Subscription& item : subscriptions) {
+    if (item.origin == origin) return &item;
+  }
+  return nullptr;
+}
+
+void ReferenceSpace::operate(const Origin& from, const SubscribeOp& op) {
+  if (!op.initial && !op.follow) return say(from, Refused{ErrorCode::kInvalidArgument, ""});
+  Subscription* known = subscription(from);
+  if (known != nullptr) {
+    known->told = std::min(known->told, op.received);
+    std::erase_if(known->items,
+                  [&](const Subscription::Told& item) { return item.number <= known->told; });
+    known->credit = op.credit;
+    known->attached = true;
+    say(from, Counted{known->initial});
+    return tell_due(*known);
+  }
+  Subscription& made = subscriptions.emplace_back();
+  made.origin = from;
+  made.forms = op.templates;
+  made.credit = op.credit;
+  made.follow = op.follow;
+  if (op.resume) {
+    made.told = op.received;
+    made.last = op.received + 1;
+    made.items.push_back({made.last, {}, false, true});
+  }
+  if (op.initial) {
+    for (const auto& [id, item] : items) {
+      if (item.state != State::kReady) continue;
+      const auto form = first_match(op.templates, item.put.tuple);
+      if (!form) continue;
+      made.items.push_back({++made.last, {id, 0, *form, false, item.put.tuple}, false});
+      ++made.initial;
+    }
+  }
+  say(from, Counted{made.initial});
+  tell_due(made);
+}
+
+void ReferenceSpace::tell_put(const Item& item) {
+  for (Subscription& told : subscriptions) {
+    const auto form = first_match(told.forms, item.put.tuple);
+    if (!told.follow || !form) continue;
+    told.items.push_back({++told.last, {item.id, 0, *form, false, item.put.tuple}, true});
+    tell_due(told);
+    const auto droppable = [](const Subscription::Told& one) { return one.droppable; };
+    const auto waiting = std::count_if(told.items.begin(), told.items.end(), droppable);
+    if (waiting > static_cast<std::ptrdiff_t>(kBacklogMax)) {
+      told.items.erase(std::find_if(told.items.begin(), told.items.end(), droppable));
+    }
+  }
+}
+
+void ReferenceSpace::tell_due(Subscription& subscription) {
+  if (!subscription.attached) return;
+  std::uint32_t unacknowledged = 0;
+  for (Subscription::Told& item : subscription.items) {
+    if (item.number <= subscription.told) {
+      unacknowledged += !item.forgotten;
+      continue;
+    }
+    if (item.forgotten) {
+      notify(subscription.origin, Gap{item.number, 0});
+      subscription.told = item.number;
+      continue;
+    }
+    if (unacknowledged >= subscription.credit) return;
+    ++unacknowledged;
+    const std::uint64_t next = subscription.told + 1;
+    if (item.number > next) {
+      notify(subscription.origin, Gap{next, item.number - next});
+    }
+    subscription.told = item.number;
+    item.droppable = false;
+    deliver_event(subscription.origin, item.handout);
+  }
 }
 
 // ---- Finish, release, leases --------------------------------------------------------------------
@@ -605,6 +705,9 @@ void ReferenceSpace::heard(Session& session, const SessionId& id) {
 void ReferenceSpace::attach(const core::SessionAttached& command) {
   std::erase_if(waiters,
                 [&](const Waiter& item) { return item.origin.session == command.session; });
+  for (Subscription& item : subscriptions) {
+    if (item.origin.session == command.session) item.attached = false;
+  }
   Session& session = sessions[command.session];
   session.hold = command.hold;
   session.memory = command.memory;
@@ -618,6 +721,9 @@ void ReferenceSpace::lose(const SessionId& id) {
   const auto found = sessions.find(id);
   if (found == sessions.end() || !found->second.connected) return;
   std::erase_if(waiters, [&](const Waiter& item) { return item.origin.session == id; });
+  for (Subscription& item : subscriptions) {
+    if (item.origin.session == id) item.attached = false;
+  }
   found->second.connected = found->second.silent = false;
   found->second.lost_at = now;
 }
@@ -682,6 +788,7 @@ void ReferenceSpace::end_bound(const SessionId& id) {
 
 void ReferenceSpace::end_session(const SessionId& id) {
   std::erase_if(waiters, [&](const Waiter& item) { return item.origin.session == id; });
+  std::erase_if(subscriptions, [&](const auto& item) { return item.origin.session == id; });
   sessions[id].over_hold = true;
   give_back_all(id, kForever);
   end_bound(id);
@@ -695,6 +802,7 @@ void ReferenceSpace::restart(Time at) {
   now = at;
   disk_is_low = false;  // until the server looks again
   waiters.clear();
+  subscriptions.clear();
   for (auto& [id, session] : sessions) {
     session.connected = session.silent = session.over_hold = false;
     session.restored = true;
@@ -720,6 +828,17 @@ void ReferenceSpace::operate(const Origin& from, const CountOp& op) {
     if (counted.count == 0) note_none({from.session, op.transaction}, TakeMode::kRead, {op.form});
   }
   say(from, counted);
+}
+
+// Which index serves is the space's own affair; how many there are and match is not.
+void ReferenceSpace::operate(const Origin& from, const ExplainOp& op) {
+  Explained explained;
+  explained.arity = static_cast<std::uint32_t>(op.form.size());
+  for (const auto& [id, item] : items) {
+    explained.tuples += item.state == State::kReady && item.put.tuple.size() == op.form.size();
+  }
+  explained.matches = matches({op.form}, TakeMode::kRead).size();
+  say(from, explained);
 }
 
 void ReferenceSpace::operate(const Origin& from, const ListOp& op) {

@@ -77,6 +77,25 @@ struct ReferenceSpace {
     std::uint64_t acknowledged = 0;
     std::vector<TupleId> unacknowledged;  // kTake streams, in order of delivery
   };
+  struct Subscription {
+    struct Told {
+      std::uint64_t number = 0;
+      Handout handout;
+      bool droppable = false;  // put, and never told
+      bool forgotten = false;  // no put: the gap of unknown size
+    };
+    Origin origin;
+    std::vector<Template> forms;
+    std::uint32_t credit = 0;
+    bool follow = true;
+    bool attached = true;
+    std::uint64_t last = 0;  // the number given last
+    std::uint64_t told = 0;  // the number told last, gaps included
+    std::uint64_t initial = 0;
+    std::vector<Told> items;  // not acknowledged, told or not
+  };
+  static constexpr std::size_t kBacklogMax = 4;  // of a subscription
+
   struct Session {
     Duration hold{0};
     Duration memory{0};
@@ -92,7 +111,8 @@ struct ReferenceSpace {
   };
 
   std::map<TupleId, Item> items;
-  std::vector<Waiter> waiters;  // oldest first
+  std::vector<Waiter> waiters;              // oldest first
+  std::vector<Subscription> subscriptions;  // oldest first
   std::map<SessionId, Session> sessions;
   TupleId next_id{1};
   Time now{};
@@ -122,12 +142,14 @@ struct ReferenceSpace {
   void operate(const Origin& from, const PutOp& op);
   void operate(const Origin& from, const TakeOp& op);
   void operate(const Origin& from, const StreamOp& op);
+  void operate(const Origin& from, const SubscribeOp& op);
   void operate(const Origin& from, const AckOp& op);
   void operate(const Origin& from, const CreditOp& op);
   void operate(const Origin& from, const CancelOp& op);
   void operate(const Origin& from, const FinishOp& op);
   void operate(const Origin& from, const ReleaseOp& op);
   void operate(const Origin& from, const CountOp& op);
+  void operate(const Origin& from, const ExplainOp& op);
   void operate(const Origin& from, const ListOp& op);
   void operate(const Origin&, const SummarizeOp&) {}
   void operate(const Origin&, const ListSessionsOp&) {}
@@ -175,12 +197,16 @@ struct ReferenceSpace {
   void hand(const Origin& to, TakeMode mode, Duration lease, Item& item, std::uint32_t form,
             bool streamed, bool started);
   void deliver(Waiter& stream, Item& item, std::uint32_t form);
+  void notify(const Origin& stream, Event event);
   void deliver_event(const Origin& stream, Handout handout);
   void refill_later(const Origin& stream);
   void refill(Waiter& stream);
   bool serve(const Origin& from, const TakeOp& op);
   void offer(Item& item);  // to those who wait to take
   void end_waiter(const Origin& origin);
+  Subscription* subscription(const Origin& origin);
+  void tell_due(Subscription& subscription);
+  void tell_put(const Item& item);
   // `name`: the transaction that looks; its request is 0 outside of one.
   [[nodiscard]] std::vector<std::pair<Item*, std::uint32_t>> matches(
       const std::vector<Template>& forms, TakeMode mode, const Origin& name = {});

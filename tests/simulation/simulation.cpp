@@ -18,6 +18,7 @@ core::Limits small_limits(std::uint64_t bytes_max) {
   core::Limits limits;
   limits.bytes_max = bytes_max;
   limits.indexes_per_arity_max = 3;  // so that indexes are learned, dropped and done without
+  limits.subscription_backlog_max = ReferenceSpace::kBacklogMax;  // so that there are gaps
   return limits;
 }
 
@@ -166,6 +167,21 @@ RequestId Simulation::some_transaction(SimClient& client) {
   return open->first;
 }
 
+// Acknowledges, changes the credit of or ends a subscription, which may be unknown.
+Operation Simulation::about_subscription(SimClient& client) {
+  auto subscription = client.subscriptions.begin();
+  RequestId id{1 + below(client.next.value)};
+  std::uint64_t received = 0;
+  if (!client.subscriptions.empty()) {
+    std::advance(subscription, static_cast<std::ptrdiff_t>(below(client.subscriptions.size())));
+    id = subscription->first;
+    received = subscription->second.received;
+  }
+  if (chance(5)) return CancelOp{id};
+  if (chance(10)) return CreditOp{id, static_cast<std::uint32_t>(below(5))};
+  return AckOp{id, chance(60) ? received : below(received + 2), {}};
+}
+
 // Mostly of what is there, so that it is often possible.
 CommitOp Simulation::some_commit(SimClient& client) {
   CommitOp op{some_tuples(2), {}, {}};
@@ -192,7 +208,7 @@ Operation Simulation::some_operation(SimClient& client) {
     if (client.transactions.empty() || !chance(60)) return {};
     return some_transaction(client);
   };
-  switch (below(25)) {
+  switch (below(28)) {
     case 20:
     case 21:
       return some_commit(client);
@@ -204,6 +220,16 @@ Operation Simulation::some_operation(SimClient& client) {
         return BeginOp{chance(70) ? Duration(milliseconds(60'000)) : some_time()};
       }
       return EndOp{some_transaction(client), chance(80)};
+    case 25: {
+      SubscribeOp op{some_forms()};
+      op.credit = static_cast<std::uint32_t>(below(ReferenceSpace::kBacklogMax + 1));
+      op.initial = chance(50);
+      op.follow = chance(80);
+      return op;
+    }
+    case 26:
+    case 27:
+      return about_subscription(client);
     case 0:
     case 1:
     case 2:
@@ -262,6 +288,7 @@ Operation Simulation::some_operation(SimClient& client) {
       return op;
     }
     case 18:
+      if (chance(30)) return ExplainOp{some_form()};
       return CountOp{some_form(), maybe_inside()};
     default: {
       ListOp op;
@@ -282,7 +309,13 @@ void Simulation::ask(SimClient& client, Operation operation) {
     client.streams[request].form = *stream;
   }
   if (std::holds_alternative<BeginOp>(operation)) client.transactions[request];
-  if (const auto* cancel = std::get_if<CancelOp>(&operation)) client.streams.erase(cancel->target);
+  if (const auto* subscribe = std::get_if<SubscribeOp>(&operation)) {
+    client.subscriptions[request].form = *subscribe;
+  }
+  if (const auto* cancel = std::get_if<CancelOp>(&operation)) {
+    client.streams.erase(cancel->target);
+    client.subscriptions.erase(cancel->target);
+  }
   if (const auto* ack = std::get_if<AckOp>(&operation)) {
     // An acknowledgement is not repeated after a reconnect: the stream's count begins anew then.
     auto stream = client.streams.find(ack->stream);
@@ -369,6 +402,14 @@ void Simulation::take_in(SimClient& client, const core::Reply& reply) {
     }
     client.transactions.erase(end->transaction);
   }
+  const auto told = client.subscriptions.find(reply.to.request);
+  if (told != client.subscriptions.end()) {
+    if (std::holds_alternative<Counted>(reply.answer)) {
+      told->second.answered = true;
+    } else {
+      client.subscriptions.erase(told);
+    }
+  }
   client.unanswered.erase(asked);
 }
 
@@ -379,7 +420,28 @@ void Simulation::note_removed(const core::Origin& by, const Operation& operation
   for (const TupleId id : commit->takes) note_consumed(by, id);
 }
 
+// P30: as this client sees it, over all connections, no put is told twice while the space knows the
+// subscription, and numbers go on without gaps other than stated ones.
+void Simulation::take_in(SimClient::Subscription& subscription, const Event& event) {
+  if (const auto* gap = std::get_if<Gap>(&event)) {
+    if (gap->first != subscription.received + 1) fail("a gap that stands elsewhere");
+    subscription.received += std::max<std::uint64_t>(1, gap->count);
+    if (gap->count == 0) subscription.told.clear();
+    return;
+  }
+  for (const Handout& handout : std::get<Delivered>(event).tuples) {
+    highest_seen_ = std::max(highest_seen_, handout.id);
+    ++subscription.received;
+    if (!subscription.told.insert(handout.id).second) {
+      fail("tuple " + std::to_string(handout.id.value) + " was told of twice");
+    }
+  }
+}
+
 void Simulation::take_in(SimClient& client, const core::Notice& notice) {
+  const auto told = client.subscriptions.find(notice.stream.request);
+  if (told != client.subscriptions.end()) return take_in(told->second, notice.event);
+  if (std::holds_alternative<Gap>(notice.event)) return;  // cancelled meanwhile
   const auto stream = client.streams.find(notice.stream.request);
   if (const auto* recalled = std::get_if<Recalled>(&notice.event)) {
     if (stream == client.streams.end()) return;
@@ -428,6 +490,7 @@ void Simulation::note_consumed(const core::Origin& by, TupleId id) {
 
 void Simulation::connect(SimClient& client) {
   client.connected = true;
+  client.attached = false;
   client.sent.push_back(
       core::SessionAttached{client.id, "simulated", kHold, kMemory, client.acknowledged()});
   // Streams and unanswered requests are said again, in the order in which they were said first.
@@ -438,6 +501,13 @@ void Simulation::connect(SimClient& client) {
     for (const auto& [id, token] : stream.held) op.held.push_back(id);
     for (const TupleId id : stream.unacknowledged) op.held.push_back(id);
     stream.delivered = stream.unacknowledged.size();
+    again[request] = op;
+    client.unanswered[request] = op;
+  }
+  for (auto& [request, subscription] : client.subscriptions) {
+    SubscribeOp op = subscription.form;
+    op.resume = subscription.answered;
+    op.received = subscription.received;
     again[request] = op;
     client.unanswered[request] = op;
   }
@@ -452,6 +522,15 @@ void Simulation::lose_connection(SimClient& client, bool noticed) {
   client.sent.clear();
   client.received.clear();
   if (noticed && state_.knows_session(client.id)) apply(core::SessionLost{client.id});
+}
+
+// As SpaceHost does: what was to be told over a connection that is gone does not reach the next
+// one.
+void Simulation::forget_notices(SessionId session) {
+  std::erase_if(effects_.messages, [&](const core::Message& message) {
+    const auto* notice = std::get_if<core::Notice>(&message);
+    return notice != nullptr && notice->stream.session == session;
+  });
 }
 
 void Simulation::say_goodbye(SimClient& client) {
@@ -470,6 +549,10 @@ void Simulation::serve(SimClient& client) {
   client.sent.pop_front();
   // A session that was away for too long is told so by the server, and the client starts anew.
   const bool first = std::holds_alternative<core::SessionAttached>(command);
+  if (first) {
+    forget_notices(client.id);
+    client.attached = true;
+  }
   if (!first && !state_.knows_session(client.id)) {
     client = SimClient{};
     client.id = {1, ++session_count_};
@@ -550,7 +633,8 @@ void Simulation::check_counters() {
   const core::SpaceCounters found = state_.counters();
   if (found.tuples != expected.tuples || found.ready != expected.ready ||
       found.reserved != expected.reserved || found.dead != expected.dead ||
-      found.bytes != expected.bytes || found.waiters != reference_.waiters.size()) {
+      found.bytes != expected.bytes || found.waiters != reference_.waiters.size() ||
+      found.subscriptions != reference_.subscriptions.size()) {
     fail("the counters are wrong");
   }
 }
@@ -571,7 +655,7 @@ void Simulation::send(std::vector<core::Message>&& messages) {
                                 ? std::get<core::Reply>(message).to
                                 : std::get<core::Notice>(message).stream;
     for (SimClient& client : clients_) {
-      if (client.id == to.session && client.connected) {
+      if (client.id == to.session && client.connected && client.attached) {
         client.received.push_back(std::move(message));
         break;
       }

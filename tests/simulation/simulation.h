@@ -53,8 +53,15 @@ struct SimClient {
     TupleId last;
     bool standing = true;
   };
+  struct Subscription {
+    SubscribeOp form;
+    bool answered = false;
+    std::uint64_t received = 0;
+    std::set<TupleId> told;  // since the space knows it
+  };
   SessionId id;
   bool connected = false;
+  bool attached = false;  // the server speaks to this connection, not to the one before
   RequestId next{1};
   std::deque<core::Command> sent;      // on the way to the server
   std::deque<core::Message> received;  // on the way to the client
@@ -62,6 +69,7 @@ struct SimClient {
   std::map<RequestId, Stream> streams;
   // Open as far as it knows, with what each took: consumed once the commit is answered.
   std::map<RequestId, std::vector<std::pair<core::Origin, TupleId>>> transactions;
+  std::map<RequestId, Subscription> subscriptions;
   std::vector<Token> tokens;  // hand-outs that it has or had, so that it also uses stale ones
 
   std::vector<RequestId> taken;  // answered takes that the space does not know to have arrived
@@ -95,6 +103,7 @@ class Simulation {
   Token some_token(SimClient& client);
   RequestId some_transaction(SimClient& client);
   CommitOp some_commit(SimClient& client);
+  Operation about_subscription(SimClient& client);
 
   // ---- Clients
   void act(SimClient& client);
@@ -104,11 +113,13 @@ class Simulation {
   void take_in(SimClient& client, const core::Message& message);
   void take_in(SimClient& client, const core::Reply& reply);
   void take_in(SimClient& client, const core::Notice& notice);
+  void take_in(SimClient::Subscription& subscription, const Event& event);
   void note_handout(const core::Origin& to, TakeMode mode, const Handout& handout);
   void note_consumed(const core::Origin& by, TupleId id);
   void note_removed(const core::Origin& by, const Operation& operation);
   void connect(SimClient& client);
   void lose_connection(SimClient& client, bool noticed);
+  void forget_notices(SessionId session);
   void say_goodbye(SimClient& client);
 
   // ---- Server

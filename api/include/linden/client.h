@@ -45,6 +45,7 @@ struct SpaceStatus {
   std::uint64_t dead = 0;
   std::uint64_t waiters = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t scans = 0;  // look-ups that compared many tuples in vain: see Space::explain
 };
 
 struct ServerInfo {
@@ -143,6 +144,7 @@ class Client {
  private:
   friend class Space;
   friend class Stream;
+  friend class Subscription;
   explicit Client(std::shared_ptr<client::Core> core) : core_(std::move(core)) {}
   std::shared_ptr<client::Core> core_;
 };

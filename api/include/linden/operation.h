@@ -65,13 +65,34 @@ struct StreamOp {
       held;  // repeated stream: hand-outs that the client has and has not acknowledged
 };
 
+// Asks to be told of every matching put, once, in the order in which the space applied them, also
+// of a tuple that is taken in the step that puts it (P30), but not of what a transaction puts and
+// takes itself: nobody else ever sees that.  Unlike a kRead stream, which walks what
+// is there, the space keeps what it has still to tell, in a bounded backlog: a slow client slows no
+// put and is told by a Gap what it missed.
+//
+// Answer: Counted, how many tuples are shown first because they were there already; ends with
+// CancelOp.  Then Delivered events, at most `credit` tuples un-acknowledged (AckOp, CreditOp). What
+// is told is numbered from 1 without gaps, Gap events included, by counting.  The subscription
+// outlives the connection: after a reconnect the client repeats it with `resume` and the number
+// that it `received` last.
+struct SubscribeOp {
+  std::vector<Template> templates;
+  std::uint32_t credit = 1;
+  bool initial = false;  // first what is there, in order of put
+  bool follow = true;    // false: only what is there, a snapshot of this instant
+  bool resume = false;   // was answered Counted before
+  std::uint64_t received = 0;
+};
+
 // Says that the client has what it was given, so that the space need not be able to give it again.
 //
-// `stream`: deliveries of a kTake or kRead stream up to `delivered` in that stream's count (1 for
-// the first since the stream was last (re)opened, those named in `held` included) no longer weigh
-// on its credit, and are not delivered again.  `takes`: the answers of these TakeOps of mode kTake
-// have arrived; such answers are remembered until they are named here or the session ends, because
-// a take may wait long after the requests around it were answered.  Either may be left out. Answer:
+// `stream`, if a subscription: it is done with what was told up to number `delivered`.  Else:
+// deliveries of a kTake or kRead stream up to `delivered` in that stream's count (1 for the first
+// since the stream was last (re)opened, those named in `held` included) no longer weigh on its
+// credit, and are not delivered again.  `takes`: the answers of these TakeOps of mode kTake have
+// arrived; such answers are remembered until they are named here or the session ends, because a
+// take may wait long after the requests around it were answered.  Either may be left out. Answer:
 // Done.
 struct AckOp {
   RequestId stream;
@@ -151,6 +172,12 @@ struct CountOp {
   RequestId transaction;  // 0: none; else of the BeginOp
 };
 
+// How a template is looked up, and what that costs.  Changes nothing: no index is learned.  Answer:
+// Explained.
+struct ExplainOp {
+  Template form;
+};
+
 // Up to `limit` tuples that match with their states, in order of put, ids above `after`.  Answer:
 // Listed.
 struct ListOp {
@@ -170,9 +197,9 @@ struct SummarizeOp {
 // What the space knows of sessions.  Answer: SessionsListed.
 struct ListSessionsOp {};
 
-using Operation =
-    std::variant<PutOp, TakeOp, StreamOp, AckOp, CreditOp, CancelOp, FinishOp, ReleaseOp, CountOp,
-                 ListOp, SummarizeOp, ListSessionsOp, CommitOp, BeginOp, EndOp>;
+using Operation = std::variant<PutOp, TakeOp, StreamOp, SubscribeOp, AckOp, CreditOp, CancelOp,
+                               FinishOp, ReleaseOp, CountOp, ExplainOp, ListOp, SummarizeOp,
+                               ListSessionsOp, CommitOp, BeginOp, EndOp>;
 
 // ---- Answers and events
 // -----------------------------------------------------------------------------------------------------
@@ -219,6 +246,18 @@ struct FinishDone {
 struct Counted {
   std::uint64_t count = 0;
   friend bool operator==(const Counted&, const Counted&) = default;
+};
+
+struct Explained {
+  std::uint32_t arity = 0;
+  std::uint64_t index =
+      0;                 // bit i: field i leads to the candidates; 0: all tuples of that arity are
+  bool learned = false;  // the index is there; false: the next look-up makes it
+  std::uint64_t tuples = 0;      // free ones of that arity
+  std::uint64_t candidates = 0;  // of these, how many the index leads to; a count looks at them all
+  std::uint64_t matches = 0;     // of these, how many match
+  std::uint64_t scans = 0;  // look-ups of this space until now that compared many tuples in vain
+  friend bool operator==(const Explained&, const Explained&) = default;
 };
 
 enum class TupleState : std::uint8_t {
@@ -273,12 +312,22 @@ struct SessionsListed {
   std::vector<SessionInfo> sessions;
 };
 
-using Answer = std::variant<Done, Refused, PutDone, Found, FinishDone, Counted, Listed, Summary,
-                            SessionsListed>;
+using Answer = std::variant<Done, Refused, PutDone, Found, FinishDone, Counted, Explained, Listed,
+                            Summary, SessionsListed>;
 
 // Events of a stream.
 struct Delivered {
   std::vector<Handout> tuples;
+};
+// Of a subscription: what has the numbers `first`, `first + 1`, ... was put and is not told,
+// because the client was too slow and the backlog full (P30).  A `count` of 0: the space does not
+// know the subscription any more, since the server was started again; what was put meanwhile was
+// not counted. Such a gap has the one number `first`, and behind it the subscription begins anew,
+// shows what is there if it was `initial`, and goes on with the next number.
+struct Gap {
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+  friend bool operator==(const Gap&, const Gap&) = default;
 };
 // Asks the holder to give this hand-out back if it has not begun it: somebody idle waits for it
 // (F4).  Answered by ReleaseOp with started = false, or, if it has begun, by FinishOp::started.
@@ -289,6 +338,6 @@ struct Recalled {
 struct StreamEnded {
   Refused why;
 };
-using Event = std::variant<Delivered, Recalled, StreamEnded>;
+using Event = std::variant<Delivered, Gap, Recalled, StreamEnded>;
 
 }  // namespace linden

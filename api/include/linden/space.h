@@ -9,6 +9,7 @@
 #include <linden/client.h>
 #include <linden/operation.h>
 #include <linden/stream.h>
+#include <linden/subscription.h>
 
 namespace linden {
 
@@ -18,6 +19,7 @@ struct Match {
 };
 
 class Reservation;
+class Iteration;
 class Transaction;
 
 // A space of a server.  A small value: copy it freely.  Calls wait; for requests that do not, see
@@ -49,6 +51,10 @@ class Space {
   std::vector<Match> take_many(const Template& form, std::uint32_t count_max,
                                Duration timeout = kForever, const Interrupt& interrupt = {});
 
+  // At least one and at most `count_max` once one is there; they stay (P15).
+  std::vector<Match> read_many(const Template& form, std::uint32_t count_max,
+                               Duration timeout = kForever, const Interrupt& interrupt = {});
+
   // A take under a lease (P16): the tuple comes back if the holder dies.  Renewed by itself while
   // this process lives.
   Reservation reserve(const Template& form, Duration lease = std::chrono::seconds(30),
@@ -67,13 +73,26 @@ class Space {
   [[nodiscard]] Transaction begin(Duration lease = std::chrono::seconds(30));
 
   std::uint64_t count(const Template& form);
+  // How the space looks the template up, and what that costs (docs/design/matching.md).
+  Explained explain(const Template& form);
   Listed list(std::optional<Template> form, TupleId after = {}, std::uint32_t limit = 100,
               bool all_states = true);
+  // All matches, page by page, in order of put: see Iteration.
+  [[nodiscard]] Iteration iterate(const Template& form);
+  // All matches as of one instant, in order of put: as many as count() would have said then (P29).
+  // Throws Error kLimitExceeded beyond a million: iterate() over so many.
+  std::vector<Match> snapshot(const Template& form, const Interrupt& interrupt = {});
   Summary summarize(std::uint32_t first_fields = 2, std::uint32_t groups_max = 1000);
   SessionsListed sessions();
 
   // A standing take, read or reservation.
   [[nodiscard]] Stream open_stream(StreamOp stream);
+
+  // Tells of every matching put from now on; `initial`: after all that is there (P30).  At most
+  // `credit` are on their way at a time.
+  [[nodiscard]] Subscription subscribe(const Template& form, bool initial = false,
+                                       std::uint32_t credit = 1000);
+  [[nodiscard]] Subscription subscribe(SubscribeOp subscription, const Interrupt& interrupt = {});
 
  private:
   friend class Client;
@@ -93,6 +112,25 @@ class Space {
   SpaceNumber number_;
   std::string durability_;
   bool created_;
+};
+
+// A walk over the matches of a template in order of put.  What was free throughout the walk is
+// shown exactly once and nothing twice, whatever comes and goes meanwhile (P29); a tuple that was
+// put, or was away, in between may be shown or not.  Asks for a page at a time by the id of the
+// last tuple seen, so the space keeps nothing for it, and it may take as long as it likes.
+class Iteration {
+ public:
+  Iteration(Space space, Template form) : space_(std::move(space)), form_(std::move(form)) {}
+  // The next match; nullopt: there are no more.
+  [[nodiscard]] std::optional<Match> next();
+
+ private:
+  Space space_;
+  Template form_;
+  Listed page_;
+  std::size_t at_ = 0;
+  TupleId after_;
+  bool more_ = true;
 };
 
 // A tuple held under a lease.  Given back when destroyed unfinished.

@@ -31,6 +31,10 @@ struct Prefix {
 struct OneOf {
   std::vector<Value> values;
 };  // a field equal to one of them
+class TemplateField;
+struct ListOf {
+  std::vector<TemplateField> elements;
+};  // a list of as many elements, each as its actual or formal says; may nest
 
 inline constexpr Any kAny{};
 inline constexpr Typed kBool{FieldType::kBool};
@@ -45,7 +49,7 @@ inline constexpr Typed kObject{FieldType::kObject};
 // actual.
 class TemplateField {
  public:
-  using Variant = std::variant<Value, Any, Typed, Between, Prefix, OneOf>;
+  using Variant = std::variant<Value, Any, Typed, Between, Prefix, OneOf, ListOf>;
   template <class T>
   requires std::constructible_from<Value, T> TemplateField(T&& actual)
       : field_(Value(std::forward<T>(actual))) {}  // NOLINT(google-explicit-constructor)
@@ -56,6 +60,8 @@ class TemplateField {
   TemplateField(Prefix formal)
       : field_(std::move(formal)) {}                          // NOLINT(google-explicit-constructor)
   TemplateField(OneOf formal) : field_(std::move(formal)) {}  // NOLINT(google-explicit-constructor)
+  TemplateField(ListOf formal)                                // NOLINT(google-explicit-constructor)
+      : field_(std::move(formal)) {}
   [[nodiscard]] const Variant& variant() const noexcept { return field_; }
 
  private:
@@ -66,8 +72,8 @@ class TemplateField {
 class Template {
  public:
   Template() = default;  // matches the tuple without fields
-  // Throws Error: kLimitExceeded beyond kFieldsMax; kInvalidArgument for an object as an actual, a
-  // Between of mixed or unordered types, text that is not UTF-8.
+  // Throws Error: kLimitExceeded beyond kFieldsMax or kListDepthMax; kInvalidArgument for an object
+  // as an actual, a Between of mixed or unordered types, text that is not UTF-8.
   Template(std::initializer_list<TemplateField> fields);
   explicit Template(std::span<const TemplateField> fields);
   // Every field of the tuple as an actual.
@@ -80,7 +86,8 @@ class Template {
   [[nodiscard]] std::size_t size() const noexcept;
   [[nodiscard]] bool matches(const Tuple& tuple) const;
 
-  // Bit i is set where field i is an actual (OneOf of a single value counts as one).
+  // Bit i is set where field i is an actual (OneOf of a single value and ListOf without formals
+  // count as one).
   [[nodiscard]] std::uint64_t actual_mask() const noexcept;
 
   [[nodiscard]] std::string_view head() const noexcept;

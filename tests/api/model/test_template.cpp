@@ -94,6 +94,29 @@ TEST(Template, PrefixAndOneOf) {
   EXPECT_FALSE(Template{OneOf{}}.matches({1}));
 }
 
+// P1, and the fine print: lists match element by element, and may hold formals.
+TEST(TemplateP1, ListsMayHoldFormals) {
+  const Template form{"move", ListOf{{kInt, Between{0, 9}, ListOf{{kAny, "x"}}}}};
+  EXPECT_TRUE(form.matches({"move", List{7, 9, List{nullptr, "x"}}}));
+  EXPECT_FALSE(form.matches({"move", List{7, 10, List{nullptr, "x"}}}));
+  EXPECT_FALSE(form.matches({"move", List{7, 9, List{nullptr, "y"}}}));
+  EXPECT_FALSE(form.matches({"move", List{7, 9, List{"x"}}}));
+  EXPECT_FALSE(form.matches({"move", List{7, 9}}));
+  EXPECT_FALSE(form.matches({"move", List{7, 9, List{nullptr, "x"}, 1}}));
+  EXPECT_FALSE(form.matches({"move", 7}));
+  EXPECT_EQ(to_string(form), R"(("move", [?int, ?[0..9], [?, "x"]]))");
+  EXPECT_TRUE((Template{ListOf{{kObject, kBytes}}}.matches(
+      {List{Object{"p", {bytes_of_size(5000)}}, bytes_of_size(4096)}})));
+}
+
+// Then an index can find it, and it has one encoding.
+TEST(Template, AListWithoutFormalsIsAnActual) {
+  const Template list{ListOf{{1, ListOf{{"a", ListOf{}}}}}, kAny};
+  EXPECT_EQ(list.head(), (Template{List{1, List{"a", List{}}}, kAny}.head()));
+  EXPECT_EQ(list.actual_mask(), 0b01U);
+  EXPECT_EQ((Template{ListOf{{1, kAny}}, 1}.actual_mask()), 0b10U);
+}
+
 TEST(Template, KnowsItsActuals) {
   EXPECT_EQ((Template{"a", kInt, 7, kAny}.actual_mask()), 0b0101U);
   EXPECT_EQ((Template{OneOf{{1}}, OneOf{{1, 2}}}.actual_mask()), 0b01U);
@@ -129,13 +152,56 @@ TEST(Template, RefusesWhatCannotBeMatched) {
   EXPECT_EQ(code_of({Prefix{"\xff"}}), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of({OneOf{List(65'537, 1)}}), ErrorCode::kLimitExceeded);
   EXPECT_THROW((void)Template::exactly({object}), Error);
-  const std::vector<TemplateField> many(65, kAny);
-  EXPECT_THROW(Template{std::span<const TemplateField>(many)}, Error);
+  EXPECT_EQ(code_of({ListOf{{kAny, object}}}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of({ListOf{{kAny, Prefix{"\xff"}}}}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of({ListOf{std::vector<TemplateField>(65'537, kAny)}}), ErrorCode::kLimitExceeded);
+}
+
+ErrorCode code_of_many(std::size_t fields) {
+  const std::vector<TemplateField> many(fields, kAny);
+  try {
+    Template form{std::span<const TemplateField>(many)};
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return ErrorCode::kOk;
+}
+
+// P38
+TEST(TemplateP38, HasABoundedNumberOfFields) {
+  EXPECT_EQ(code_of_many(kFieldsMax), ErrorCode::kOk);
+  EXPECT_EQ(code_of_many(kFieldsMax + 1), ErrorCode::kLimitExceeded);
+  EXPECT_EQ(code_of_many(1000), ErrorCode::kLimitExceeded);
+}
+
+TemplateField nested(std::size_t depth, TemplateField innermost) {
+  for (; depth > 0; --depth) innermost = ListOf{{std::move(innermost)}};
+  return innermost;
+}
+
+// P38: however deep it is, and whether there is a formal in it or not.
+TEST(TemplateP38, HasABoundedDepth) {
+  EXPECT_EQ(code_of({nested(kListDepthMax, kInt)}), ErrorCode::kOk);
+  EXPECT_EQ(code_of({nested(kListDepthMax, 1)}), ErrorCode::kOk);
+  for (const std::size_t depth : {kListDepthMax + 1, std::size_t{10'000}}) {
+    EXPECT_EQ(code_of({nested(depth, kInt)}), ErrorCode::kLimitExceeded) << depth;
+    EXPECT_EQ(code_of({nested(depth, 1)}), ErrorCode::kLimitExceeded) << depth;
+  }
+  std::string head = "\x01";
+  for (int i = 0; i < 10'000; ++i) head += "\x25\x01";
+  head += "\x20";
+  EXPECT_FALSE(Template::decode(head, {}));
 }
 
 TEST(TemplateDecode, TravelsAsItsHeadAndAttachments) {
-  const Template form{"a",          bytes_of_size(5000),    kAny, kObject, Between{1, 5},
-                      Prefix{"ab"}, OneOf{{1, "x", List{}}}};
+  const Template form{"a",
+                      bytes_of_size(5000),
+                      kAny,
+                      kObject,
+                      Between{1, 5},
+                      Prefix{"ab"},
+                      OneOf{{1, "x", List{}}},
+                      ListOf{{kAny, ListOf{{kInt, 1}}}}};
   const auto decoded = Template::decode(form.head(), attachments_of(form));
   ASSERT_TRUE(decoded) << decoded.error().message;
   EXPECT_EQ(decoded->head(), form.head());
@@ -146,20 +212,22 @@ TEST(TemplateDecode, TravelsAsItsHeadAndAttachments) {
 
 // The golden bytes of the formals.
 TEST(TemplateDecode, HasTheBytesThatTheProtocolDocuments) {
-  const Template form{kAny, kInt, Between{"a", "b"}, Prefix{"p"}, OneOf{{nullptr, true}}};
-  EXPECT_EQ(form.head(), std::string_view("\x05\x20\x21\x02\x22\x05\x01"
+  const Template form{
+      kAny, kInt, Between{"a", "b"}, Prefix{"p"}, OneOf{{nullptr, true}}, ListOf{{kAny, nullptr}}};
+  EXPECT_EQ(form.head(), std::string_view("\x06\x20\x21\x02\x22\x05\x01"
                                           "a\x05\x01"
-                                          "b\x23\x01p\x24\x02\x00\x02",
-                                          18));
+                                          "b\x23\x01p\x24\x02\x00\x02\x25\x02\x20\x00",
+                                          22));
 }
 
 TEST(TemplateDecode, RefusesWrongBytes) {
   using namespace std::string_view_literals;
   for (const std::string_view head :
-       {""sv, "\x01"sv, "\x01\x21\x08"sv, "\x01\x21"sv, "\x01\x25"sv, "\x01\x22\x00\x00"sv,
-        "\x01\x22\x05\x00\x06\x00"sv, "\x01\x23\x01\xff"sv, "\x01\x24\x02\x00"sv,
-        "\x01\x24\xff\xff\xff\xff\x0f"sv, "\x01\x09\x01p\x00"sv, "\x01\x24\x01\x20"sv,
-        "\x01\x20\x20"sv, "\x41"sv}) {
+       {""sv, "\x01"sv, "\x01\x21\x08"sv, "\x01\x21"sv, "\x01\x25"sv, "\x01\x26"sv,
+        "\x01\x25\x02\x20"sv, "\x01\x25\xff\xff\xff\xff\x0f"sv, "\x01\x25\x01\x09\x01p\x00"sv,
+        "\x01\x22\x00\x00"sv, "\x01\x22\x05\x00\x06\x00"sv, "\x01\x23\x01\xff"sv,
+        "\x01\x24\x02\x00"sv, "\x01\x24\xff\xff\xff\xff\x0f"sv, "\x01\x09\x01p\x00"sv,
+        "\x01\x24\x01\x20"sv, "\x01\x20\x20"sv, "\x41"sv}) {
     const auto decoded = Template::decode(head, {});
     ASSERT_FALSE(decoded) << to_string(*decoded);
     EXPECT_EQ(decoded.error().code, ErrorCode::kMalformed);
@@ -167,13 +235,14 @@ TEST(TemplateDecode, RefusesWrongBytes) {
 }
 
 TEST(TemplateDecode, NeverReadsBeyondATruncatedOrChangedHead) {
-  const Template form{"a", kInt, Between{1, 5}, Prefix{"ab"}, OneOf{{1, "x", List{2}}}, kAny};
+  const Template form{
+      "a", kInt, Between{1, 5}, Prefix{"ab"}, OneOf{{1, "x", List{2}}}, ListOf{{kInt}}, kAny};
   const std::string head(form.head());
   for (std::size_t size = 0; size < head.size(); ++size) {
     const std::vector<char> cut(head.begin(), head.begin() + static_cast<std::ptrdiff_t>(size));
     EXPECT_FALSE(Template::decode({cut.data(), cut.size()}, {}));
   }
-  const Tuple tuple{"a", 1, 2, "abc", List{2}, 0};
+  const Tuple tuple{"a", 1, 2, "abc", List{2}, List{3}, 0};
   for (std::size_t at = 0; at < head.size(); ++at)
     for (int change = 1; change < 256; ++change) {
       std::string changed = head;

@@ -16,7 +16,7 @@ class RandomMessages {
 
   // Kinds come in turn, so that none is missed.
   ClientMessage client() {
-    switch (turn_++ % 22) {
+    switch (turn_++ % 24) {
       case 0:
         return Hello{1, session(), flip(), duration(), text(), duration(), duration(), {id()}};
       case 1:
@@ -60,13 +60,17 @@ class RandomMessages {
         return request(BeginOp{duration()});
       case 20:
         return request(EndOp{{id()}, flip()});
+      case 21:
+        return request(SubscribeOp{forms(), number(), flip(), flip(), flip(), id()});
+      case 22:
+        return request(ExplainOp{form()});
       default:
         return request(ListSessionsOp{});
     }
   }
 
   ServerMessage server() {
-    switch (turn_++ % 18) {
+    switch (turn_++ % 20) {
       case 0:
         return Welcome{1, text(), session(), flip(), duration(), number(), number()};
       case 1:
@@ -101,6 +105,10 @@ class RandomMessages {
         return Reply{{id()}, ServerAnswer(SpaceOpened{{number()}, 2, flip()})};
       case 16:
         return Reply{{id()}, ServerAnswer(spaces())};
+      case 18:
+        return reply(Explained{number(), id(), flip(), id(), id(), id(), id()});
+      case 17:
+        return StreamEvent{{id()}, Gap{id(), id()}};
       default:
         return Reply{{id()},
                      ServerAnswer(ServerStatus{text(), number(), duration(), text(), text(), id(),
@@ -169,7 +177,13 @@ class RandomMessages {
   }
 
   TemplateField template_field() {
-    switch (below(6)) {
+    switch (below(7)) {
+      case 5: {
+        ListOf list;
+        for (std::size_t count = below(3); count > 0; --count)
+          list.elements.push_back(template_field());
+        return list;
+      }
       case 0:
         return kAny;
       case 1:
@@ -334,7 +348,7 @@ class RandomMessages {
   SpacesListed spaces() {
     SpacesListed listed;
     for (std::size_t count = below(3); count > 0; --count)
-      listed.spaces.push_back({{number()}, text(), 1, id(), id(), id(), id(), id(), id()});
+      listed.spaces.push_back({{number()}, text(), 1, id(), id(), id(), id(), id(), id(), id()});
     return listed;
   }
 

@@ -58,7 +58,7 @@ std::string hex(std::string_view bytes) {
 
 TEST(Codec, EveryClientMessageArrivesAsItWas) {
   RandomMessages random(1);
-  for (int i = 0; i < 19 * 100; ++i) {
+  for (int i = 0; i < 21 * 100; ++i) {
     const ClientMessage message = random.client();
     const auto read = read_client(frame_of(message));
     ASSERT_TRUE(read) << read.error().message;
@@ -68,7 +68,7 @@ TEST(Codec, EveryClientMessageArrivesAsItWas) {
 
 TEST(Codec, EveryServerMessageArrivesAsItWas) {
   RandomMessages random(2);
-  for (int i = 0; i < 18 * 100; ++i) {
+  for (int i = 0; i < 20 * 100; ++i) {
     const ServerMessage message = random.server();
     const auto read = read_server(frame_of(message));
     ASSERT_TRUE(read) << read.error().message;
@@ -80,7 +80,7 @@ TEST(Codec, TheShortcutsWriteTheSameFrames) {
   RandomMessages random(3);
   Encoder encoder;
   WriteBuffer out;
-  for (int i = 0; i < 19 * 10; ++i) {
+  for (int i = 0; i < 21 * 10; ++i) {
     const ClientMessage client = random.client();
     if (const auto* request = std::get_if<Request>(&client)) {
       encoder.encode_request(request->id, request->acknowledged, request->space, request->operation,
@@ -182,7 +182,7 @@ TEST(Decoder, RefusesWhatIsNoMessage) {
 // P38: no truncation and no changed byte does more than make a message malformed or another one.
 TEST(Decoder, SurvivesEveryTruncationAndEveryChangedByte) {
   RandomMessages random(4);
-  for (int i = 0; i < 2 * 19; ++i) {
+  for (int i = 0; i < 2 * 21; ++i) {
     const std::string client = frame_of(random.client());
     const std::string server = frame_of(random.server());
     for (const std::string& bytes : {client, server}) {

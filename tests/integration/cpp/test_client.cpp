@@ -198,6 +198,75 @@ TEST(ClientServer, RecallsPrefetchedTasksForTheIdle) {
   EXPECT_EQ(busy.queued(), 0U);
 }
 
+std::uint64_t number_of(const std::optional<Subscription::Item>& item) {
+  return std::get<Notification>(item.value()).number;
+}
+
+// P30: another client's puts, in order; first what was there.
+TEST(ClientServer, TellsSubscribersOfPuts) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  auto other = open_in(connect_to(server));
+  const auto first = other.put({"task", 1});
+  Subscription told = space.subscribe({"task", kInt}, true);
+  EXPECT_EQ(told.initial_count(), 1U);
+  EXPECT_EQ(number_of(told.next(kForever)), 1U);
+  EXPECT_FALSE(told.next(0s));
+  std::thread putting([&] {
+    for (int i = 2; i <= 5'000; ++i) other.put_many({{{"task", i}, {}}, {{"other", i}, {}}});
+  });
+  std::uint64_t number = 1;
+  TupleId last = first;
+  while (number < 5'000) {
+    for (const auto& item : told.next_batch(kForever, 100)) {
+      const auto& one = std::get<Notification>(item);
+      ASSERT_EQ(one.number, ++number);
+      ASSERT_EQ(one.tuple, (Tuple{"task", static_cast<std::int64_t>(number)}));
+      ASSERT_LT(last, one.id);
+      last = one.id;
+    }
+  }
+  putting.join();
+  told.close();
+  EXPECT_EQ(code_of([&] { (void)told.next(kForever); }), ErrorCode::kClosed);
+}
+
+// P30: a server that was started again says so, and the subscription goes on.
+TEST(ClientServer, StatesTheGapOfARestart) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  Subscription told = space.subscribe({"task", kInt});
+  space.put({"task", 1});
+  EXPECT_EQ(number_of(told.next(kForever)), 1U);
+  server.kill();
+  server.start();
+  EXPECT_EQ(std::get<Gap>(told.next(kForever).value()), (Gap{2, 0}));
+  space.put({"task", 2});
+  EXPECT_EQ(number_of(told.next(kForever)), 3U);
+}
+
+// P29, P15: all of them page by page, all of them as of one instant, some of them.
+TEST(ClientServer, LooksAtManyTuples) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  std::vector<NewTuple> puts;
+  for (int i = 0; i < 25'000; ++i) puts.push_back({{"n", i}, {}});
+  space.put_many(puts);
+  const Template all{"n", kInt};
+  std::size_t seen = 0;
+  Iteration iteration = space.iterate(all);
+  while (const auto match = iteration.next()) {
+    ASSERT_EQ(match->tuple, puts[seen++].tuple);
+  }
+  EXPECT_EQ(seen, puts.size());
+  const auto snapshot = space.snapshot(all);
+  ASSERT_EQ(snapshot.size(), puts.size());
+  EXPECT_EQ(snapshot.back().tuple, puts.back().tuple);
+  EXPECT_TRUE(space.snapshot({"none"}).empty());
+  EXPECT_EQ(space.read_many(all, 10).size(), 10U);
+  EXPECT_EQ(space.explain(all).matches, puts.size());
+}
+
 // P31, P35: kill -9 loses nothing that was answered, and a blocked take does not notice.
 TEST(ClientServer, GoesOnAfterTheServerWasKilled) {
   ServerProcess server;

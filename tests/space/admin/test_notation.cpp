@@ -76,6 +76,15 @@ TEST(ParseTuple, ReadsBackWhatIsPrinted) {
   EXPECT_EQ(tuple(to_string(all)), all);
 }
 
+TEST(ParseTemplate, ReadsListsWithFormals) {
+  EXPECT_EQ(form(R"((["a", ?int, ?, [1..5, "x"*]], [1, [2]]))"),
+            R"((["a", ?int, ?, [?[1..5], ?"x"*]], [1, [2]]))");
+  EXPECT_EQ(parse_template("([1, [2]])").value_or_throw().actual_mask(), 1U);
+  EXPECT_EQ(form(form(R"(([?{1, 2}, ?]))")), R"(([?{1, 2}, ?]))");
+  EXPECT_NE(wrong(std::string("(") + std::string(100, '[')).find("nested less deeply"),
+            std::string::npos);
+}
+
 TEST(ParseTuple, KnowsNoFormals) {
   EXPECT_NE(wrong_tuple("(?)").find("wanted a value"), std::string::npos);
   EXPECT_NE(wrong_tuple(R"(("a"*))").find("wanted a comma or ')'"), std::string::npos);

@@ -93,6 +93,29 @@ def test_it_counts_and_reads(admin: Admin, space: _native.Space) -> None:
     assert admin.text("count", "(?, ?)") == "3\n"
 
 
+def test_it_explains_what_a_template_costs(admin: Admin, space: _native.Space) -> None:
+    put(space, *[("task", number, f"user{number % 10}") for number in range(200)], ("other", 1))
+    assert admin.json("explain", '(?, ?int, "user3")') == {
+        "template": '(?, ?int, "user3")',
+        "arity": 3,
+        "index": [2],
+        "learned": False,
+        "tuples": 200,
+        "candidates": 20,
+        "matches": 20,
+        "scans": 0,
+    }
+    assert admin.text("count", '("task", 190..300, ?)') == "10\n"
+    explained = admin.json("explain", '("task", 190..300, ?)')
+    assert explained["learned"]
+    assert (explained["index"], explained["candidates"], explained["matches"]) == ([0], 200, 10)
+    assert explained["scans"] == 1
+    lines = admin.text("explain", '(?, ?, "none"*)', code=1).splitlines()
+    assert lines[1].split(maxsplit=1) == ["index", "none; all tuples of that many fields are looked at"]
+    (listed,) = [one for one in admin.json("spaces")["spaces"] if one["name"] == "test"]
+    assert listed["scans"] == 1
+
+
 def test_it_takes_what_it_is_told_to(admin: Admin, space: _native.Space) -> None:
     put(space, *[("a", number) for number in range(5)])
     assert admin.text("take", '("a", ?int)', "--yes") == '("a", 0)\n'

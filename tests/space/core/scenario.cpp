@@ -126,6 +126,18 @@ Tuples Scenario::got(SessionId who, RequestId request) const {
   return tuples;
 }
 
+std::vector<Gap> Scenario::gaps(SessionId who, RequestId subscription) const {
+  std::vector<Gap> gaps;
+  const auto said = said_.find({who, subscription});
+  if (said == said_.end()) return gaps;
+  for (const Message& message : said->second) {
+    const auto* notice = std::get_if<Notice>(&message);
+    const auto* gap = notice == nullptr ? nullptr : std::get_if<Gap>(&notice->event);
+    if (gap != nullptr) gaps.push_back(*gap);
+  }
+  return gaps;
+}
+
 Token Scenario::token(SessionId who, RequestId request) const {
   const Handout handout = handouts(who, request).back();
   return {handout.id, handout.attempt};

@@ -72,6 +72,7 @@ class Scenario {
   [[nodiscard]] ErrorCode code(SessionId who, RequestId request) const;  // kOk if not refused
   [[nodiscard]] std::vector<Handout> handouts(SessionId who, RequestId request) const;
   [[nodiscard]] Tuples got(SessionId who, RequestId request) const;
+  [[nodiscard]] std::vector<Gap> gaps(SessionId who, RequestId subscription) const;
   [[nodiscard]] Token token(SessionId who, RequestId request) const;  // of the latest hand-out
   [[nodiscard]] Tokens recalled(SessionId who, RequestId stream) const;
   // Forgets what was said, so that a test can look at what comes next.

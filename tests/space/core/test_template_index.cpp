@@ -83,6 +83,47 @@ TEST(TemplateIndex, DropsAnIndexThatNobodyUses) {
   EXPECT_EQ(s.count(Template{kAny, 1}), 1u);
 }
 
+// What explain says of a template is what a look-up then does; asking changes nothing.
+TEST(TemplateIndex, ExplainsWhatALookUpCosts) {
+  Limits limits;
+  limits.indexes_per_arity_max = 2;
+  Scenario s(limits);
+  const auto explain = [&](Template form) {
+    return s.answer_as<Explained>(kBob, s.ask(kBob, ExplainOp{std::move(form)}));
+  };
+  EXPECT_EQ(explain(Template{1, kAny}), (Explained{2, 0b01, false, 0, 0, 0, 0}));
+  for (int i = 0; i < 100; ++i) s.put(kAlice, Tuple{Value(i % 2), Value(i % 3), Value(i % 5)});
+  s.take(kAlice, Template{1, 1, 1}, 0s);
+  const Template fifth{kInt, kAny, 1};
+  EXPECT_EQ(explain(fifth), (Explained{3, 0b100, false, 99, 19, 19, 0}));
+  EXPECT_EQ(s.state().counters().indexes, 1u);  // of the take
+  EXPECT_EQ(s.count(fifth), 19u);
+  EXPECT_EQ(explain(fifth), (Explained{3, 0b100, true, 99, 19, 19, 0}));
+  // The formals choose among what the index leaves over.
+  EXPECT_EQ(explain(Template{kAny, Between{1, 1}, 1}), (Explained{3, 0b100, true, 99, 19, 6, 0}));
+  EXPECT_EQ(explain(Template{kAny, kAny, Between{3, 9}}), (Explained{3, 0, true, 99, 99, 40, 0}));
+  // There is no room for a third index: the one that knows most of the actuals has to do.
+  EXPECT_EQ(explain(Template{kAny, 0, 1}), (Explained{3, 0b100, true, 99, 19, 7, 0}));
+  for (const Template& form : {fifth, Template{kAny, 0, 1}, Template{kAny, kAny, Between{3, 9}}}) {
+    const std::uint64_t before = s.state().counters().candidates_looked_at;
+    const std::uint64_t matches = s.count(form);
+    EXPECT_EQ(explain(form).matches, matches);
+    EXPECT_EQ(explain(form).candidates, s.state().counters().candidates_looked_at - before);
+  }
+}
+
+// A template whose formals have to look at many tuples in vain is noticed.
+TEST(TemplateIndex, CountsScans) {
+  Scenario s;
+  for (int i = 0; i < 200; ++i) s.put(kAlice, task(i));
+  s.take(kAlice, Template{"task", 150}, 0s);
+  s.take(kAlice, Template{"task", Between{60, 70}}, 0s);
+  EXPECT_EQ(s.count(Template{kAny, OneOf{{1, 2}}}), 2u);
+  EXPECT_EQ(s.state().counters().scans, 1u);
+  s.take(kAlice, Template{"task", Between{190, 199}}, 0s);
+  EXPECT_EQ(s.state().counters().scans, 2u);
+}
+
 // Whatever was taken, reserved and given back through whichever index, each index shows the same
 // tuples in the same order as a plain list.
 TEST(TemplateIndex, AgreesWithAPlainList) {
