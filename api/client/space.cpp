@@ -23,6 +23,14 @@ Wanted expect(Answer&& answer, const std::string& what) {
   throw Error(ErrorCode::kMalformed, what + ": the server gave an answer of another kind");
 }
 
+std::vector<TupleId> put_ids(Answer&& answer, const std::string& what) {
+  if (auto* keyed = std::get_if<KeyedPutDone>(&answer)) return std::move(keyed->ids);
+  const auto done = expect<PutDone>(std::move(answer), what);
+  std::vector<TupleId> ids(done.count);
+  for (std::uint32_t i = 0; i < done.count; ++i) ids[i] = {done.first.value + i};
+  return ids;
+}
+
 TakeOp take_op(TakeMode mode, const Template& form, std::uint32_t count_max, Duration timeout,
                Duration lease = std::chrono::seconds(30)) {
   TakeOp take;
@@ -51,14 +59,11 @@ Answer Space::ask(Operation operation, Duration timeout, const Interrupt& interr
 TupleId Space::put(Tuple tuple, Attributes attributes) {
   PutOp put;
   put.tuples.push_back({std::move(tuple), std::move(attributes)});
-  return expect<PutDone>(ask(std::move(put), kAnswerMax, {}), "put").first;
+  return put_ids(ask(std::move(put), kAnswerMax, {}), "put").at(0);
 }
 
 std::vector<TupleId> Space::put_many(std::vector<NewTuple> tuples) {
-  const auto done = expect<PutDone>(ask(PutOp{std::move(tuples)}, kAnswerMax, {}), "put_many");
-  std::vector<TupleId> ids(done.count);
-  for (std::uint32_t i = 0; i < done.count; ++i) ids[i] = {done.first.value + i};
-  return ids;
+  return put_ids(ask(PutOp{std::move(tuples)}, kAnswerMax, {}), "put_many");
 }
 
 Match Space::take(const Template& form, Duration timeout, const Interrupt& interrupt) {
@@ -116,6 +121,11 @@ void Space::finish(Token token, std::vector<NewTuple> puts) {
   FinishOp finish;
   finish.items.push_back({token, std::move(puts)});
   const auto done = expect<FinishDone>(ask(std::move(finish), kAnswerMax, {}), "finish");
+  if (done.codes.at(0) == ErrorCode::kKeyConflict) {
+    throw Error(done.codes[0], "finish on '" + name_ +
+                                   "': a key was used for another tuple or other attributes; "
+                                   "nothing was done, use a new key for something new");
+  }
   if (done.codes.at(0) != ErrorCode::kOk) {
     throw Error(done.codes[0],
                 "finish on '" + name_ + "': tuple " + std::to_string(token.tuple.value) +
@@ -124,12 +134,20 @@ void Space::finish(Token token, std::vector<NewTuple> puts) {
   }
 }
 
-void Space::release(Token token, bool started) {
+void Space::release(Token token, bool started, Duration delay) {
   const auto done =
-      expect<FinishDone>(ask(ReleaseOp{{{token, started}}}, kAnswerMax, {}), "release");
+      expect<FinishDone>(ask(ReleaseOp{{{token, started, delay}}}, kAnswerMax, {}), "release");
   if (done.codes.at(0) != ErrorCode::kOk) {
     throw Error(done.codes[0], "release on '" + name_ + "': tuple " +
                                    std::to_string(token.tuple.value) + " is no longer yours");
+  }
+}
+
+void Space::renew(TupleId tuple, std::optional<Duration> ttl) {
+  const auto done = expect<FinishDone>(ask(RenewOp{{{tuple, ttl}}}, kAnswerMax, {}), "renew");
+  if (done.codes.at(0) != ErrorCode::kOk) {
+    throw Error(done.codes[0], "renew on '" + name_ + "': there is no tuple " +
+                                   std::to_string(tuple.value) + "; it was taken or has expired");
   }
 }
 
@@ -169,9 +187,9 @@ void Reservation::finish(std::vector<NewTuple> puts) {
   space_.finish(token(), std::move(puts));
 }
 
-void Reservation::release(bool started) {
+void Reservation::release(bool started, Duration delay) {
   held_ = false;
-  space_.release(token(), started);
+  space_.release(token(), started, delay);
 }
 
 }  // namespace linden

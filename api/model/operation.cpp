@@ -13,6 +13,10 @@ std::string_view name_of(TupleState state) noexcept {
       return "started";
     case TupleState::kDead:
       return "dead";
+    case TupleState::kDelayed:
+      return "delayed";
+    case TupleState::kBehind:
+      return "behind";
   }
   return "unknown";
 }

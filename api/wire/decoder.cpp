@@ -84,6 +84,37 @@ class Column {
   Entry usual_;
 };
 
+// The same for texts.
+class TextColumn {
+ public:
+  TextColumn(const google::protobuf::RepeatedPtrField<std::string>& field, std::size_t count,
+             Source& source, const char* name)
+      : field_(field) {
+    const auto size = static_cast<std::size_t>(field.size());
+    if (size > 1 && size != count) {
+      source.fail(std::string("column ") + name + " has " + std::to_string(size) + " entries for " +
+                  std::to_string(count) + " rows");
+    }
+    for (const std::string& text : field) {
+      if (!is_utf8(text)) source.fail(std::string("column ") + name + " is not UTF-8");
+    }
+  }
+  [[nodiscard]] const std::string& operator[](std::size_t i) const {
+    static const std::string kNone;
+    if (field_.empty()) return kNone;
+    return field_[field_.size() == 1 ? 0 : static_cast<int>(i)];
+  }
+
+ private:
+  const google::protobuf::RepeatedPtrField<std::string>& field_;
+};
+
+// Longer than the longest is for ever.
+Duration duration_of(std::uint64_t microseconds) {
+  constexpr auto kLongest = static_cast<std::uint64_t>(kForever.count());
+  return Duration(static_cast<std::int64_t>(std::min(microseconds, kLongest)));
+}
+
 // No more rows than attachments can hold, so that a count alone takes no memory.
 std::size_t checked_count(std::size_t count, std::size_t most, Source& source, const char* what) {
   if (count <= most) return count;
@@ -97,6 +128,28 @@ Number checked_enum(int number, Number highest, Source& source, const char* what
   if (number >= 0 && number <= static_cast<int>(highest)) return static_cast<Number>(number);
   source.fail(std::string("unknown ") + what + " " + std::to_string(number));
   return highest;
+}
+
+bool has_rare(const pb::NewTuples& from) {
+  return from.key_size() != 0 || from.delay_us_size() != 0 || from.group_size() != 0;
+}
+
+// The attributes that few puts have, for tuples that were read already.
+void read_rare(const pb::NewTuples& from, std::vector<NewTuple>& tuples, Source& source) {
+  const std::size_t count = tuples.size();
+  const TextColumn key(from.key(), count, source, "key");
+  const Column<std::uint64_t> window(from.key_window_us(), count, 0, source, "key_window_us");
+  const Column<std::uint64_t> delay(from.delay_us(), count, 0, source, "delay_us");
+  const TextColumn group(from.group(), count, source, "group");
+  for (std::size_t i = 0; i < count && !source.failed(); ++i) {
+    if (key[i].empty() && delay[i] == 0 && group[i].empty()) continue;
+    RareAttributes rare;
+    rare.key = key[i];
+    if (window[i] != 0) rare.key_window = duration_of(window[i]);
+    rare.delay = duration_of(delay[i]);
+    rare.group = group[i];
+    tuples[i].attributes.rare = std::move(rare);
+  }
 }
 
 std::vector<NewTuple> read_new_tuples(const pb::NewTuples& from, Source& source) {
@@ -115,10 +168,7 @@ std::vector<NewTuple> read_new_tuples(const pb::NewTuples& from, Source& source)
     NewTuple& one = tuples.emplace_back();
     one.tuple = source.take<Tuple>(attachments[i], "tuple");
     one.attributes.priority = priority[i];
-    if (ttl[i] != 0) {
-      constexpr auto kLongest = static_cast<std::uint64_t>(kForever.count());
-      one.attributes.ttl = Duration(static_cast<std::int64_t>(std::min(ttl[i], kLongest)));
-    }
+    if (ttl[i] != 0) one.attributes.ttl = duration_of(ttl[i]);
     one.attributes.max_attempts = max_attempts[i];
     if (will[i] != 0) one.attributes.will = source.take<Tuple>(will[i], "will");
     if (sessions == 0) continue;
@@ -126,6 +176,7 @@ std::vector<NewTuple> read_new_tuples(const pb::NewTuples& from, Source& source)
     const SessionId session{from.lives_with(at), from.lives_with(at + 1)};
     if (!session.is_none()) one.attributes.lives_with = session;
   }
+  if (has_rare(from) && !source.failed()) read_rare(from, tuples, source);
   return tuples;
 }
 
@@ -252,11 +303,24 @@ FinishOp read_finish(const pb::FinishOp& from, Source& source) {
 ReleaseOp read_release(const pb::ReleaseOp& from, Source& source) {
   const auto tokens = read_tokens(from.tokens(), source);
   const Column<bool> not_started(from.not_started(), tokens.size(), false, source, "not_started");
+  const Column<std::uint64_t> delay(from.delay_us(), tokens.size(), 0, source, "delay_us");
   ReleaseOp release;
   release.items.reserve(tokens.size());
   for (std::size_t i = 0; i < tokens.size(); ++i)
-    release.items.push_back({tokens[i], !not_started[i]});
+    release.items.push_back({tokens[i], !not_started[i], duration_of(delay[i])});
   return release;
+}
+
+RenewOp read_renew(const pb::RenewOp& from, Source& source) {
+  const auto ids = read_ids(from.tuple_delta());
+  const Column<std::uint64_t> ttl(from.ttl_us(), ids.size(), 0, source, "ttl_us");
+  RenewOp renew;
+  renew.items.resize(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    renew.items[i].tuple = ids[i];
+    if (ttl[i] != 0) renew.items[i].ttl = duration_of(ttl[i]);
+  }
+  return renew;
 }
 
 ListOp read_list(const pb::ListOp& from, Source& source) {
@@ -301,6 +365,8 @@ Operation read_operation(const pb::Request& from, Source& source) {
       return SummarizeOp{from.summarize().first_fields(), from.summarize().groups_max()};
     case pb::Request::kListSessions:
       return ListSessionsOp{};
+    case pb::Request::kRenew:
+      return read_renew(from.renew(), source);
     case pb::Request::OPERATION_NOT_SET:
       break;
   }
@@ -366,7 +432,7 @@ Listed read_listed(const pb::Listed& from, Source& source) {
   for (const auto& row : from.tuples()) {
     ListedTuple& one = listed.tuples.emplace_back();
     one.id = {row.id()};
-    one.state = checked_enum(row.state(), TupleState::kDead, source, "tuple state");
+    one.state = checked_enum(row.state(), TupleState::kBehind, source, "tuple state");
     one.attempt = row.attempt();
     one.priority = row.priority();
     one.holder = {row.holder_high(), row.holder_low()};
@@ -388,6 +454,8 @@ Summary read_summary(const pb::Summary& from, Source& source) {
     group.started = row.started();
     group.dead = row.dead();
     group.bytes = row.bytes();
+    group.delayed = row.delayed();
+    group.behind = row.behind();
   }
   summary.tuples = from.tuples();
   summary.waiters = from.waiters();
@@ -445,6 +513,8 @@ std::variant<Answer, ServerAnswer> read_answer(const pb::Reply& from, Source& so
       return Answer(read_refused(from.refused(), source));
     case pb::Reply::kPutDone:
       return Answer(PutDone{{from.put_done().first()}, from.put_done().count()});
+    case pb::Reply::kKeyedPutDone:
+      return Answer(KeyedPutDone{read_ids(from.keyed_put_done().tuple_delta())});
     case pb::Reply::kFound:
       return Answer(Found{read_handouts(from.found().tuples(), source)});
     case pb::Reply::kFinishDone:

@@ -79,10 +79,20 @@ std::uint64_t send_finish(SpaceHandle& self, const py::iterable& items, bool que
 }
 
 std::uint64_t send_release(SpaceHandle& self, const std::vector<TokenPair>& tokens, bool started,
-                           bool queue) {
+                           const py::object& delay, bool queue) {
+  const Duration after = delay.is_none() ? Duration{0} : duration_of(delay.ptr(), "delay");
   ReleaseOp release;
-  for (const TokenPair& token : tokens) release.items.push_back({token_of(token), started});
+  for (const TokenPair& token : tokens) release.items.push_back({token_of(token), started, after});
   return send(self, std::move(release), answer_to_of(queue));
+}
+
+std::uint64_t send_renew(SpaceHandle& self, const std::vector<std::uint64_t>& ids,
+                         const py::object& ttl, bool queue) {
+  std::optional<Duration> after;
+  if (!ttl.is_none()) after = duration_of(ttl.ptr(), "ttl");
+  RenewOp renew;
+  for (const std::uint64_t id : ids) renew.items.push_back({TupleId{id}, after});
+  return send(self, std::move(renew), answer_to_of(queue));
 }
 
 std::uint64_t send_count(SpaceHandle& self, const py::object& form, bool queue) {
@@ -144,7 +154,9 @@ void bind_space(py::module_& module) {
            py::arg("count") = 1, py::arg("timeout") = py::none(), lease, queue)
       .def("send_finish", &send_finish, py::arg("items"), py::kw_only(), queue)
       .def("send_release", &send_release, py::arg("tokens"), py::kw_only(),
-           py::arg("started") = true, queue)
+           py::arg("started") = true, py::arg("delay") = py::none(), queue)
+      .def("send_renew", &send_renew, py::arg("ids"), py::arg("ttl") = py::none(), py::kw_only(),
+           queue)
       .def("send_count", &send_count, py::arg("form"), py::kw_only(), queue)
       .def("send_list", &send_list, py::arg("form") = py::none(), py::kw_only(),
            py::arg("after") = 0, py::arg("limit") = 100, py::arg("all_states") = false, queue)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Cancelled,
         Closed,
         ConnectionLost,
+        KeyConflict,
         LindenError,
         NoMatch,
         NoSuchSpace,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     )
     from .execute_reply import ExecuteReply
     from .executor import ViewExecutor
-    from .fields import ANY, Between, OneOf, Prefix
+    from .fields import ANY, Between, OneOf, Prefix, with_attributes
     from .load_balanced_view import LoadBalancedView
     from .map_result import AsyncMapResult
     from .outcome import Metadata
@@ -78,6 +79,7 @@ __all__ = [
     "OneOf",
     "aio",
     "recipes",
+    "with_attributes",
     # farms
     "Client",
     "DirectView",
@@ -105,6 +107,7 @@ __all__ = [
     "NoMatch",
     "Cancelled",
     "StaleLease",
+    "KeyConflict",
     "NoSuchSpace",
     "SpaceGone",
     "SessionExpired",
@@ -130,7 +133,7 @@ _MODULES = {
     ".connection": ("connect", "Connection"),
     ".connection_file": ("ConnectionInfo",),
     ".space": ("Space", "Reservation"),
-    ".fields": ("ANY", "Between", "Prefix", "OneOf"),
+    ".fields": ("ANY", "Between", "Prefix", "OneOf", "with_attributes"),
     ".client": ("Client",),
     ".direct_view": ("DirectView",),
     ".load_balanced_view": ("LoadBalancedView",),
@@ -147,7 +150,16 @@ _MODULES = {
     ".error": (
         *("KernelError", "EngineError", "EngineDied", "NoEnginesRegistered", "TaskAborted", "RemoteError"),
         *("CompositeError", "AlreadyDisplayedError", "LindenError", "NoMatch", "Cancelled", "StaleLease"),
-        *("NoSuchSpace", "SpaceGone", "SessionExpired", "OutcomeUnknown", "ConnectionLost", "Unreachable", "Closed"),
+        *(
+            "KeyConflict",
+            "NoSuchSpace",
+            "SpaceGone",
+            "SessionExpired",
+            "OutcomeUnknown",
+            "ConnectionLost",
+            "Unreachable",
+            "Closed",
+        ),
     ),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

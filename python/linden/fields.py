@@ -39,18 +39,33 @@ def make_put(
     max_attempts: int = 0,
     will: Sequence[Any] | None = None,
     lives_with: str | None = None,
+    key: str | None = None,
+    key_window: float | None = None,
+    delay: float | None = None,
+    group: str | None = None,
 ) -> _native.Put:
     """Encode one tuple with its attributes; what is no field is pickled.
 
     Raises: OverflowError: an int beyond 64 bits. serialize.NotPicklable (a TypeError): names the field.
     """
     check_duration("ttl", ttl)
+    rare: dict[str, Any] = {}
+    if key is not None or delay is not None or group is not None:
+        check_duration("key_window", key_window)
+        check_duration("delay", delay)
+        rare = {"key": key, "key_window": key_window, "delay": delay, "group": group}
     packed = tuple(fields)
     packed_will = None if will is None else tuple(will)
     while True:
         try:
             return _native.Put(
-                packed, priority=priority, ttl=ttl, max_attempts=max_attempts, will=packed_will, lives_with=lives_with
+                packed,
+                priority=priority,
+                ttl=ttl,
+                max_attempts=max_attempts,
+                will=packed_will,
+                lives_with=lives_with,
+                **rare,
             )
         except _native.NotEncodable as error:
             # The native side names the first field that it cannot encode, so that plain tuples are never scanned here.
@@ -61,6 +76,32 @@ def make_put(
                 packed_will = _pack_field(packed_will, index)
             else:
                 raise
+
+
+def with_attributes(
+    fields: Sequence[Any],
+    *,
+    priority: int = 0,
+    ttl: float | None = None,
+    max_attempts: int = 0,
+    will: Sequence[Any] | None = None,
+    key: str | None = None,
+    key_window: float | None = None,
+    delay: float | None = None,
+    group: str | None = None,
+) -> _native.Put:
+    """A tuple with attributes of its own, for ``put_many`` and ``finish``.  They mean what they mean in `Space.put`."""
+    return make_put(
+        fields,
+        priority=priority,
+        ttl=ttl,
+        max_attempts=max_attempts,
+        will=will,
+        key=key,
+        key_window=key_window,
+        delay=delay,
+        group=group,
+    )
 
 
 def _is_refused(fields: Tuple, index: int) -> bool:

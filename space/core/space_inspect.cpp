@@ -18,6 +18,10 @@ TupleState state_of(const Entry& entry, const SessionTable& sessions) {
       return sessions.holding(entry.holding).started ? TupleState::kStarted : TupleState::kReserved;
     case EntryState::kDead:
       return TupleState::kDead;
+    case EntryState::kDelayed:
+      return TupleState::kDelayed;
+    case EntryState::kBehind:
+      return TupleState::kBehind;
     default:
       return TupleState::kReady;
   }
@@ -79,6 +83,12 @@ void count_into(SummaryGroup& group, TupleState state, std::size_t bytes) {
       return;
     case TupleState::kDead:
       ++group.dead;
+      return;
+    case TupleState::kDelayed:
+      ++group.delayed;
+      return;
+    case TupleState::kBehind:
+      ++group.behind;
       return;
   }
 }
@@ -194,7 +204,13 @@ void SpaceState::Machine::operate(Session& session, RequestId request, ListSessi
 
 SpaceCounters SpaceState::Machine::counters() const {
   SpaceCounters result = counts_;
-  result.tuples = tuples_.size() - taken_;
+  const auto in = [this](EntryState state) { return in_state_[static_cast<std::size_t>(state)]; };
+  result.tuples = tuples_.size() - in(EntryState::kTaken);
+  result.reserved = in(EntryState::kReserved);
+  result.dead = in(EntryState::kDead);
+  result.delayed = in(EntryState::kDelayed);
+  result.behind = in(EntryState::kBehind);
+  result.keys = keys_.size();
   result.ready = ready_.ready();
   result.indexes = ready_.learned();
   result.candidates_looked_at = ready_.looked_at() + takers_.looked_at() + readers_.looked_at();

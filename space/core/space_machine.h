@@ -7,17 +7,23 @@
 // space_stream.cpp     streams
 // space_finish.cpp     finish, release, the ends of leases
 // space_session.cpp    sessions come, fall silent, go
+// space_key.cpp        idempotency keys
+// space_hidden.cpp     tuples that are not visible yet; new times to live
 // space_inspect.cpp    count, list, summarize, sessions, counters
 // space_restore.cpp    the durable state, out and in
 #pragma once
 
+#include <array>
+#include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "space/core/deadline_queue.h"
+#include "space/core/key_table.h"
 #include "space/core/recall.h"
 #include "space/core/session_table.h"
 #include "space/core/space_state.h"
@@ -68,10 +74,12 @@ class SpaceState::Machine {
   void operate(Session& session, RequestId request, ListOp&& op);
   void operate(Session& session, RequestId request, SummarizeOp&& op);
   void operate(Session& session, RequestId request, ListSessionsOp&& op);
+  void operate(Session& session, RequestId request, RenewOp&& op);
   void reply(const Session& session, RequestId request, Answer&& answer);
   void refuse(const Session& session, RequestId request, ErrorCode code, std::string message);
   void emit(Mutation&& mutation) { effects_->mutations.push_back(std::move(mutation)); }
-  // What the step set free: wills, streams with new credit, recalls.
+  // What the step set free: wills, tuples that were behind others, streams with new credit,
+  // recalls.
   void settle();
 
   // ---- Deadlines
@@ -82,6 +90,7 @@ class SpaceState::Machine {
 
   // ---- Tuples
   [[nodiscard]] std::optional<Refused> check(std::span<const NewTuple> tuples) const;
+  [[nodiscard]] std::optional<Refused> check(const RareAttributes& rare) const;
   void add_tuple(TupleId id, NewTuple&& tuple);
   TupleId add_tuples(std::vector<NewTuple>&& tuples);
   // A tuple has become free: serves blocked reads, then one taker, or makes it ready.
@@ -92,6 +101,31 @@ class SpaceState::Machine {
   void set_state(Entry& entry, EntryState state);
   [[nodiscard]] bool before(Slot a, Slot b) const;  // in the order of P5
   void leave_with_will(Slot slot);
+  // What its session and its group know of it ends.
+  void untie(const Entry& entry);
+
+  // ---- Idempotency keys
+  struct KeyCheck {
+    const NewTuple* conflict = nullptr;  // its key was used for something else
+    std::size_t fresh = 0;               // keys that are not known yet
+  };
+  [[nodiscard]] static bool have_keys(std::span<const NewTuple> tuples);
+  [[nodiscard]] KeyCheck check_keys(std::span<const NewTuple> tuples) const;
+  [[nodiscard]] std::optional<Refused> check_room_for_keys(std::size_t fresh) const;
+  // Adds those whose keys are not known; the id of each, or of the one that was put before it.
+  std::vector<TupleId> add_keyed(std::vector<NewTuple>&& tuples);
+  void remember_key(TupleId id, NewTuple& put);
+  void forget_key(TupleId id);
+
+  // ---- Tuples that are not visible yet
+  void arrive(Slot slot);
+  // Makes the tuple visible if nothing keeps it back any more, else notes what does.
+  void advance(Slot slot);
+  void hold_back(Slot slot, Duration delay);
+  [[nodiscard]] bool is_behind(const Entry& entry) const;
+  void leave_group(const Entry& entry);
+  void bring_forward();
+  [[nodiscard]] ErrorCode renew(const RenewItem& item);
 
   // ---- Taking
   // Remembered answers to repeated requests; true if it was one.
@@ -139,10 +173,11 @@ class SpaceState::Machine {
   void acknowledge(Slot stream, std::uint64_t delivered);
 
   // ---- Leases
+  ErrorCode finish(const Session& session, FinishItem&& item);
   [[nodiscard]] Slot current_holding(const Session& session, const Token& token) const;
   void let_go(Slot holding);
   void mark_started(Slot holding);
-  void give_back(Slot slot, bool started);
+  void give_back(Slot slot, bool started, Duration delay = {});
   void give_back_all(Session& session, Duration silence);
   void recall_over(Slot holding);
   void try_recall_later(Slot waiter);
@@ -184,6 +219,10 @@ class SpaceState::Machine {
   void set(SessionEnded&& ended);
   void set(RequestAnswered&& answered);
   void set(NextTupleId&& next);
+  void set(TupleDelayed&& delayed);
+  void set(TupleRenewed&& renewed);
+  void set(KeyRemembered&& remembered);
+  void set(KeyForgotten&& forgotten);
   void restore_tuple(Slot slot);
   void restore_holding(Slot slot, bool reserved, Session& holder, const Out& out);
   boost::unordered_flat_map<TupleId, Out, std::hash<TupleId>> out_;
@@ -197,6 +236,9 @@ class SpaceState::Machine {
   SessionTable sessions_;
   Recall recall_;
   DeadlineQueue deadlines_;
+  KeyTable keys_;
+  // Who is in line, by id: the first may be out or visible, the others are behind it.
+  std::map<std::string, std::set<TupleId>, std::less<>> groups_;
 
   Time now_{};
   Effects* effects_ = nullptr;  // of the step under way
@@ -207,19 +249,22 @@ class SpaceState::Machine {
 
   // To be settled at the end of the step.
   std::vector<NewTuple> wills_;
+  std::vector<TupleId> forward_;                         // first of their groups now
   std::vector<std::pair<Slot, std::uint64_t>> refills_;  // slot and number of the stream
   std::vector<std::pair<Slot, std::uint64_t>> recall_tries_;
 
   encoding::FieldTable fields_;  // of the tuple that is placed
   std::vector<WaitIndex::Match> readers_found_;
   SpaceCounters counts_;
-  std::uint64_t taken_ = 0;
+  // How many entries are in each state; those that are ready are counted by `ready_`.
+  std::array<std::uint64_t, kEntryStates> in_state_{};
 };
 
 // Saturating: kForever stays kNever.
 [[nodiscard]] Time later(Time now, Duration duration);
 
-// The shortest ttl and lease (P-fine print of semantics): shorter ones would end before they began.
+// The shortest ttl, lease, delay and window of a key (P-fine print of semantics): shorter ones
+// would end before they began.
 inline constexpr Duration kDurationMin = std::chrono::milliseconds(10);
 
 }  // namespace linden::core

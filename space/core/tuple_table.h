@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <string_view>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -21,12 +22,16 @@ enum class EntryState : std::uint8_t {
   kReserved,  // handed out under a lease
   kTaken,     // taken for good, kept for a repeated request (P36); nobody sees it
   kDead,      // attempts used up, no will (P19)
+  kDelayed,   // not visible before its time (P18, P22)
+  kBehind,    // behind an earlier tuple of its group (P22)
 };
+inline constexpr std::size_t kEntryStates = 6;
 
-// What a put said beyond the priority.
+// What a put said beyond the priority, and what became of it.
 struct EntryExtra {
   Attributes attributes;
   Time expires_at = kNever;
+  Time visible_at{};  // while it is delayed; else zero
 };
 
 struct Entry {
@@ -45,6 +50,16 @@ struct Entry {
     return extra ? extra->attributes.max_attempts : 0;
   }
   [[nodiscard]] Time expires_at() const { return extra ? extra->expires_at : kNever; }
+  [[nodiscard]] Time visible_at() const { return extra ? extra->visible_at : Time{}; }
+  [[nodiscard]] std::string_view group() const {
+    return extra && extra->attributes.rare ? std::string_view(extra->attributes.rare->group)
+                                           : std::string_view();
+  }
+  // Makes room for what only few tuples need.
+  EntryExtra& make_extra() {
+    if (!extra) extra = std::make_unique<EntryExtra>();
+    return *extra;
+  }
   // Attributes as they were put.
   [[nodiscard]] Attributes attributes() const;
 };

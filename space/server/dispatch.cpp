@@ -23,6 +23,7 @@ constexpr std::array<OperationRow, std::variant_size_v<Operation>> kRows = {{
     {.name = "list"},
     {.name = "summarize"},
     {.name = "sessions"},
+    {.name = "renew"},
 }};
 
 constexpr std::size_t kSpaceNameBytesMax = 200;

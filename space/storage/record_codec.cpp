@@ -168,15 +168,21 @@ enum AttributeBit : std::uint8_t {
   kHasWill = 8,
   kLivesWith = 16,
   kExpires = 32,
-  kKnownBits = 63,
+  kHasGroup = 64,
+  kKnownBits = 127,
 };
+
+bool has_group(const Attributes& attributes) {
+  return attributes.rare && !attributes.rare->group.empty();
+}
 
 std::uint8_t attribute_bits(const core::TupleAdded& added) {
   const Attributes& attributes = added.attributes;
   return static_cast<std::uint8_t>(
       (attributes.priority != 0 ? kHasPriority : 0) | (attributes.ttl ? kHasTtl : 0) |
       (attributes.max_attempts != 0 ? kHasMaxAttempts : 0) | (attributes.will ? kHasWill : 0) |
-      (attributes.lives_with ? kLivesWith : 0) | (added.expires_at != kNever ? kExpires : 0));
+      (attributes.lives_with ? kLivesWith : 0) | (added.expires_at != kNever ? kExpires : 0) |
+      (has_group(attributes) ? kHasGroup : 0));
 }
 
 // ---- One mutation
@@ -201,6 +207,7 @@ struct Writer {
     if (attributes.will) put(out, *attributes.will);
     if (attributes.lives_with) put(out, *attributes.lives_with);
     if (added.expires_at != kNever) put(out, added.expires_at);
+    if (has_group(attributes)) put_string(out, attributes.rare->group);
   }
   void operator()(const core::TupleReserved& reserved) const {
     tag(MutationTag::kTupleReserved);
@@ -262,9 +269,36 @@ struct Writer {
     append_varint(out, done.codes.size());
     for (const ErrorCode code : done.codes) put_byte(out, static_cast<std::uint8_t>(code));
   }
+  void operator()(const KeyedPutDone& done) const {
+    put_byte(out, 3);
+    append_varint(out, done.ids.size());
+    for (const TupleId id : done.ids) put(out, id);
+  }
   void operator()(const core::NextTupleId& next) const {
     tag(MutationTag::kNextTupleId);
     put(out, next.next);
+  }
+  void operator()(const core::TupleDelayed& delayed) const {
+    tag(MutationTag::kTupleDelayed);
+    put(out, delayed.id);
+    append_varint(out, delayed.started_before);
+    put(out, delayed.until);
+  }
+  void operator()(const core::TupleRenewed& renewed) const {
+    tag(MutationTag::kTupleRenewed);
+    put(out, renewed.id);
+    put(out, renewed.expires_at);
+  }
+  void operator()(const core::KeyRemembered& remembered) const {
+    tag(MutationTag::kKeyRemembered);
+    put(out, remembered.id);
+    put_string(out, remembered.key);
+    append_word(out, remembered.content);
+    put(out, remembered.until);
+  }
+  void operator()(const core::KeyForgotten& forgotten) const {
+    tag(MutationTag::kKeyForgotten);
+    put(out, forgotten.id);
   }
 };
 
@@ -281,6 +315,11 @@ core::TupleAdded read_added(Reader& in) {
   if (bits & kHasWill) attributes.will = read_tuple(in);
   if (bits & kLivesWith) attributes.lives_with = read_session(in);
   if (bits & kExpires) added.expires_at = read_time(in);
+  if (bits & kHasGroup) {
+    RareAttributes rare;
+    rare.group = std::string(in.string());
+    attributes.rare = std::move(rare);
+  }
   return added;
 }
 
@@ -326,10 +365,25 @@ core::RequestAnswered read_answered(Reader& in) {
     FinishDone done;
     for (const char code : in.string()) done.codes.push_back(static_cast<ErrorCode>(code));
     answered.answer = std::move(done);
+  } else if (kind == 3) {
+    KeyedPutDone done;
+    for (std::uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
+      done.ids.push_back(read_tuple_id(in));
+    }
+    answered.answer = std::move(done);
   } else {
     in.fail("a remembered answer in it is of the unknown kind " + std::to_string(kind));
   }
   return answered;
+}
+
+core::KeyRemembered read_key(Reader& in) {
+  core::KeyRemembered remembered;
+  remembered.id = read_tuple_id(in);
+  remembered.key = std::string(in.string());
+  remembered.content = in.fixed64();
+  remembered.until = read_time(in);
+  return remembered;
 }
 
 core::Mutation read_mutation(Reader& in) {
@@ -361,6 +415,19 @@ core::Mutation read_mutation(Reader& in) {
       return read_answered(in);
     case MutationTag::kNextTupleId:
       return core::NextTupleId{read_tuple_id(in)};
+    case MutationTag::kTupleDelayed: {
+      const TupleId id = read_tuple_id(in);
+      const std::uint32_t started_before = in.varint32();
+      return core::TupleDelayed{id, started_before, read_time(in)};
+    }
+    case MutationTag::kTupleRenewed: {
+      const TupleId id = read_tuple_id(in);
+      return core::TupleRenewed{id, read_time(in)};
+    }
+    case MutationTag::kKeyRemembered:
+      return read_key(in);
+    case MutationTag::kKeyForgotten:
+      return core::KeyForgotten{read_tuple_id(in)};
   }
   in.fail("it has a mutation of the unknown kind " + std::to_string(tag));
   return core::NextTupleId{};

@@ -21,11 +21,12 @@ using core::Message;
 using core::Origin;
 
 struct ReferenceSpace {
-  enum class State { kReady, kReserved, kTaken, kDead };
+  enum class State { kReady, kReserved, kTaken, kDead, kDelayed, kBehind };
   struct Item {
     TupleId id;
     NewTuple put;
     Time expires_at = kNever;
+    Time visible_at{};
     State state = State::kReady;
     std::uint32_t attempt = 0;
     std::uint32_t started_before = 0;
@@ -67,7 +68,15 @@ struct ReferenceSpace {
     std::map<RequestId, Answer> answers;  // of puts, finishes, releases
   };
 
+  // An idempotency key that was used, by itself: it outlives its tuple.
+  struct Key {
+    TupleId id;
+    NewTuple put;
+    Time until = kNever;
+  };
+
   std::map<TupleId, Item> items;
+  std::map<std::string, Key> keys;
   std::vector<Waiter> waiters;  // oldest first
   std::map<SessionId, Session> sessions;
   TupleId next_id{1};
@@ -105,6 +114,7 @@ struct ReferenceSpace {
   void operate(const Origin& from, const ListOp& op);
   void operate(const Origin&, const SummarizeOp&) {}
   void operate(const Origin&, const ListSessionsOp&) {}
+  void operate(const Origin& from, const RenewOp& op);
 
   bool answer_again(const Origin& from, const Operation& operation);
   void attach(const core::SessionAttached& command);
@@ -117,9 +127,14 @@ struct ReferenceSpace {
   void session_due(const SessionId& id, Time at);
   void give_back_all(const SessionId& id, Duration silence);
 
-  TupleId put_all(const std::vector<NewTuple>& tuples);
+  [[nodiscard]] bool has_key_conflict(const std::vector<NewTuple>& tuples) const;
+  std::vector<TupleId> put_all(const std::vector<NewTuple>& tuples);
+  void put_one(TupleId id, const NewTuple& put);
   void place(Item& item, bool fresh);
-  void give_back(Item& item, bool started);
+  void advance(Item& item);
+  [[nodiscard]] bool is_behind(const Item& item) const;
+  [[nodiscard]] std::vector<TupleId> next_in_line() const;  // behind nobody any more
+  void give_back(Item& item, bool started, Duration delay = {});
   void leave(const Item& item);  // with its will
   Item* holding(const SessionId& session, const Token& token);
   void let_go(Item& item);

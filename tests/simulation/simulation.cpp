@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kClients = 4;
 constexpr Duration kHold = milliseconds(5'000);
-constexpr Duration kMemory = milliseconds(20'000);
+constexpr Duration kMemory = milliseconds(15'000);  // beyond the hold time
 
 core::Limits small_limits() {
   core::Limits limits;
@@ -110,12 +110,27 @@ NewTuple Simulation::some_tuple() {
   if (chance(20)) attributes.max_attempts = static_cast<std::uint32_t>(1 + below(2));
   if (chance(15)) attributes.will = Tuple{Value("a"), Value(static_cast<std::int64_t>(below(3)))};
   if (chance(10)) attributes.lives_with = SessionId{1, 1 + below(session_count_ + 1)};
+  if (chance(25)) attributes.rare = some_rare();
   return put;
+}
+
+RareAttributes Simulation::some_rare() {
+  RareAttributes rare;
+  if (chance(40)) rare.key = "key " + std::to_string(below(3));
+  if (chance(80)) rare.key_window = some_time();
+  if (chance(40)) rare.delay = some_time();
+  if (chance(50)) rare.group = "group " + std::to_string(below(3));
+  return rare;
 }
 
 std::vector<NewTuple> Simulation::some_tuples(std::uint64_t most) {
   std::vector<NewTuple> puts(below(most + 1));
   for (NewTuple& put : puts) put = some_tuple();
+  // A key makes sense only if somebody says the same again.
+  if (!puts.empty() && chance(5)) {
+    puts.back() = {Tuple{Value("again")}, {}};
+    puts.back().attributes.rare = RareAttributes{.key = "again", .key_window = some_time()};
+  }
   return puts;
 }
 
@@ -164,7 +179,10 @@ Operation Simulation::some_operation(SimClient& client) {
     std::advance(stream, static_cast<std::ptrdiff_t>(below(client.streams.size())));
     return stream->first;
   };
-  switch (below(20)) {
+  switch (below(21)) {
+    case 20:
+      return RenewOp{{{TupleId{1 + below(reference_.next_id.value)},
+                       chance(80) ? std::optional(some_time()) : std::nullopt}}};
     case 0:
     case 1:
     case 2:
@@ -215,7 +233,9 @@ Operation Simulation::some_operation(SimClient& client) {
     case 17: {
       ReleaseOp op;
       op.items.resize(1 + below(2));
-      for (ReleaseItem& item : op.items) item = {some_token(client), chance(50)};
+      for (ReleaseItem& item : op.items) {
+        item = {some_token(client), chance(50), chance(30) ? some_time() : Duration{0}};
+      }
       return op;
     }
     case 18:
@@ -284,6 +304,9 @@ void Simulation::take_in(SimClient& client, const core::Reply& reply) {
   const auto asked = client.unanswered.find(reply.to.request);
   if (const auto* put = std::get_if<PutDone>(&reply.answer)) {
     highest_seen_ = std::max(highest_seen_, TupleId{put->first.value + put->count - 1});
+  }
+  if (const auto* put = std::get_if<KeyedPutDone>(&reply.answer)) {
+    for (const TupleId id : put->ids) highest_seen_ = std::max(highest_seen_, id);
   }
   if (asked == client.unanswered.end()) {
     return;  // of an acknowledgement
@@ -357,8 +380,11 @@ void Simulation::note_consumed(const core::Origin& by, TupleId id) {
 
 void Simulation::connect(SimClient& client) {
   client.connected = true;
+  // A killed server loses all sessions at one moment.  Each has a hold time of its own, so that no
+  // two end at one moment, in an order that the reference does not know.
+  const Duration hold = kHold + Duration(static_cast<std::int64_t>(client.id.low));
   client.sent.push_back(
-      core::SessionAttached{client.id, "simulated", kHold, kMemory, client.acknowledged()});
+      core::SessionAttached{client.id, "simulated", hold, kMemory + hold, client.acknowledged()});
   // Streams and unanswered requests are said again, in the order in which they were said first.
   std::map<RequestId, Operation> again = client.unanswered;
   for (auto& [request, stream] : client.streams) {
@@ -467,11 +493,15 @@ void Simulation::check_counters() {
     expected.ready += item.state == ReferenceSpace::State::kReady;
     expected.reserved += item.state == ReferenceSpace::State::kReserved;
     expected.dead += item.state == ReferenceSpace::State::kDead;
+    expected.delayed += item.state == ReferenceSpace::State::kDelayed;
+    expected.behind += item.state == ReferenceSpace::State::kBehind;
   }
   const core::SpaceCounters found = state_.counters();
   if (found.tuples != expected.tuples || found.ready != expected.ready ||
       found.reserved != expected.reserved || found.dead != expected.dead ||
-      found.bytes != expected.bytes || found.waiters != reference_.waiters.size()) {
+      found.delayed != expected.delayed || found.behind != expected.behind ||
+      found.keys != reference_.keys.size() || found.bytes != expected.bytes ||
+      found.waiters != reference_.waiters.size()) {
     fail("the counters are wrong");
   }
 }
@@ -525,7 +555,9 @@ void Simulation::kill() {
   if (next <= highest_seen_) fail("an id that a client has seen will be given out again");
   for (const auto& [id, by] : consumed_) {
     std::vector<core::Mutation> described;
+    // Its key may be remembered for longer.
     if (state_.describe(id, described) &&
+        !std::holds_alternative<core::KeyRemembered>(described.back()) &&
         !std::holds_alternative<core::TupleTaken>(described.back())) {
       fail("tuple " + std::to_string(id.value) + ", taken or finished before, is back");
     }

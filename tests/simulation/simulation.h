@@ -89,6 +89,7 @@ class Simulation {
   Template some_form();
   std::vector<Template> some_forms();
   NewTuple some_tuple();
+  RareAttributes some_rare();
   std::vector<NewTuple> some_tuples(std::uint64_t most);
   Token some_token(SimClient& client);
 

@@ -16,7 +16,7 @@ class RandomMessages {
 
   // Kinds come in turn, so that none is missed.
   ClientMessage client() {
-    switch (turn_++ % 19) {
+    switch (turn_++ % 20) {
       case 0:
         return Hello{1, session(), flip(), duration(), text(), duration(), duration(), {id()}};
       case 1:
@@ -53,13 +53,15 @@ class RandomMessages {
         return request(list());
       case 17:
         return request(SummarizeOp{number(), number()});
+      case 18:
+        return request(renew());
       default:
         return request(ListSessionsOp{});
     }
   }
 
   ServerMessage server() {
-    switch (turn_++ % 18) {
+    switch (turn_++ % 19) {
       case 0:
         return Welcome{1, text(), session(), flip(), duration(), number(), number()};
       case 1:
@@ -90,6 +92,8 @@ class RandomMessages {
         return reply(summary());
       case 14:
         return reply(sessions());
+      case 17:
+        return reply(KeyedPutDone{{{id()}, {id()}}});
       case 15:
         return Reply{{id()}, ServerAnswer(SpaceOpened{{number()}, 2, flip()})};
       case 16:
@@ -201,7 +205,19 @@ class RandomMessages {
     if (flip()) attributes.max_attempts = number();
     if (flip()) attributes.will = tuple();
     if (flip()) attributes.lives_with = session();
+    if (flip()) attributes.rare = rare();
     return attributes;
+  }
+
+  // At least a delay: what says nothing is nothing on the wire.
+  RareAttributes rare() {
+    RareAttributes rare;
+    if (flip()) rare.key = "k" + text();
+    if (!rare.key.empty() && flip())
+      rare.key_window = Duration(static_cast<std::int64_t>((id() >> 1) | 1));
+    rare.delay = Duration(static_cast<std::int64_t>((id() >> 1) | 1));
+    if (flip()) rare.group = text();
+    return rare;
   }
 
   OpenSpaceOp open_space() {
@@ -242,8 +258,17 @@ class RandomMessages {
     ReleaseOp release;
     const bool all = flip();
     for (std::size_t count = below(5); count > 0; --count)
-      release.items.push_back({token(), all || flip()});
+      release.items.push_back({token(), all || flip(), all ? Duration{0} : duration()});
     return release;
+  }
+
+  RenewOp renew() {
+    RenewOp renew;
+    for (std::size_t count = below(5); count > 0; --count) {
+      renew.items.push_back({{id()}, std::nullopt});
+      if (flip()) renew.items.back().ttl = Duration(static_cast<std::int64_t>((id() >> 1) | 1));
+    }
+    return renew;
   }
 
   ListOp list() {
@@ -286,7 +311,7 @@ class RandomMessages {
     for (std::size_t count = below(4); count > 0; --count) {
       ListedTuple row;
       row.id = {id()};
-      row.state = static_cast<TupleState>(below(4));
+      row.state = static_cast<TupleState>(below(6));
       row.attempt = number();
       row.priority = static_cast<std::int32_t>(number());
       row.holder = session();
@@ -301,7 +326,8 @@ class RandomMessages {
   Summary summary() {
     Summary summary;
     for (std::size_t count = below(3); count > 0; --count)
-      summary.groups.push_back({number(), tuple().values(), id(), id(), id(), id(), id()});
+      summary.groups.push_back(
+          {number(), tuple().values(), id(), id(), id(), id(), id(), id(), id()});
     summary.tuples = id();
     summary.waiters = id();
     summary.streams = id();

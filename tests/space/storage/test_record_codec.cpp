@@ -46,7 +46,7 @@ constexpr const char* kOriginHex = "08070605040302011817161514131211ac02";
 
 core::TupleAdded full_tuple() {
   core::TupleAdded added{TupleId{300}, Tuple{"a", Bytes::adopt(std::string(4096, 'b'))}, {}};
-  added.attributes = {-2, Duration(10), 3, Tuple{7}, SessionId{1, 2}};
+  added.attributes = {-2, Duration(10), 3, Tuple{7}, SessionId{1, 2}, {}};
   added.expires_at = Time(Duration(64));
   return added;
 }
@@ -89,6 +89,14 @@ std::vector<Golden> golden() {
                                                                    "05"
                                                                    "02"},
       {core::NextTupleId{TupleId{128}}, "0b8001"},
+      {core::TupleDelayed{TupleId{5}, 2, Time(Duration(64))}, "0c05028001"},
+      {core::TupleRenewed{TupleId{5}, kNever}, "0d05feffffffffffffffff01"},
+      {core::KeyRemembered{TupleId{5}, "k", 0x0102030405060708, Time(Duration(64))},
+       "0e05"
+       "016b"
+       "0807060504030201"
+       "8001"},
+      {core::KeyForgotten{TupleId{300}}, "0fac02"},
   };
 }
 
@@ -108,6 +116,23 @@ TEST(RecordCodec, BytesOfEachKindStayWhatTheyAre) {
                 "02"
                 "02"
                 "0005");
+  EXPECT_EQ(hex(bytes_of(core::RequestAnswered{kOrigin, KeyedPutDone{{TupleId{5}, TupleId{300}}}})),
+            "0a" + std::string(kOriginHex) +
+                "03"
+                "02"
+                "05ac02");
+}
+
+TEST(RecordCodec, BytesOfAGroupStayWhatTheyAre) {
+  core::TupleAdded added{TupleId{5}, Tuple{"a", true}, {}};
+  added.attributes.rare = RareAttributes{.group = "g"};
+  EXPECT_EQ(hex(bytes_of(added)),
+            "0105"
+            "05"
+            "0205016102"
+            "00"
+            "40"
+            "0167");
 }
 
 TEST(RecordCodec, BytesOfAttributesAndAttachmentsStayWhatTheyAre) {
