@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <optional>
 
 #include <linden/wire/v1/message.pb.h>
 
@@ -130,27 +131,94 @@ Number checked_enum(int number, Number highest, Source& source, const char* what
   return highest;
 }
 
-bool has_rare(const pb::NewTuples& from) {
-  return from.key_size() != 0 || from.delay_us_size() != 0 || from.group_size() != 0;
-}
-
-// The attributes that few puts have, for tuples that were read already.
-void read_rare(const pb::NewTuples& from, std::vector<NewTuple>& tuples, Source& source) {
-  const std::size_t count = tuples.size();
-  const TextColumn key(from.key(), count, source, "key");
-  const Column<std::uint64_t> window(from.key_window_us(), count, 0, source, "key_window_us");
-  const Column<std::uint64_t> delay(from.delay_us(), count, 0, source, "delay_us");
-  const TextColumn group(from.group(), count, source, "group");
-  for (std::size_t i = 0; i < count && !source.failed(); ++i) {
-    if (key[i].empty() && delay[i] == 0 && group[i].empty()) continue;
-    RareAttributes rare;
-    rare.key = key[i];
-    if (window[i] != 0) rare.key_window = duration_of(window[i]);
-    rare.delay = duration_of(delay[i]);
-    rare.group = group[i];
-    tuples[i].attributes.rare = std::move(rare);
+// The guards of all tuples, one after another.
+class GuardReader {
+ public:
+  GuardReader(const pb::NewTuples& from, Source& source)
+      : from_(from),
+        source_(source),
+        fill_count_(from.guard_fills(), static_cast<std::size_t>(from.guard_attachments_size()), 0,
+                    source, "guard_fills") {
+    if (from.fills_size() % 2 != 0) source.fail("fills is no row of pairs");
   }
-}
+
+  std::vector<Guard> next(std::uint32_t count) {
+    std::vector<Guard> guards;
+    for (; count > 0 && !source_.failed(); --count) guards.push_back(next());
+    return guards;
+  }
+
+  void finish() {
+    if (source_.failed()) return;
+    if (guard_ != from_.guard_attachments_size() || fill_ != from_.fills_size())
+      source_.fail("guards or fills that belong to no tuple");
+  }
+
+ private:
+  Guard next() {
+    Guard guard;
+    if (guard_ == from_.guard_attachments_size()) {
+      source_.fail("fewer guards than tuples need");
+      return guard;
+    }
+    std::uint64_t fills = fill_count_[static_cast<std::size_t>(guard_)];
+    guard.form = source_.take<Template>(from_.guard_attachments(guard_++), "guard");
+    for (; fills > 0 && !source_.failed(); --fills) {
+      if (fill_ == from_.fills_size()) {
+        source_.fail("fewer fills than guards need");
+        break;
+      }
+      guard.fills.push_back({from_.fills(fill_), from_.fills(fill_ + 1)});
+      fill_ += 2;
+    }
+    return guard;
+  }
+
+  const pb::NewTuples& from_;
+  Source& source_;
+  Column<std::uint32_t> fill_count_;
+  int guard_ = 0;
+  int fill_ = 0;
+};
+
+// The attributes that few puts have, one tuple after another.
+class RareReader {
+ public:
+  RareReader(const pb::NewTuples& from, std::size_t count, Source& source)
+      : key_(from.key(), count, source, "key"),
+        window_(from.key_window_us(), count, 0, source, "key_window_us"),
+        delay_(from.delay_us(), count, 0, source, "delay_us"),
+        group_(from.group(), count, source, "group"),
+        guard_count_(from.guards(), count, 0, source, "guards"),
+        guards_(from, source) {}
+
+  // Whether there is anything to read.
+  [[nodiscard]] static bool any(const pb::NewTuples& from) {
+    return from.key_size() != 0 || from.delay_us_size() != 0 || from.group_size() != 0 ||
+           from.guards_size() != 0 || from.guard_attachments_size() != 0;
+  }
+
+  Rare read(std::size_t i) {
+    if (key_[i].empty() && delay_[i] == 0 && group_[i].empty() && guard_count_[i] == 0) return {};
+    RareAttributes rare;
+    rare.key = key_[i];
+    if (window_[i] != 0) rare.key_window = duration_of(window_[i]);
+    rare.delay = duration_of(delay_[i]);
+    rare.group = group_[i];
+    rare.when = guards_.next(guard_count_[i]);
+    return rare;
+  }
+
+  void finish() { guards_.finish(); }
+
+ private:
+  TextColumn key_;
+  Column<std::uint64_t> window_;
+  Column<std::uint64_t> delay_;
+  TextColumn group_;
+  Column<std::uint32_t> guard_count_;
+  GuardReader guards_;
+};
 
 std::vector<NewTuple> read_new_tuples(const pb::NewTuples& from, Source& source) {
   const auto count = checked_count(from.count(), source.attachments_left(), source, "tuples");
@@ -162,6 +230,8 @@ std::vector<NewTuple> read_new_tuples(const pb::NewTuples& from, Source& source)
   const auto sessions = static_cast<std::size_t>(from.lives_with_size());
   if (sessions != 0 && sessions != 2 && sessions != 2 * count)
     source.fail("column lives_with is no row of pairs");
+  std::optional<RareReader> rare;
+  if (RareReader::any(from)) rare.emplace(from, count, source);
   std::vector<NewTuple> tuples;
   tuples.reserve(count);
   for (std::size_t i = 0; i < count && !source.failed(); ++i) {
@@ -171,12 +241,13 @@ std::vector<NewTuple> read_new_tuples(const pb::NewTuples& from, Source& source)
     if (ttl[i] != 0) one.attributes.ttl = duration_of(ttl[i]);
     one.attributes.max_attempts = max_attempts[i];
     if (will[i] != 0) one.attributes.will = source.take<Tuple>(will[i], "will");
+    if (rare) one.attributes.rare = rare->read(i);
     if (sessions == 0) continue;
     const int at = sessions == 2 ? 0 : static_cast<int>(2 * i);
     const SessionId session{from.lives_with(at), from.lives_with(at + 1)};
     if (!session.is_none()) one.attributes.lives_with = session;
   }
-  if (has_rare(from) && !source.failed()) read_rare(from, tuples, source);
+  if (rare) rare->finish();
   return tuples;
 }
 
@@ -432,7 +503,7 @@ Listed read_listed(const pb::Listed& from, Source& source) {
   for (const auto& row : from.tuples()) {
     ListedTuple& one = listed.tuples.emplace_back();
     one.id = {row.id()};
-    one.state = checked_enum(row.state(), TupleState::kBehind, source, "tuple state");
+    one.state = checked_enum(row.state(), TupleState::kGuarded, source, "tuple state");
     one.attempt = row.attempt();
     one.priority = row.priority();
     one.holder = {row.holder_high(), row.holder_low()};
@@ -456,6 +527,7 @@ Summary read_summary(const pb::Summary& from, Source& source) {
     group.bytes = row.bytes();
     group.delayed = row.delayed();
     group.behind = row.behind();
+    group.guarded = row.guarded();
   }
   summary.tuples = from.tuples();
   summary.waiters = from.waiters();

@@ -126,6 +126,9 @@ class Writer {
       const NewTuple& tuple = get(i);
       attachments_.add(tuple.tuple);
       if (tuple.attributes.will) attachments_.add(*tuple.attributes.will);
+      if (tuple.attributes.rare) {
+        for (const Guard& guard : tuple.attributes.rare->when) attachments_.add(guard.form);
+      }
       plain = plain && tuple.attributes.is_plain();
     }
     fill_column<std::uint32_t>(out->mutable_attachments(), count, 1,
@@ -442,6 +445,21 @@ class Writer {
                                [&](std::size_t i) { return delay_of(of(i).delay); });
     fill_texts(out->mutable_group(), count, "group",
                [&](std::size_t i) -> const std::string& { return of(i).group; });
+    fill_column<std::uint32_t>(out->mutable_guards(), count, 0, [&](std::size_t i) {
+      return static_cast<std::uint32_t>(of(i).when.size());
+    });
+    for (std::size_t i = 0; i < count; ++i) guards(of(i).when, out);
+  }
+
+  static void guards(const std::vector<Guard>& from, v1::NewTuples* out) {
+    for (const Guard& guard : from) {
+      out->add_guard_attachments(Attachments::count_of(guard.form));
+      out->add_guard_fills(static_cast<std::uint32_t>(guard.fills.size()));
+      for (const Guard::Fill& fill : guard.fills) {
+        out->add_fills(fill.from);
+        out->add_fills(fill.to);
+      }
+    }
   }
 
   template <class Get>
@@ -506,6 +524,7 @@ class Writer {
     out->set_bytes(from.bytes);
     out->set_delayed(from.delayed);
     out->set_behind(from.behind);
+    out->set_guarded(from.guarded);
   }
 
   static void session_info(const SessionInfo& from, v1::SessionInfo* out) {

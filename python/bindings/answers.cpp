@@ -30,7 +30,8 @@ py::dict dict_of(const SummaryGroup& group) {
                   "first_fields"_a = fields_of(Tuple(std::span<const Value>(group.first_fields))),
                   "ready"_a = group.ready, "reserved"_a = group.reserved,
                   "started"_a = group.started, "dead"_a = group.dead, "bytes"_a = group.bytes,
-                  "delayed"_a = group.delayed, "behind"_a = group.behind);
+                  "delayed"_a = group.delayed, "behind"_a = group.behind,
+                  "guarded"_a = group.guarded);
 }
 
 py::dict dict_of(const SessionInfo& session) {

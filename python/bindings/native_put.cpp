@@ -5,6 +5,8 @@
 #include <new>
 #include <string_view>
 
+#include <pybind11/stl.h>
+
 #include "convert.h"
 #include "interpreter.h"
 #include "native_tuple.h"
@@ -23,7 +25,7 @@ PutInstance& instance(PyObject* self) {
 }
 
 // ---- Arguments: Put(fields, *, priority, ttl, max_attempts, will, lives_with, key, key_window,
-// delay, group)
+// delay, group, when)
 
 enum Argument : std::size_t {
   kFields,
@@ -36,11 +38,12 @@ enum Argument : std::size_t {
   kKeyWindow,
   kDelay,
   kGroup,
+  kWhen,
   kCount
 };
 constexpr std::array<const char*, kCount> kNames{"fields", "priority",   "ttl", "max_attempts",
                                                  "will",   "lives_with", "key", "key_window",
-                                                 "delay",  "group"};
+                                                 "delay",  "group",      "when"};
 std::array<PyObject*, kCount> names{};  // interned
 
 using Arguments = std::array<PyObject*, kCount>;
@@ -114,9 +117,23 @@ std::string name_given(PyObject* text, const char* what) {
   return {utf8, static_cast<std::size_t>(size)};
 }
 
+// Pairs (form, fills), where fills are pairs (from, to).
+std::vector<Guard> guards_of(PyObject* when) {
+  std::vector<Guard> guards;
+  for (const py::handle& item : py::reinterpret_borrow<py::iterable>(when)) {
+    const auto [form, fills] =
+        item.cast<std::pair<py::object, std::vector<std::pair<std::uint32_t, std::uint32_t>>>>();
+    Guard& guard = guards.emplace_back();
+    guard.form = template_of(form.ptr());
+    for (const auto& [from, to] : fills) guard.fills.push_back({from, to});
+  }
+  return guards;
+}
+
 // None if nothing of it is given.
 Rare rare_of(const Arguments& arguments) {
-  if (!is_given(arguments[kKey]) && !is_given(arguments[kDelay]) && !is_given(arguments[kGroup]))
+  if (!is_given(arguments[kKey]) && !is_given(arguments[kDelay]) && !is_given(arguments[kGroup]) &&
+      !is_given(arguments[kWhen]))
     return {};
   RareAttributes rare;
   if (is_given(arguments[kKey])) rare.key = name_given(arguments[kKey], "key");
@@ -124,6 +141,7 @@ Rare rare_of(const Arguments& arguments) {
     rare.key_window = duration_of(arguments[kKeyWindow], "key_window");
   if (is_given(arguments[kDelay])) rare.delay = duration_of(arguments[kDelay], "delay");
   if (is_given(arguments[kGroup])) rare.group = name_given(arguments[kGroup], "group");
+  if (is_given(arguments[kWhen])) rare.when = guards_of(arguments[kWhen]);
   return rare;
 }
 
@@ -181,7 +199,7 @@ PyObject* put_repr(PyObject* self) {
 
 constexpr const char* kDoc =
     "Put(fields, *, priority=0, ttl=None, max_attempts=0, will=None, lives_with=None, key=None, "
-    "key_window=None, delay=None, group=None)\n--\n\n"
+    "key_window=None, delay=None, group=None, when=None)\n--\n\n"
     "A tuple to put, encoded at once: later changes to its parts are not seen.  Reusable.";
 
 PyGetSetDef properties[] = {

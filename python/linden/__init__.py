@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     )
     from .execute_reply import ExecuteReply
     from .executor import ViewExecutor
-    from .fields import ANY, Between, OneOf, Prefix, with_attributes
+    from .fields import ANY, Between, OneOf, Prefix, Var, with_attributes
     from .load_balanced_view import LoadBalancedView
     from .map_result import AsyncMapResult
     from .outcome import Metadata
@@ -79,6 +79,7 @@ __all__ = [
     "OneOf",
     "aio",
     "recipes",
+    "Var",
     "with_attributes",
     # farms
     "Client",
@@ -133,7 +134,7 @@ _MODULES = {
     ".connection": ("connect", "Connection"),
     ".connection_file": ("ConnectionInfo",),
     ".space": ("Space", "Reservation"),
-    ".fields": ("ANY", "Between", "Prefix", "OneOf", "with_attributes"),
+    ".fields": ("ANY", "Between", "Prefix", "OneOf", "Var", "with_attributes"),
     ".client": ("Client",),
     ".direct_view": ("DirectView",),
     ".load_balanced_view": ("LoadBalancedView",),

@@ -69,6 +69,7 @@ class Put:
         key_window: float | None = None,  # None: an hour
         delay: float | None = None,
         group: str | None = None,
+        when: Sequence[tuple[Fields, Sequence[tuple[int, int]]]] | None = None,  # form, and fills (from, to)
     ) -> None: ...
     @property
     def fields(self) -> Fields: ...  # as whoever takes them will see them; decoded each time

@@ -31,6 +31,24 @@ _FORMALS: dict[Any, Any] = {
 }
 
 
+class Var:
+    """A variable of a guarded put (P24): bound by a template of ``when=``, it fills fields of the guarded tuple.
+
+    ``Var("x", int)`` in a template matches what ``int`` matches (without a type: what ``ANY`` matches), and ``Var("x")`` in the
+    tuple stands for what was matched there.
+    """
+
+    def __init__(self, name: str, formal: Any = ANY) -> None:
+        self.name = name
+        self.formal = formal
+
+    def __repr__(self) -> str:
+        return f"Var({self.name!r})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"{self!r} stands for a whole field of a guarded tuple, bound by a template of when=")
+
+
 def make_put(
     fields: Sequence[Any],
     *,
@@ -43,6 +61,7 @@ def make_put(
     key_window: float | None = None,
     delay: float | None = None,
     group: str | None = None,
+    when: Sequence[Template] | None = None,
 ) -> _native.Put:
     """Encode one tuple with its attributes; what is no field is pickled.
 
@@ -55,6 +74,8 @@ def make_put(
         check_duration("delay", delay)
         rare = {"key": key, "key_window": key_window, "delay": delay, "group": group}
     packed = tuple(fields)
+    if when is not None:
+        packed, rare["when"] = _guarded(packed, when)
     packed_will = None if will is None else tuple(will)
     while True:
         try:
@@ -89,6 +110,7 @@ def with_attributes(
     key_window: float | None = None,
     delay: float | None = None,
     group: str | None = None,
+    when: Sequence[Template] | None = None,
 ) -> _native.Put:
     """A tuple with attributes of its own, for ``put_many`` and ``finish``.  They mean what they mean in `Space.put`."""
     return make_put(
@@ -101,7 +123,34 @@ def with_attributes(
         key_window=key_window,
         delay=delay,
         group=group,
+        when=when,
     )
+
+
+_Guards = list[tuple[Tuple, list[tuple[int, int]]]]
+
+
+def _guarded(fields: Tuple, when: Sequence[Template]) -> tuple[Tuple, _Guards]:
+    """The tuple with None where variables stand, and its guards: each a form and which of its fields fills which."""
+    bound: dict[str, tuple[int, int]] = {}
+    guards: _Guards = []
+    for number, template in enumerate(when):
+        for index, field in enumerate(template):
+            if not isinstance(field, Var):
+                continue
+            if field.name in bound:
+                raise ValueError(f"{field!r} is bound twice in when=; give each variable a name of its own")
+            bound[field.name] = number, index
+        form = [field.formal if isinstance(field, Var) else field for field in template]
+        guards.append((make_form(form), []))
+    for index, field in enumerate(fields):
+        if not isinstance(field, Var):
+            continue
+        if field.name not in bound:
+            raise ValueError(f"field {index} of the tuple is {field!r}, which no template of when= binds")
+        number, from_ = bound[field.name]
+        guards[number][1].append((from_, index))
+    return tuple(None if isinstance(field, Var) else field for field in fields), guards
 
 
 def _is_refused(fields: Tuple, index: int) -> bool:

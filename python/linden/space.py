@@ -60,6 +60,7 @@ class Space:
         key_window: float | None = None,
         delay: float | None = None,
         group: str | None = None,
+        when: Sequence[Template] | None = None,
     ) -> int:
         """Put a tuple (Linda ``out``).
 
@@ -68,13 +69,14 @@ class Space:
             may end without a finish (P19); will: the tuple that is put then. session: gone with this connection (P25).
             key: put again with the same key within `key_window` seconds (an hour), it is stored once (P23). delay:
             not visible for so many seconds. group: at most one tuple of the group is out at a time, in order of put (P22).
+            when: not visible until each of these templates was matched by a tuple; ``Var("x")`` in one of them fills
+            ``Var("x")`` in `fields` (P24).
         Returns: the tuple's id; of the first put, if the key was used before.
         Raises: OverflowError: an int beyond 64 bits. NotPicklable (a TypeError): names the field. KeyConflict: the key was
             used for something else.
         """
-        tuple_ = self._make_put(
-            fields, priority, ttl, max_attempts, will, session, key=key, key_window=key_window, delay=delay, group=group
-        )
+        rare: dict[str, Any] = {"key": key, "key_window": key_window, "delay": delay, "group": group, "when": when}
+        tuple_ = self._make_put(fields, priority, ttl, max_attempts, will, session, **rare)
         return int(self._client.wait(self._native.send_put([tuple_]))[0])
 
     def put_async(
@@ -90,11 +92,11 @@ class Space:
         key_window: float | None = None,
         delay: float | None = None,
         group: str | None = None,
+        when: Sequence[Template] | None = None,
     ) -> RequestFuture:
         """`put` as a future."""
-        tuple_ = self._make_put(
-            fields, priority, ttl, max_attempts, will, session, key=key, key_window=key_window, delay=delay, group=group
-        )
+        rare: dict[str, Any] = {"key": key, "key_window": key_window, "delay": delay, "group": group, "when": when}
+        tuple_ = self._make_put(fields, priority, ttl, max_attempts, will, session, **rare)
         return self.submit(lambda: self._native.send_put([tuple_], queue=True), lambda ids: ids[0])
 
     def put_many(

@@ -216,9 +216,11 @@ void add_tuples(CLI::App& app, Desk& desk) {
       ->capture_default_str();
   command->add_option("--after", options->after, "only those with a higher id")->type_name("ID");
   command
-      ->add_option("--state", options->state, "ready, reserved, started, dead, delayed or behind")
+      ->add_option("--state", options->state,
+                   "ready, reserved, started, dead, delayed, behind or guarded")
       ->type_name("STATE")
-      ->check(CLI::IsMember({"ready", "reserved", "started", "dead", "delayed", "behind"}));
+      ->check(
+          CLI::IsMember({"ready", "reserved", "started", "dead", "delayed", "behind", "guarded"}));
   command->callback([&desk, options] { show_tuples(desk, *options); });
 }
 

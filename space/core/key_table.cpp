@@ -16,10 +16,19 @@ class Digest {
     add(bytes.size());
     state_ = encoding::hash_bytes(bytes, state_);
   }
-  void add(const Tuple& tuple) {
-    add(tuple.head());
-    add(tuple.attachments().size());
-    for (const Bytes& attachment : tuple.attachments()) add(attachment.view());
+  template <class Row>
+  void add_row(const Row& row) {
+    add(row.head());
+    add(row.attachments().size());
+    for (const Bytes& attachment : row.attachments()) add(attachment.view());
+  }
+  void add(const std::vector<Guard>& guards) {
+    add(guards.size());
+    for (const Guard& guard : guards) {
+      add_row(guard.form);
+      add(guard.fills.size());
+      for (const Guard::Fill& fill : guard.fills) add(std::uint64_t{fill.from} << 32 | fill.to);
+    }
   }
   void add(Duration duration) { add(static_cast<std::uint64_t>(duration.count())); }
   [[nodiscard]] std::uint64_t value() const { return state_; }
@@ -33,18 +42,19 @@ class Digest {
 std::uint64_t content_digest(const NewTuple& put) {
   const Attributes& attributes = put.attributes;
   Digest digest;
-  digest.add(put.tuple);
+  digest.add_row(put.tuple);
   digest.add(static_cast<std::uint64_t>(attributes.priority));
   digest.add(attributes.ttl.value_or(Duration{0}));
   digest.add(attributes.max_attempts);
   digest.add(attributes.will.has_value());
-  if (attributes.will) digest.add(*attributes.will);
+  if (attributes.will) digest.add_row(*attributes.will);
   const SessionId owner = attributes.lives_with.value_or(SessionId{});
   digest.add(owner.high);
   digest.add(owner.low);
   const Rare& rare = attributes.rare;
   digest.add(rare ? rare->delay : Duration{0});
   digest.add(rare ? std::string_view(rare->group) : std::string_view());
+  if (rare && !rare->when.empty()) digest.add(rare->when);
   return digest.value();
 }
 

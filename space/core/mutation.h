@@ -53,6 +53,13 @@ struct TupleDelayed {
   Time until = kNever;
 };
 
+// The `guard`th guard was met; `bound` has the values of its fills, in order (P24).
+struct GuardMet {
+  TupleId id;
+  std::uint32_t guard = 0;
+  Tuple bound;
+};
+
 // Lives until another time (P21).
 struct TupleRenewed {
   TupleId id;
@@ -115,8 +122,9 @@ struct NextTupleId {
   TupleId next;
 };
 
-using Mutation = std::variant<TupleAdded, TupleReserved, TupleStarted, TupleReleased, TupleTaken,
-                              TupleRemoved, TupleDied, SessionOpened, SessionEnded, RequestAnswered,
-                              NextTupleId, TupleDelayed, TupleRenewed, KeyRemembered, KeyForgotten>;
+using Mutation =
+    std::variant<TupleAdded, TupleReserved, TupleStarted, TupleReleased, TupleTaken, TupleRemoved,
+                 TupleDied, SessionOpened, SessionEnded, RequestAnswered, NextTupleId, TupleDelayed,
+                 TupleRenewed, KeyRemembered, KeyForgotten, GuardMet>;
 
 }  // namespace linden::core

@@ -13,12 +13,15 @@ namespace linden::core {
 void SpaceState::Machine::operate(Session& session, RequestId request, FinishOp&& op) {
   std::size_t puts = 0;
   std::size_t fresh_keys = 0;
+  std::size_t guards = 0;
   for (const FinishItem& item : op.items) {
     puts += item.puts.size();
     if (auto refused = check(item.puts)) return reply(session, request, std::move(*refused));
     if (have_keys(item.puts)) fresh_keys += check_keys(item.puts).fresh;
+    guards += count_guards(item.puts);
   }
   if (auto full = check_room_for_keys(fresh_keys)) return reply(session, request, std::move(*full));
+  if (auto full = check_room_for_guards(guards)) return reply(session, request, std::move(*full));
   if (puts > limits_.put_tuples_max) {
     return refuse(session, request, ErrorCode::kLimitExceeded,
                   "finish: " + std::to_string(puts) + " tuples to put, the limit is " +
@@ -145,7 +148,10 @@ void SpaceState::Machine::give_back(Slot slot, bool started, Duration delay) {
     emit(TupleRemoved{entry.id});
     return remove_tuple(slot);
   }
-  if (delay != Duration::zero()) return hold_back(slot, delay);
+  if (delay != Duration::zero()) {
+    hold_back(slot, delay);
+    return advance(slot);
+  }
   emit(TupleReleased{entry.id, entry.started_before});
   set_state(entry, EntryState::kReady);
   if (kMutant == Mutant::kLoseWakeUp) {

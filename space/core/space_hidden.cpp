@@ -1,5 +1,5 @@
-// space/core/space_hidden.cpp: tuples that are there but not visible yet, because of a delay or an
-// earlier tuple of their group (P18, P22), and new times to live (P21).
+// space/core/space_hidden.cpp: tuples that are there but not visible yet, because of a guard, a
+// delay or an earlier tuple of their group (P18, P22, P24), and new times to live (P21).
 #include <algorithm>
 #include <cassert>
 
@@ -14,7 +14,8 @@ void SpaceState::Machine::arrive(Slot slot) {
   const Entry& entry = tuples_[slot];
   const RareAttributes& rare = *entry.extra->attributes.rare;
   if (!rare.group.empty()) groups_[rare.group].insert(entry.id);
-  if (rare.delay != Duration::zero()) return hold_back(slot, rare.delay);
+  if (rare.delay != Duration::zero()) hold_back(slot, rare.delay);
+  if (!rare.when.empty()) open_guards(slot);
   advance(slot);
 }
 
@@ -25,11 +26,12 @@ void SpaceState::Machine::hold_back(Slot slot, Duration delay) {
   extra.visible_at = later(now_, delay);
   emit(TupleDelayed{entry.id, entry.started_before, extra.visible_at});
   deadlines_.add(extra.visible_at, DueKind::kTuple, entry.id.value, slot);
-  set_state(entry, EntryState::kDelayed);
 }
 
 void SpaceState::Machine::advance(Slot slot) {
   Entry& entry = tuples_[slot];
+  if (entry.extra->overfull) return give_up(slot);
+  if (entry.extra->open_guards > 0) return set_state(entry, EntryState::kGuarded);
   if (entry.visible_at() > now_) return set_state(entry, EntryState::kDelayed);
   if (entry.visible_at() != Time{}) {
     entry.extra->visible_at = Time{};
@@ -72,7 +74,8 @@ void SpaceState::Machine::bring_forward() {
     const Slot slot = tuples_.find(id);
     // One whose time is over ends in this step, too, and is not shown before (P21).
     if (slot == kNoSlot || tuples_[slot].expires_at() <= now_) continue;
-    if (tuples_[slot].state == EntryState::kBehind) advance(slot);
+    const EntryState state = tuples_[slot].state;
+    if (state == EntryState::kBehind || state == EntryState::kGuarded) advance(slot);
   }
 }
 

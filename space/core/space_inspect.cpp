@@ -22,6 +22,8 @@ TupleState state_of(const Entry& entry, const SessionTable& sessions) {
       return TupleState::kDelayed;
     case EntryState::kBehind:
       return TupleState::kBehind;
+    case EntryState::kGuarded:
+      return TupleState::kGuarded;
     default:
       return TupleState::kReady;
   }
@@ -89,6 +91,9 @@ void count_into(SummaryGroup& group, TupleState state, std::size_t bytes) {
       return;
     case TupleState::kBehind:
       ++group.behind;
+      return;
+    case TupleState::kGuarded:
+      ++group.guarded;
       return;
   }
 }
@@ -210,10 +215,12 @@ SpaceCounters SpaceState::Machine::counters() const {
   result.dead = in(EntryState::kDead);
   result.delayed = in(EntryState::kDelayed);
   result.behind = in(EntryState::kBehind);
+  result.guarded = in(EntryState::kGuarded);
   result.keys = keys_.size();
   result.ready = ready_.ready();
   result.indexes = ready_.learned();
-  result.candidates_looked_at = ready_.looked_at() + takers_.looked_at() + readers_.looked_at();
+  result.candidates_looked_at =
+      ready_.looked_at() + takers_.looked_at() + readers_.looked_at() + guards_.looked_at();
   return result;
 }
 

@@ -97,7 +97,7 @@ bool SpaceState::Machine::is_current(const Due& due) const {
       const Slot slot = tuples_.find(TupleId{due.key});
       if (slot == kNoSlot) return false;
       const Entry& entry = tuples_[slot];
-      return entry.expires_at() <= due.at || entry.state == EntryState::kDelayed;
+      return entry.expires_at() <= due.at || entry.visible_at() != Time{};
     }
     case DueKind::kKey: {
       const UsedKey* used = keys_.of(TupleId{due.key});
@@ -156,7 +156,7 @@ std::optional<Refused> SpaceState::Machine::check(std::span<const NewTuple> tupl
                          " us, the shortest is 10 ms; put it with a longer ttl or not at all"};
     }
     if (attributes.rare) {
-      if (auto refused = check(*attributes.rare)) return refused;
+      if (auto refused = check_rare(item)) return refused;
     }
     std::size_t bytes = item.tuple.byte_size();
     if (attributes.will) bytes = std::max(bytes, attributes.will->byte_size());
@@ -170,7 +170,8 @@ std::optional<Refused> SpaceState::Machine::check(std::span<const NewTuple> tupl
   return std::nullopt;
 }
 
-std::optional<Refused> SpaceState::Machine::check(const RareAttributes& rare) const {
+std::optional<Refused> SpaceState::Machine::check_rare(const NewTuple& put) const {
+  const RareAttributes& rare = *put.attributes.rare;
   const std::size_t bytes = std::max(rare.key.size(), rare.group.size());
   if (bytes > limits_.name_bytes_max) {
     return Refused{ErrorCode::kLimitExceeded,
@@ -188,7 +189,7 @@ std::optional<Refused> SpaceState::Machine::check(const RareAttributes& rare) co
                    "put: delay is " + std::to_string(rare.delay.count()) +
                        " us, the shortest is 10 ms; put it with a longer delay or with none"};
   }
-  return std::nullopt;
+  return check_guards(put);
 }
 
 void SpaceState::Machine::operate(Session& session, RequestId request, PutOp&& op) {
@@ -199,6 +200,9 @@ void SpaceState::Machine::operate(Session& session, RequestId request, PutOp&& o
                       "; put them in parts or raise limits.put_tuples_max");
   }
   if (auto refused = check(op.tuples)) return reply(session, request, std::move(*refused));
+  if (auto full = check_room_for_guards(count_guards(op.tuples))) {
+    return reply(session, request, std::move(*full));
+  }
   const bool keyed = have_keys(op.tuples);
   if (keyed) {
     const KeyCheck keys = check_keys(op.tuples);
@@ -266,6 +270,7 @@ void SpaceState::Machine::add_tuple(TupleId id, NewTuple&& item) {
 void SpaceState::Machine::place(Slot slot, bool fresh) {
   encoding::split(tuples_[slot].tuple, fields_);
   serve_readers(slot, fresh);
+  if (guards_.size() > 0) meet_guards(slot);
   const WaitIndex::Match taker = takers_.next(fields_, tuples_[slot].exclusive);
   if (taker.waiter == kNoSlot) {
     ready_.add(slot, fields_);
@@ -312,7 +317,9 @@ void SpaceState::Machine::untie(const Entry& entry) {
   if (attributes.lives_with) {
     if (Session* owner = sessions_.find(*attributes.lives_with)) owner->bound.erase(entry.id);
   }
-  if (attributes.rare) leave_group(entry);
+  if (!attributes.rare) return;
+  leave_group(entry);
+  close_guards(entry);
 }
 
 bool SpaceState::Machine::before(Slot a, Slot b) const {

@@ -8,6 +8,7 @@
 // space_finish.cpp     finish, release, the ends of leases
 // space_session.cpp    sessions come, fall silent, go
 // space_key.cpp        idempotency keys
+// space_guard.cpp      guards
 // space_hidden.cpp     tuples that are not visible yet; new times to live
 // space_inspect.cpp    count, list, summarize, sessions, counters
 // space_restore.cpp    the durable state, out and in
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "space/core/deadline_queue.h"
+#include "space/core/guard_index.h"
 #include "space/core/key_table.h"
 #include "space/core/recall.h"
 #include "space/core/session_table.h"
@@ -78,8 +80,7 @@ class SpaceState::Machine {
   void reply(const Session& session, RequestId request, Answer&& answer);
   void refuse(const Session& session, RequestId request, ErrorCode code, std::string message);
   void emit(Mutation&& mutation) { effects_->mutations.push_back(std::move(mutation)); }
-  // What the step set free: wills, tuples that were behind others, streams with new credit,
-  // recalls.
+  // What the step set free: wills, tuples that come forward, streams with new credit, recalls.
   void settle();
 
   // ---- Deadlines
@@ -90,7 +91,7 @@ class SpaceState::Machine {
 
   // ---- Tuples
   [[nodiscard]] std::optional<Refused> check(std::span<const NewTuple> tuples) const;
-  [[nodiscard]] std::optional<Refused> check(const RareAttributes& rare) const;
+  [[nodiscard]] std::optional<Refused> check_rare(const NewTuple& put) const;
   void add_tuple(TupleId id, NewTuple&& tuple);
   TupleId add_tuples(std::vector<NewTuple>&& tuples);
   // A tuple has become free: serves blocked reads, then one taker, or makes it ready.
@@ -116,6 +117,19 @@ class SpaceState::Machine {
   std::vector<TupleId> add_keyed(std::vector<NewTuple>&& tuples);
   void remember_key(TupleId id, NewTuple& put);
   void forget_key(TupleId id);
+
+  // ---- Guards
+  [[nodiscard]] std::optional<Refused> check_guards(const NewTuple& put) const;
+  [[nodiscard]] static std::size_t count_guards(std::span<const NewTuple> tuples);
+  [[nodiscard]] std::optional<Refused> check_room_for_guards(std::size_t fresh) const;
+  void open_guards(Slot slot);
+  // `fields_` has the fields of the tuple at `slot`, which has become visible.
+  void meet_guards(Slot slot);
+  void meet(Slot guarded, std::uint32_t number, const Tuple& by);
+  static void note_met(Entry& entry, std::uint32_t number, const Tuple& bound);
+  void close_guards(const Entry& entry);
+  void describe_guards(const Entry& entry, std::vector<Mutation>& out) const;
+  void give_up(Slot slot);
 
   // ---- Tuples that are not visible yet
   void arrive(Slot slot);
@@ -223,7 +237,9 @@ class SpaceState::Machine {
   void set(TupleRenewed&& renewed);
   void set(KeyRemembered&& remembered);
   void set(KeyForgotten&& forgotten);
+  void set(GuardMet&& met);
   void restore_tuple(Slot slot);
+  void restore_guards(const Entry& entry);
   void restore_holding(Slot slot, bool reserved, Session& holder, const Out& out);
   boost::unordered_flat_map<TupleId, Out, std::hash<TupleId>> out_;
 
@@ -237,6 +253,7 @@ class SpaceState::Machine {
   Recall recall_;
   DeadlineQueue deadlines_;
   KeyTable keys_;
+  GuardIndex guards_;
   // Who is in line, by id: the first may be out or visible, the others are behind it.
   std::map<std::string, std::set<TupleId>, std::less<>> groups_;
 
@@ -249,12 +266,13 @@ class SpaceState::Machine {
 
   // To be settled at the end of the step.
   std::vector<NewTuple> wills_;
-  std::vector<TupleId> forward_;                         // first of their groups now
+  std::vector<TupleId> forward_;  // first of their groups now, or their guards have been met
   std::vector<std::pair<Slot, std::uint64_t>> refills_;  // slot and number of the stream
   std::vector<std::pair<Slot, std::uint64_t>> recall_tries_;
 
   encoding::FieldTable fields_;  // of the tuple that is placed
   std::vector<WaitIndex::Match> readers_found_;
+  std::vector<OpenGuard> guards_found_;
   SpaceCounters counts_;
   // How many entries are in each state; those that are ready are counted by `ready_`.
   std::array<std::uint64_t, kEntryStates> in_state_{};

@@ -19,6 +19,7 @@ bool SpaceState::Machine::describe(TupleId id, std::vector<Mutation>& out) const
   if (slot == kNoSlot) return used != nullptr;
   const Entry& entry = tuples_[slot];
   out.push_back(TupleAdded{id, entry.tuple, entry.attributes(), entry.expires_at()});
+  describe_guards(entry, out);
   const bool out_now = entry.state == EntryState::kReserved;
   if (!out_now && entry.attempt > 0) {
     // Only a reservation can say how often it was handed out.
@@ -32,6 +33,9 @@ bool SpaceState::Machine::describe(TupleId id, std::vector<Mutation>& out) const
     case EntryState::kReady:
     case EntryState::kBehind:  // whoever restores it knows who is before it
       break;
+    case EntryState::kGuarded:
+      if (entry.visible_at() == Time{}) break;
+      [[fallthrough]];
     case EntryState::kDelayed:
       out.push_back(TupleDelayed{id, entry.started_before, entry.visible_at()});
       break;
@@ -104,7 +108,9 @@ void SpaceState::Machine::set(TupleAdded&& added) {
   next_id_.value = std::max(next_id_.value, added.id.value + 1);
   if (const Slot old = tuples_.find(added.id); old != kNoSlot) tuples_.remove(old);
   out_.erase(added.id);
-  tuples_.add(added.id, std::move(added.tuple), std::move(added.attributes), added.expires_at);
+  const Slot slot =
+      tuples_.add(added.id, std::move(added.tuple), std::move(added.attributes), added.expires_at);
+  if (tuples_[slot].extra) tuples_[slot].extra->begin_guards();
 }
 
 void SpaceState::Machine::set(TupleReserved&& reserved) {
@@ -236,6 +242,12 @@ void SpaceState::Machine::restore_tuple(Slot slot) {
     restore_holding(slot, state == EntryState::kReserved, *holder, out->second);
   } else if (state == EntryState::kDead) {
     set_state(entry, EntryState::kDead);
+  } else if (entry.extra && entry.extra->open_guards > 0) {
+    set_state(entry, EntryState::kGuarded);
+    restore_guards(entry);
+    if (state == EntryState::kDelayed) {
+      deadlines_.add(entry.visible_at(), DueKind::kTuple, entry.id.value, slot);
+    }
   } else if (state == EntryState::kDelayed) {
     set_state(entry, EntryState::kDelayed);
     deadlines_.add(entry.visible_at(), DueKind::kTuple, entry.id.value, slot);

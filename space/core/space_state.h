@@ -26,6 +26,7 @@ struct SpaceCounters {
   std::uint64_t dead = 0;      // now
   std::uint64_t delayed = 0;   // now: not visible before their time
   std::uint64_t behind = 0;    // now: behind another of their group
+  std::uint64_t guarded = 0;   // now: wait for their guards
   std::uint64_t keys = 0;      // now: idempotency keys that are remembered
   std::uint64_t waiters = 0;   // now: blocked requests and streams
   std::uint64_t bytes = 0;     // now: heads and attachments

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -24,14 +25,26 @@ enum class EntryState : std::uint8_t {
   kDead,      // attempts used up, no will (P19)
   kDelayed,   // not visible before its time (P18, P22)
   kBehind,    // behind an earlier tuple of its group (P22)
+  kGuarded,   // waits for its guards (P24)
 };
-inline constexpr std::size_t kEntryStates = 6;
+inline constexpr std::size_t kEntryStates = 7;
 
 // What a put said beyond the priority, and what became of it.
 struct EntryExtra {
   Attributes attributes;
   Time expires_at = kNever;
   Time visible_at{};  // while it is delayed; else zero
+  // Guards; empty once all have been met.
+  std::vector<bool> met;
+  std::uint32_t open_guards = 0;  // not met yet
+  bool overfull = false;          // what its guards have filled in is more than a tuple may hold
+
+  // None of those in the attributes has been met.
+  void begin_guards() {
+    const std::size_t count = attributes.rare ? attributes.rare->when.size() : 0;
+    met.assign(count, false);
+    open_guards = static_cast<std::uint32_t>(count);
+  }
 };
 
 struct Entry {

@@ -7,7 +7,7 @@ from typing import Any
 
 import linden
 import pytest
-from linden import KeyConflict
+from linden import ANY, KeyConflict, Var
 
 Serve = Callable[..., Any]
 
@@ -34,3 +34,21 @@ def test_p23_p22_keys_delays_and_groups_survive_a_kill(serve: Serve, scratch: Pa
         assert [row["state"] for row in space.describe()] == ["delayed", "started", "behind"]
         held.finish()
         assert space.take(("step", int), timeout=20) == ("step", 1)
+
+
+def test_p24_guards_survive_a_kill(serve: Serve, scratch: Path) -> None:
+    server, _ = serve(durability="process")
+    with linden.connect(f"unix:{scratch / 's'}", reconnect=60) as connection:
+        space = connection.space("demo")
+        space.put(("sum", Var("x"), Var("y")), when=[("a", Var("x")), ("b", Var("y"))])
+        space.put(("a", 1))
+        assert space.take(("a", int)) == ("a", 1)
+
+        server.child.signal(signal.SIGKILL)
+        server.child.wait_ended()
+        server.start()
+        server.wait_ready(20)
+
+        assert [row["state"] for row in space.describe()] == ["guarded"]
+        space.put(("b", "two"))
+        assert space.take(("sum", ANY, ANY), timeout=20) == ("sum", 1, "two")

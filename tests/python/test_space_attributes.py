@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import linden
 import pytest
-from linden import KeyConflict, NoMatch, Space, with_attributes
+from linden import ANY, KeyConflict, NoMatch, Space, Var, with_attributes
 from linden.errors import InvalidArgument, LimitExceeded
 from linden_launchers import Cluster
 from live import cluster as cluster
@@ -81,6 +81,43 @@ def test_p22_a_group_comes_out_one_at_a_time(space: Space) -> None:
         with space.reserve(("step", str), timeout=20) as held:
             assert held.tuple == ("step", step)
             assert space.try_read(("step", str)) is None
+
+
+def test_p24_a_guarded_tuple_waits_for_others(space: Space) -> None:
+    space.put(("add", Var("x"), Var("y")), when=[("result", 1, Var("x", int)), ("result", 2, Var("y"))])
+    assert [row["state"] for row in space.describe()] == ["guarded"]
+    assert space.summarize()["groups"][0]["guarded"] == 1
+    space.put(("result", 1, "no number"))
+    space.put(("result", 2, {"any": "object"}))
+    assert space.try_take(("add", ANY, ANY)) is None
+    space.put(("result", 1, 30))
+    assert space.take(("add", int, ANY), timeout=20) == ("add", 30, {"any": "object"})
+
+
+def test_p24_a_graph_resolves_in_the_server(space: Space, cluster: Cluster) -> None:
+    with linden.connect(cluster.connection_file) as other:
+        graph = [
+            with_attributes(("node", number, Var("before")), when=[("node", number - 1, Var("before"))])
+            for number in range(1, 1001)
+        ]
+        other.space(space.name).put_many(graph)
+    space.put(("node", 0, [b"seed"]))
+    assert space.take(("node", 1000, list), timeout=20) == ("node", 1000, [b"seed"])
+    assert space.count(("node", int, list)) == 1000
+
+
+def test_p24_a_variable_is_a_whole_field_that_one_guard_binds(space: Space) -> None:
+    with pytest.raises(ValueError, match="no template of when= binds"):
+        space.put(("a", Var("x")), when=[("b", Var("y"))])
+    with pytest.raises(ValueError, match="bound twice"):
+        space.put(("a", Var("x")), when=[("b", Var("x")), ("c", Var("x"))])
+    with pytest.raises(TypeError, match="whole field"):
+        space.put(("a", [Var("x")]), when=[("b", Var("x"))])
+    with pytest.raises(TypeError, match="when="):
+        space.put(("a", Var("x")))
+    with pytest.raises(TypeError, match="type"):
+        space.put(("a",), when=[("b", complex)])
+    assert list(space.describe()) == []
 
 
 def test_p21_renew_gives_a_new_time_to_live(space: Space) -> None:

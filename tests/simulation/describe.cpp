@@ -24,6 +24,12 @@ std::string text(const RareAttributes& rare) {
   if (!rare.key.empty()) line += " " + rare.key + " for " + std::to_string(rare.key_window.count());
   if (rare.delay.count() != 0) line += " delay" + std::to_string(rare.delay.count());
   if (!rare.group.empty()) line += " " + rare.group;
+  for (const Guard& guard : rare.when) {
+    line += " when " + to_string(guard.form);
+    for (const Guard::Fill& fill : guard.fills) {
+      line += " " + std::to_string(fill.from) + ">" + std::to_string(fill.to);
+    }
+  }
   return line;
 }
 

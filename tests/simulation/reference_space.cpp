@@ -190,14 +190,46 @@ void ReferenceSpace::put_one(TupleId id, const NewTuple& put) {
   if (put.attributes.ttl) item.expires_at = later(now, *put.attributes.ttl);
   const Duration delay = put.attributes.rare ? put.attributes.rare->delay : Duration{0};
   if (delay != Duration{0}) item.visible_at = later(now, delay);
+  if (put.attributes.rare) {
+    const std::vector<Guard>& when = put.attributes.rare->when;
+    item.met.resize(when.size());
+    item.state = State::kGuarded;
+    for (std::size_t i = 0; i < when.size(); ++i) {
+      const auto found = matches({when[i].form});
+      if (!found.empty()) meet(item, i, Tuple(found[0].first->put.tuple));
+    }
+  }
   advance(item);
+}
+
+bool ReferenceSpace::all_met(const Item& item) {
+  return std::find(item.met.begin(), item.met.end(), false) == item.met.end();
+}
+
+void ReferenceSpace::meet(Item& item, std::size_t guard, const Tuple& by) {
+  item.met[guard] = true;
+  List values = item.put.tuple.values();
+  for (const Guard::Fill& fill : item.put.attributes.rare->when[guard].fills) {
+    values[fill.to] = by[fill.from];
+  }
+  item.put.tuple = Tuple(std::span<const Value>(values));
+}
+
+void ReferenceSpace::meet_guards(const Tuple& by) {
+  for (auto& [id, item] : items) {
+    if (item.state != State::kGuarded) continue;
+    for (std::size_t i = 0; i < item.met.size(); ++i) {
+      if (!item.met[i] && item.put.attributes.rare->when[i].form.matches(by)) meet(item, i, by);
+    }
+  }
 }
 
 // Makes it visible unless something keeps it back.
 void ReferenceSpace::advance(Item& item) {
-  item.state = item.visible_at > now ? State::kDelayed
-               : is_behind(item)     ? State::kBehind
-                                     : State::kReady;
+  item.state = !all_met(item)          ? State::kGuarded
+               : item.visible_at > now ? State::kDelayed
+               : is_behind(item)       ? State::kBehind
+                                       : State::kReady;
   if (item.state == State::kReady) place(item, item.attempt == 0);
 }
 
@@ -216,6 +248,7 @@ std::vector<TupleId> ReferenceSpace::next_in_line() const {
   for (const auto& [id, item] : items) {
     if (item.expires_at <= now) continue;  // its end comes first (P21)
     if (item.state == State::kBehind && !is_behind(item)) ids.push_back(id);
+    if (item.state == State::kGuarded && all_met(item)) ids.push_back(id);
   }
   return ids;
 }
@@ -233,6 +266,7 @@ void ReferenceSpace::place(Item& item, bool fresh) {
       deliver(*waiter(reader.origin), item, *form);
     }
   }
+  meet_guards(tuple);
   Waiter* best = nullptr;
   for (Waiter& taker : waiters) {
     if (taker.mode == TakeMode::kRead || !taker.in_line || !first_match(taker.forms, tuple)) {
@@ -765,6 +799,7 @@ void ReferenceSpace::operate(const Origin& from, const ListOp& op) {
     if (item.state == State::kDead) line.state = TupleState::kDead;
     if (item.state == State::kDelayed) line.state = TupleState::kDelayed;
     if (item.state == State::kBehind) line.state = TupleState::kBehind;
+    if (item.state == State::kGuarded) line.state = TupleState::kGuarded;
     if (item.state == State::kReserved) {
       line.state = item.started ? TupleState::kStarted : TupleState::kReserved;
       line.holder = item.holder.session;

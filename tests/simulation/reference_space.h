@@ -21,12 +21,13 @@ using core::Message;
 using core::Origin;
 
 struct ReferenceSpace {
-  enum class State { kReady, kReserved, kTaken, kDead, kDelayed, kBehind };
+  enum class State { kReady, kReserved, kTaken, kDead, kDelayed, kBehind, kGuarded };
   struct Item {
     TupleId id;
     NewTuple put;
     Time expires_at = kNever;
     Time visible_at{};
+    std::vector<bool> met;  // of its guards
     State state = State::kReady;
     std::uint32_t attempt = 0;
     std::uint32_t started_before = 0;
@@ -132,8 +133,11 @@ struct ReferenceSpace {
   void put_one(TupleId id, const NewTuple& put);
   void place(Item& item, bool fresh);
   void advance(Item& item);
+  [[nodiscard]] static bool all_met(const Item& item);
+  static void meet(Item& item, std::size_t guard, const Tuple& by);
+  void meet_guards(const Tuple& by);
   [[nodiscard]] bool is_behind(const Item& item) const;
-  [[nodiscard]] std::vector<TupleId> next_in_line() const;  // behind nobody any more
+  [[nodiscard]] std::vector<TupleId> next_in_line() const;  // nothing keeps them back now
   void give_back(Item& item, bool started, Duration delay = {});
   void leave(const Item& item);  // with its will
   Item* holding(const SessionId& session, const Token& token);

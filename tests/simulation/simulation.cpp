@@ -110,16 +110,26 @@ NewTuple Simulation::some_tuple() {
   if (chance(20)) attributes.max_attempts = static_cast<std::uint32_t>(1 + below(2));
   if (chance(15)) attributes.will = Tuple{Value("a"), Value(static_cast<std::int64_t>(below(3)))};
   if (chance(10)) attributes.lives_with = SessionId{1, 1 + below(session_count_ + 1)};
-  if (chance(25)) attributes.rare = some_rare();
+  if (chance(25)) attributes.rare = some_rare(put.tuple.size());
   return put;
 }
 
-RareAttributes Simulation::some_rare() {
+Guard Simulation::some_guard(std::size_t fields) {
+  Guard guard{some_form(), {}};
+  for (std::uint64_t count = below(3); count > 0; --count) {
+    guard.fills.push_back({static_cast<std::uint32_t>(below(guard.form.size())),
+                           static_cast<std::uint32_t>(below(fields))});
+  }
+  return guard;
+}
+
+RareAttributes Simulation::some_rare(std::size_t fields) {
   RareAttributes rare;
   if (chance(40)) rare.key = "key " + std::to_string(below(3));
   if (chance(80)) rare.key_window = some_time();
   if (chance(40)) rare.delay = some_time();
   if (chance(50)) rare.group = "group " + std::to_string(below(3));
+  while (chance(30)) rare.when.push_back(some_guard(fields));
   return rare;
 }
 
@@ -495,13 +505,14 @@ void Simulation::check_counters() {
     expected.dead += item.state == ReferenceSpace::State::kDead;
     expected.delayed += item.state == ReferenceSpace::State::kDelayed;
     expected.behind += item.state == ReferenceSpace::State::kBehind;
+    expected.guarded += item.state == ReferenceSpace::State::kGuarded;
   }
   const core::SpaceCounters found = state_.counters();
   if (found.tuples != expected.tuples || found.ready != expected.ready ||
       found.reserved != expected.reserved || found.dead != expected.dead ||
       found.delayed != expected.delayed || found.behind != expected.behind ||
-      found.keys != reference_.keys.size() || found.bytes != expected.bytes ||
-      found.waiters != reference_.waiters.size()) {
+      found.guarded != expected.guarded || found.keys != reference_.keys.size() ||
+      found.bytes != expected.bytes || found.waiters != reference_.waiters.size()) {
     fail("the counters are wrong");
   }
 }

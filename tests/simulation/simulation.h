@@ -89,7 +89,9 @@ class Simulation {
   Template some_form();
   std::vector<Template> some_forms();
   NewTuple some_tuple();
-  RareAttributes some_rare();
+  // Of a tuple with so many fields.
+  RareAttributes some_rare(std::size_t fields);
+  Guard some_guard(std::size_t fields);
   std::vector<NewTuple> some_tuples(std::uint64_t most);
   Token some_token(SimClient& client);
 

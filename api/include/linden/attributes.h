@@ -6,11 +6,28 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <linden/ids.h>
+#include <linden/template.h>
 #include <linden/tuple.h>
 
 namespace linden {
+
+// What a guarded tuple waits for (P24): a tuple that matches `form`, in the space already or put
+// later.  It stays where it is; what a guard has seen once it has seen for good.
+struct Guard {
+  // Field `from` of the tuple that matched becomes field `to` of the guarded one.
+  struct Fill {
+    std::uint32_t from = 0;
+    std::uint32_t to = 0;
+    friend bool operator==(const Fill&, const Fill&) = default;
+  };
+  Template form;
+  std::vector<Fill> fills;
+
+  friend bool operator==(const Guard& a, const Guard& b);
+};
 
 // What only few puts say.
 struct RareAttributes {
@@ -23,6 +40,8 @@ struct RareAttributes {
   // FIFO (P22): at most one tuple of a group is out at a time, in order of put.  A later one is
   // found by no template until the earlier ones are finished, taken or gone.  UTF-8; empty: none.
   std::string group;
+  // Not visible until each of these has been met (P24).  What a guard fills may be put as nil.
+  std::vector<Guard> when;
 
   friend bool operator==(const RareAttributes&, const RareAttributes&) = default;
 };

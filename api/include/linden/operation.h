@@ -212,8 +212,9 @@ enum class TupleState : std::uint8_t {
   kDead = 3,      // attempts used up, no will
   kDelayed = 4,   // not visible before its time (P22)
   kBehind = 5,    // behind an earlier tuple of its group (P22)
+  kGuarded = 6,   // waits for its guards (P24)
 };
-// "ready", "reserved", "started", "dead", "delayed", "behind".
+// "ready", "reserved", "started", "dead", "delayed", "behind", "guarded".
 [[nodiscard]] std::string_view name_of(TupleState state) noexcept;
 
 struct ListedTuple {
@@ -240,6 +241,7 @@ struct SummaryGroup {
   std::uint64_t bytes = 0;
   std::uint64_t delayed = 0;
   std::uint64_t behind = 0;
+  std::uint64_t guarded = 0;
 };
 struct Summary {
   std::vector<SummaryGroup> groups;  // sorted by arity and fields

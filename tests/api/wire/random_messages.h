@@ -217,6 +217,11 @@ class RandomMessages {
       rare.key_window = Duration(static_cast<std::int64_t>((id() >> 1) | 1));
     rare.delay = Duration(static_cast<std::int64_t>((id() >> 1) | 1));
     if (flip()) rare.group = text();
+    for (std::size_t count = below(3); count > 0; --count) {
+      rare.when.push_back({form(), {}});
+      for (std::size_t fills = below(3); fills > 0; --fills)
+        rare.when.back().fills.push_back({number(), number()});
+    }
     return rare;
   }
 
@@ -311,7 +316,7 @@ class RandomMessages {
     for (std::size_t count = below(4); count > 0; --count) {
       ListedTuple row;
       row.id = {id()};
-      row.state = static_cast<TupleState>(below(6));
+      row.state = static_cast<TupleState>(below(7));
       row.attempt = number();
       row.priority = static_cast<std::int32_t>(number());
       row.holder = session();
@@ -327,7 +332,7 @@ class RandomMessages {
     Summary summary;
     for (std::size_t count = below(3); count > 0; --count)
       summary.groups.push_back(
-          {number(), tuple().values(), id(), id(), id(), id(), id(), id(), id()});
+          {number(), tuple().values(), id(), id(), id(), id(), id(), id(), id(), id()});
     summary.tuples = id();
     summary.waiters = id();
     summary.streams = id();

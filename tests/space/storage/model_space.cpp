@@ -16,7 +16,7 @@ void ModelSpace::apply(const core::Mutation& mutation) {
 }
 
 void ModelSpace::apply_to(const core::TupleAdded& added) {
-  tuples_[added.id] = Entry{added, State::kReady, 0, {}, {}, {}};
+  tuples_[added.id] = Entry{added, State::kReady, 0, {}, {}, {}, {}};
   next_ = std::max(next_, TupleId{added.id.value + 1});
 }
 
@@ -96,6 +96,11 @@ void ModelSpace::apply_to(const core::KeyForgotten& forgotten) {
   keys_.erase(forgotten.id);
 }
 
+void ModelSpace::apply_to(const core::GuardMet& met) {
+  Entry* const entry = find(met.id);
+  if (entry != nullptr) entry->met[met.guard] = met;
+}
+
 bool ModelSpace::describe(TupleId id, std::vector<core::Mutation>& out) const {
   const auto key = keys_.find(id);
   if (key != keys_.end()) out.emplace_back(key->second);
@@ -103,6 +108,7 @@ bool ModelSpace::describe(TupleId id, std::vector<core::Mutation>& out) const {
   if (found == tuples_.end()) return key != keys_.end();
   const Entry& entry = found->second;
   out.emplace_back(entry.added);
+  for (const auto& [guard, met] : entry.met) out.emplace_back(met);
   if (entry.started_before > 0) out.emplace_back(core::TupleReleased{id, entry.started_before});
   if (entry.reserved) out.emplace_back(*entry.reserved);
   if (entry.state == State::kReady && entry.reserved) {
@@ -148,7 +154,9 @@ core::Origin RandomHistory::origin() {
 
 core::Mutation RandomHistory::change_of(TupleId id) {
   const auto small = static_cast<std::uint32_t>(1 + below(5));
-  switch (below(12)) {
+  switch (below(13)) {
+    case 12:
+      return core::GuardMet{id, small, Tuple{static_cast<std::int64_t>(below(9))}};
     case 8:
       return core::TupleDelayed{id, small, Time(Duration(static_cast<std::int64_t>(below(9))))};
     case 9:

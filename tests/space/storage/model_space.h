@@ -39,6 +39,7 @@ class ModelSpace final : public LiveState {
     std::optional<core::TupleReserved> reserved;  // the latest hand-out
     std::optional<core::TupleTaken> taken;
     std::optional<core::TupleDelayed> delayed;
+    std::map<std::uint32_t, core::GuardMet> met;
   };
 
   void apply_to(const core::TupleAdded& added);
@@ -56,6 +57,7 @@ class ModelSpace final : public LiveState {
   void apply_to(const core::TupleRenewed& renewed);
   void apply_to(const core::KeyRemembered& remembered);
   void apply_to(const core::KeyForgotten& forgotten);
+  void apply_to(const core::GuardMet& met);
   Entry* find(TupleId id);
 
   std::map<TupleId, Entry> tuples_;

@@ -97,6 +97,7 @@ std::vector<Golden> golden() {
        "0807060504030201"
        "8001"},
       {core::KeyForgotten{TupleId{300}}, "0fac02"},
+      {core::GuardMet{TupleId{5}, 1, Tuple{"a"}}, "100501040105016100"},
   };
 }
 
@@ -155,6 +156,28 @@ TEST(RecordCodec, BytesOfAttributesAndAttachmentsStayWhatTheyAre) {
             "0100000000000000"
             "0200000000000000"
             "8001");
+}
+
+TEST(RecordCodec, BytesOfGuardsStayWhatTheyAre) {
+  core::TupleAdded added{TupleId{5}, Tuple{"a", true}, {}};
+  RareAttributes rare;
+  rare.when = {{Template{"r", kAny}, {{1, 0}}}, {Template{}, {}}};
+  added.attributes.rare = rare;
+  EXPECT_EQ(hex(bytes_of(added)),
+            "0105"
+            "05"
+            "0205016102"
+            "00"
+            "80"
+            "02"
+            "0502050172"
+            "20"
+            "00"
+            "01"
+            "0100"
+            "0100"
+            "00"
+            "00");
 }
 
 TEST(RecordCodec, ARecordBeginsWithItsVersionAndTime) {
