@@ -42,7 +42,10 @@ inline std::vector<Match> matches_of(Answer&& answer, const std::string& what) {
   return matches;
 }
 
-inline std::vector<TupleId> ids_of(const PutDone& done) {
+// Of what was put.
+inline std::vector<TupleId> ids_of(Answer&& answer, const std::string& what) {
+  if (auto* keyed = std::get_if<KeyedPutDone>(&answer)) return std::move(keyed->ids);
+  const auto done = expect<PutDone>(std::move(answer), what);
   std::vector<TupleId> ids(done.count);
   for (std::uint32_t i = 0; i < done.count; ++i) ids[i] = {done.first.value + i};
   return ids;

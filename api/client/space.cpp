@@ -39,11 +39,11 @@ Answer Space::answer_of(RequestId request, Duration timeout, const Interrupt& in
 TupleId Space::put(Tuple tuple, Attributes attributes) {
   PutOp put;
   put.tuples.push_back({std::move(tuple), std::move(attributes)});
-  return expect<PutDone>(ask(std::move(put), kAnswerMax, {}), "put").first;
+  return ids_of(ask(std::move(put), kAnswerMax, {}), "put").at(0);
 }
 
 std::vector<TupleId> Space::put_many(std::vector<NewTuple> tuples) {
-  return ids_of(expect<PutDone>(ask(PutOp{std::move(tuples), {}}, kAnswerMax, {}), "put_many"));
+  return ids_of(ask(PutOp{std::move(tuples), {}}, kAnswerMax, {}), "put_many");
 }
 
 Match Space::take(const Template& form, Duration timeout, const Interrupt& interrupt) {
@@ -94,6 +94,11 @@ void Space::finish(Token token, std::vector<NewTuple> puts) {
   FinishOp finish;
   finish.items.push_back({token, std::move(puts)});
   const auto done = expect<FinishDone>(ask(std::move(finish), kAnswerMax, {}), "finish");
+  if (done.codes.at(0) == ErrorCode::kKeyConflict) {
+    throw Error(done.codes[0], "finish on '" + name_ +
+                                   "': a key was used for another tuple or other attributes; "
+                                   "nothing was done, use a new key for something new");
+  }
   if (done.codes.at(0) != ErrorCode::kOk) {
     throw Error(done.codes[0],
                 "finish on '" + name_ + "': tuple " + std::to_string(token.tuple.value) +
@@ -102,9 +107,9 @@ void Space::finish(Token token, std::vector<NewTuple> puts) {
   }
 }
 
-void Space::release(Token token, bool started) {
+void Space::release(Token token, bool started, Duration delay) {
   const auto done =
-      expect<FinishDone>(ask(ReleaseOp{{{token, started}}}, kAnswerMax, {}), "release");
+      expect<FinishDone>(ask(ReleaseOp{{{token, started, delay}}}, kAnswerMax, {}), "release");
   if (done.codes.at(0) != ErrorCode::kOk) {
     throw Error(done.codes[0], "release on '" + name_ + "': tuple " +
                                    std::to_string(token.tuple.value) + " is no longer yours");
@@ -113,9 +118,17 @@ void Space::release(Token token, bool started) {
 
 std::vector<TupleId> Space::commit(std::vector<NewTuple> puts, std::vector<Token> finishes,
                                    std::vector<TupleId> takes) {
-  return ids_of(expect<PutDone>(
+  return ids_of(
       ask(CommitOp{std::move(puts), std::move(finishes), std::move(takes)}, kAnswerMax, {}),
-      "commit"));
+      "commit");
+}
+
+void Space::renew(TupleId tuple, std::optional<Duration> ttl) {
+  const auto done = expect<FinishDone>(ask(RenewOp{{{tuple, ttl}}}, kAnswerMax, {}), "renew");
+  if (done.codes.at(0) != ErrorCode::kOk) {
+    throw Error(done.codes[0], "renew on '" + name_ + "': there is no tuple " +
+                                   std::to_string(tuple.value) + "; it was taken or has expired");
+  }
 }
 
 std::uint64_t Space::count(const Template& form) {
@@ -214,9 +227,9 @@ void Reservation::finish(std::vector<NewTuple> puts) {
   space_.finish(token(), std::move(puts));
 }
 
-void Reservation::release(bool started) {
+void Reservation::release(bool started, Duration delay) {
   held_ = false;
-  space_.release(token(), started);
+  space_.release(token(), started, delay);
 }
 
 }  // namespace linden

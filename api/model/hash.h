@@ -1,4 +1,6 @@
-// api/model/hash.h: a quick 64 bit hash by multiplying and folding; for tables in memory only.
+// api/model/hash.h: a quick 64 bit hash by multiplying and folding; for tables in memory, and for
+// the digests that a space keeps of what was put with a key (space/core/key_table.h), so that it
+// must not change.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,14 @@
 // api/model/operation.cpp
 #include "api/model/operation.h"
 
+#include <algorithm>
+
 namespace linden {
+
+bool operator==(const Guard& a, const Guard& b) {
+  return a.form.head() == b.form.head() &&
+         std::ranges::equal(a.form.attachments(), b.form.attachments()) && a.fills == b.fills;
+}
 
 std::string_view name_of(TupleState state) noexcept {
   switch (state) {
@@ -13,6 +20,12 @@ std::string_view name_of(TupleState state) noexcept {
       return "started";
     case TupleState::kDead:
       return "dead";
+    case TupleState::kDelayed:
+      return "delayed";
+    case TupleState::kBehind:
+      return "behind";
+    case TupleState::kGuarded:
+      return "guarded";
   }
   return "unknown";
 }

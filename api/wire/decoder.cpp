@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <optional>
 
 #include <linden/wire/v1/message.pb.h>
 
@@ -84,6 +85,37 @@ class Column {
   Entry usual_;
 };
 
+// The same for texts.
+class TextColumn {
+ public:
+  TextColumn(const google::protobuf::RepeatedPtrField<std::string>& field, std::size_t count,
+             Source& source, const char* name)
+      : field_(field) {
+    const auto size = static_cast<std::size_t>(field.size());
+    if (size > 1 && size != count) {
+      source.fail(std::string("column ") + name + " has " + std::to_string(size) + " entries for " +
+                  std::to_string(count) + " rows");
+    }
+    for (const std::string& text : field) {
+      if (!is_utf8(text)) source.fail(std::string("column ") + name + " is not UTF-8");
+    }
+  }
+  [[nodiscard]] const std::string& operator[](std::size_t i) const {
+    static const std::string kNone;
+    if (field_.empty()) return kNone;
+    return field_[field_.size() == 1 ? 0 : static_cast<int>(i)];
+  }
+
+ private:
+  const google::protobuf::RepeatedPtrField<std::string>& field_;
+};
+
+// Longer than the longest is for ever.
+Duration duration_of(std::uint64_t microseconds) {
+  constexpr auto kLongest = static_cast<std::uint64_t>(kForever.count());
+  return Duration(static_cast<std::int64_t>(std::min(microseconds, kLongest)));
+}
+
 // No more rows than attachments can hold, so that a count alone takes no memory.
 std::size_t checked_count(std::size_t count, std::size_t most, Source& source, const char* what) {
   if (count <= most) return count;
@@ -99,6 +131,96 @@ Number checked_enum(int number, Number highest, Source& source, const char* what
   return highest;
 }
 
+// The guards of all tuples, one after another.
+class GuardReader {
+ public:
+  GuardReader(const pb::NewTuples& from, Source& source)
+      : from_(from),
+        source_(source),
+        fill_count_(from.guard_fills(), static_cast<std::size_t>(from.guard_attachments_size()), 0,
+                    source, "guard_fills") {
+    if (from.fills_size() % 2 != 0) source.fail("fills is no row of pairs");
+  }
+
+  std::vector<Guard> next(std::uint32_t count) {
+    std::vector<Guard> guards;
+    for (; count > 0 && !source_.failed(); --count) guards.push_back(next());
+    return guards;
+  }
+
+  void finish() {
+    if (source_.failed()) return;
+    if (guard_ != from_.guard_attachments_size() || fill_ != from_.fills_size())
+      source_.fail("guards or fills that belong to no tuple");
+  }
+
+ private:
+  Guard next() {
+    Guard guard;
+    if (guard_ == from_.guard_attachments_size()) {
+      source_.fail("fewer guards than tuples need");
+      return guard;
+    }
+    std::uint64_t fills = fill_count_[static_cast<std::size_t>(guard_)];
+    guard.form = source_.take<Template>(from_.guard_attachments(guard_++), "guard");
+    for (; fills > 0 && !source_.failed(); --fills) {
+      if (fill_ == from_.fills_size()) {
+        source_.fail("fewer fills than guards need");
+        break;
+      }
+      guard.fills.push_back({from_.fills(fill_), from_.fills(fill_ + 1)});
+      fill_ += 2;
+    }
+    return guard;
+  }
+
+  const pb::NewTuples& from_;
+  Source& source_;
+  Column<std::uint32_t> fill_count_;
+  int guard_ = 0;
+  int fill_ = 0;
+};
+
+// The attributes that few puts have, one tuple after another.
+class RareReader {
+ public:
+  RareReader(const pb::NewTuples& from, std::size_t count, Source& source)
+      : key_(from.key(), count, source, "key"),
+        window_(from.key_window_us(), count, 0, source, "key_window_us"),
+        delay_(from.delay_us(), count, 0, source, "delay_us"),
+        group_(from.group(), count, source, "group"),
+        guard_count_(from.guards(), count, 0, source, "guards"),
+        guards_(from, source) {}
+
+  // Whether there is anything to read.
+  [[nodiscard]] static bool any(const pb::NewTuples& from) {
+    return from.key_size() != 0 || from.delay_us_size() != 0 || from.group_size() != 0 ||
+           from.guards_size() != 0 || from.guard_attachments_size() != 0;
+  }
+
+  Rare read(std::size_t i) {
+    if (key_[i].empty() && delay_[i] == 0 && group_[i].empty() && guard_count_[i] == 0) return {};
+    RareAttributes rare;
+    rare.key = key_[i];
+    // Without a key it means nothing.
+    if (window_[i] != 0 && !rare.key.empty()) rare.key_window = duration_of(window_[i]);
+    rare.delay = duration_of(delay_[i]);
+    rare.group = group_[i];
+    rare.when = guards_.next(guard_count_[i]);
+    return rare;
+  }
+
+  void finish() { guards_.finish(); }
+
+ private:
+  TextColumn key_;
+  Column<std::uint64_t> window_;
+  Column<std::uint64_t> delay_;
+  TextColumn group_;
+  Column<std::uint32_t> guard_count_;
+  GuardReader guards_;
+};
+
 std::vector<NewTuple> read_new_tuples(const pb::NewTuples& from, Source& source) {
   const auto count = checked_count(from.count(), source.attachments_left(), source, "tuples");
   const Column<std::uint32_t> attachments(from.attachments(), count, 1, source, "attachments");
@@ -109,23 +231,24 @@ std::vector<NewTuple> read_new_tuples(const pb::NewTuples& from, Source& source)
   const auto sessions = static_cast<std::size_t>(from.lives_with_size());
   if (sessions != 0 && sessions != 2 && sessions != 2 * count)
     source.fail("column lives_with is no row of pairs");
+  std::optional<RareReader> rare;
+  if (RareReader::any(from)) rare.emplace(from, count, source);
   std::vector<NewTuple> tuples;
   tuples.reserve(count);
   for (std::size_t i = 0; i < count && !source.failed(); ++i) {
     NewTuple& one = tuples.emplace_back();
     one.tuple = source.take<Tuple>(attachments[i], "tuple");
     one.attributes.priority = priority[i];
-    if (ttl[i] != 0) {
-      constexpr auto kLongest = static_cast<std::uint64_t>(kForever.count());
-      one.attributes.ttl = Duration(static_cast<std::int64_t>(std::min(ttl[i], kLongest)));
-    }
+    if (ttl[i] != 0) one.attributes.ttl = duration_of(ttl[i]);
     one.attributes.max_attempts = max_attempts[i];
     if (will[i] != 0) one.attributes.will = source.take<Tuple>(will[i], "will");
+    if (rare) one.attributes.rare = rare->read(i);
     if (sessions == 0) continue;
     const int at = sessions == 2 ? 0 : static_cast<int>(2 * i);
     const SessionId session{from.lives_with(at), from.lives_with(at + 1)};
     if (!session.is_none()) one.attributes.lives_with = session;
   }
+  if (rare) rare->finish();
   return tuples;
 }
 
@@ -264,10 +387,11 @@ FinishOp read_finish(const pb::FinishOp& from, Source& source) {
 ReleaseOp read_release(const pb::ReleaseOp& from, Source& source) {
   const auto tokens = read_tokens(from.tokens(), source);
   const Column<bool> not_started(from.not_started(), tokens.size(), false, source, "not_started");
+  const Column<std::uint64_t> delay(from.delay_us(), tokens.size(), 0, source, "delay_us");
   ReleaseOp release;
   release.items.reserve(tokens.size());
   for (std::size_t i = 0; i < tokens.size(); ++i)
-    release.items.push_back({tokens[i], !not_started[i]});
+    release.items.push_back({tokens[i], !not_started[i], duration_of(delay[i])});
   return release;
 }
 
@@ -277,6 +401,18 @@ CommitOp read_commit(const pb::CommitOp& from, Source& source) {
   commit.finishes = read_tokens(from.finishes(), source);
   commit.takes = read_ids(from.take_delta());
   return commit;
+}
+
+RenewOp read_renew(const pb::RenewOp& from, Source& source) {
+  const auto ids = read_ids(from.tuple_delta());
+  const Column<std::uint64_t> ttl(from.ttl_us(), ids.size(), 0, source, "ttl_us");
+  RenewOp renew;
+  renew.items.resize(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    renew.items[i].tuple = ids[i];
+    if (ttl[i] != 0) renew.items[i].ttl = duration_of(ttl[i]);
+  }
+  return renew;
 }
 
 ListOp read_list(const pb::ListOp& from, Source& source) {
@@ -332,6 +468,8 @@ Operation read_operation(const pb::Request& from, Source& source) {
       return BeginOp{Duration(from.begin().lease_us())};
     case pb::Request::kEnd:
       return EndOp{{from.end().transaction()}, from.end().commit()};
+    case pb::Request::kRenew:
+      return read_renew(from.renew(), source);
     case pb::Request::OPERATION_NOT_SET:
       break;
   }
@@ -404,7 +542,7 @@ Listed read_listed(const pb::Listed& from, Source& source) {
   for (const auto& row : from.tuples()) {
     ListedTuple& one = listed.tuples.emplace_back();
     one.id = {row.id()};
-    one.state = checked_enum(row.state(), TupleState::kDead, source, "tuple state");
+    one.state = checked_enum(row.state(), TupleState::kGuarded, source, "tuple state");
     one.attempt = row.attempt();
     one.priority = row.priority();
     one.holder = {row.holder_high(), row.holder_low()};
@@ -426,6 +564,9 @@ Summary read_summary(const pb::Summary& from, Source& source) {
     group.started = row.started();
     group.dead = row.dead();
     group.bytes = row.bytes();
+    group.delayed = row.delayed();
+    group.behind = row.behind();
+    group.guarded = row.guarded();
   }
   summary.tuples = from.tuples();
   summary.waiters = from.waiters();
@@ -484,6 +625,8 @@ std::variant<Answer, ServerAnswer> read_answer(const pb::Reply& from, Source& so
       return Answer(read_refused(from.refused(), source));
     case pb::Reply::kPutDone:
       return Answer(PutDone{{from.put_done().first()}, from.put_done().count()});
+    case pb::Reply::kKeyedPutDone:
+      return Answer(KeyedPutDone{read_ids(from.keyed_put_done().tuple_delta())});
     case pb::Reply::kFound:
       return Answer(Found{read_handouts(from.found().tuples(), source)});
     case pb::Reply::kFinishDone:

@@ -18,6 +18,7 @@ namespace {
 
 using google::protobuf::Arena;
 using google::protobuf::RepeatedField;
+using google::protobuf::RepeatedPtrField;
 
 // The attachments of the frame that is being made, where they lie.
 class Attachments {
@@ -69,6 +70,27 @@ void fill_column(RepeatedField<T>* out, std::size_t count, T standard, const Get
   for (std::size_t i = 0; i < count; ++i) out->AddAlreadyReserved(get(i));
 }
 
+// The same for texts, whose usual value is the empty one.
+template <class Get>
+void fill_texts(RepeatedPtrField<std::string>* out, std::size_t count, const char* what,
+                const Get& get) {
+  if (count == 0) return;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (is_utf8(get(i))) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                std::string("put: the ") + what + " is no UTF-8; choose one that is text");
+  }
+  std::size_t same = 1;
+  while (same < count && get(same) == get(0)) ++same;
+  if (same == count && get(0).empty()) return;
+  for (std::size_t i = 0; i < (same == count ? 1 : count); ++i) *out->Add() = get(i);
+}
+
+// Where 0 says "none", one of no length is as much too short as one of a microsecond.
+std::uint64_t given(Duration duration) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(1, duration.count()));
+}
+
 template <class Get>
 void fill_deltas(RepeatedField<std::int64_t>* out, std::size_t count, const Get& get) {
   out->Reserve(static_cast<int>(count));
@@ -104,6 +126,9 @@ class Writer {
       const NewTuple& tuple = get(i);
       attachments_.add(tuple.tuple);
       if (tuple.attributes.will) attachments_.add(*tuple.attributes.will);
+      if (tuple.attributes.rare) {
+        for (const Guard& guard : tuple.attributes.rare->when) attachments_.add(guard.form);
+      }
       plain = plain && tuple.attributes.is_plain();
     }
     fill_column<std::uint32_t>(out->mutable_attachments(), count, 1,
@@ -201,6 +226,18 @@ class Writer {
         release->mutable_tokens());
     fill_column<bool>(release->mutable_not_started(), from.items.size(), false,
                       [&](std::size_t i) { return !from.items[i].started; });
+    fill_column<std::uint64_t>(release->mutable_delay_us(), from.items.size(), 0,
+                               [&](std::size_t i) { return delay_of(from.items[i].delay); });
+  }
+  void operator()(const RenewOp& from, v1::Request* out) {
+    v1::RenewOp* renew = out->mutable_renew();
+    fill_deltas(renew->mutable_tuple_delta(), from.items.size(),
+                [&](std::size_t i) { return from.items[i].tuple; });
+    fill_column<std::uint64_t>(renew->mutable_ttl_us(), from.items.size(), 0,
+                               [&](std::size_t i) -> std::uint64_t {
+                                 const auto& ttl = from.items[i].ttl;
+                                 return ttl ? given(*ttl) : 0;
+                               });
   }
   void operator()(const CountOp& from, v1::Request* out) {
     out->mutable_count()->set_attachments(attachments_.add(from.form));
@@ -267,6 +304,10 @@ class Writer {
   void operator()(const PutDone& from, v1::Reply* out) {
     out->mutable_put_done()->set_first(from.first.value);
     out->mutable_put_done()->set_count(from.count);
+  }
+  void operator()(const KeyedPutDone& from, v1::Reply* out) {
+    fill_deltas(out->mutable_keyed_put_done()->mutable_tuple_delta(), from.ids.size(),
+                [&](std::size_t i) { return from.ids[i]; });
   }
   void operator()(const Found& from, v1::Reply* out) {
     tuples(from.tuples, out->mutable_found()->mutable_tuples());
@@ -413,12 +454,11 @@ class Writer {
  private:
   template <class Get>
   void attributes(std::size_t count, const Get& get, v1::NewTuples* out) {
-    // 0 says "no ttl"; one of no length is as much too short as one of a microsecond.
-    fill_column<std::uint64_t>(
-        out->mutable_ttl_us(), count, 0, [&](std::size_t i) -> std::uint64_t {
-          const auto& ttl = get(i).attributes.ttl;
-          return ttl ? static_cast<std::uint64_t>(std::max<std::int64_t>(1, ttl->count())) : 0;
-        });
+    fill_column<std::uint64_t>(out->mutable_ttl_us(), count, 0,
+                               [&](std::size_t i) -> std::uint64_t {
+                                 const auto& ttl = get(i).attributes.ttl;
+                                 return ttl ? given(*ttl) : 0;
+                               });
     fill_column<std::uint32_t>(out->mutable_max_attempts(), count, 0,
                                [&](std::size_t i) { return get(i).attributes.max_attempts; });
     fill_column<std::uint32_t>(out->mutable_will_attachments(), count, 0,
@@ -427,6 +467,48 @@ class Writer {
                                  return will ? Attachments::count_of(*will) : 0;
                                });
     lives_with(count, get, out);
+    bool rare = false;
+    for (std::size_t i = 0; i < count; ++i) rare = rare || get(i).attributes.rare;
+    if (rare) rare_attributes(count, get, out);
+  }
+
+  static std::uint64_t delay_of(Duration delay) {
+    return delay == Duration::zero() ? 0 : given(delay);
+  }
+
+  template <class Get>
+  void rare_attributes(std::size_t count, const Get& get, v1::NewTuples* out) {
+    static const RareAttributes kNone;
+    const auto of = [&](std::size_t i) -> const RareAttributes& {
+      const Rare& rare = get(i).attributes.rare;
+      return rare ? *rare : kNone;
+    };
+    fill_texts(out->mutable_key(), count, "key",
+               [&](std::size_t i) -> const std::string& { return of(i).key; });
+    fill_column<std::uint64_t>(
+        out->mutable_key_window_us(), count, 0, [&](std::size_t i) -> std::uint64_t {
+          const bool usual = of(i).key.empty() || of(i).key_window == kNone.key_window;
+          return usual ? 0 : given(of(i).key_window);
+        });
+    fill_column<std::uint64_t>(out->mutable_delay_us(), count, 0,
+                               [&](std::size_t i) { return delay_of(of(i).delay); });
+    fill_texts(out->mutable_group(), count, "group",
+               [&](std::size_t i) -> const std::string& { return of(i).group; });
+    fill_column<std::uint32_t>(out->mutable_guards(), count, 0, [&](std::size_t i) {
+      return static_cast<std::uint32_t>(of(i).when.size());
+    });
+    for (std::size_t i = 0; i < count; ++i) guards(of(i).when, out);
+  }
+
+  static void guards(const std::vector<Guard>& from, v1::NewTuples* out) {
+    for (const Guard& guard : from) {
+      out->add_guard_attachments(Attachments::count_of(guard.form));
+      out->add_guard_fills(static_cast<std::uint32_t>(guard.fills.size()));
+      for (const Guard::Fill& fill : guard.fills) {
+        out->add_fills(fill.from);
+        out->add_fills(fill.to);
+      }
+    }
   }
 
   template <class Get>
@@ -489,6 +571,9 @@ class Writer {
     out->set_started(from.started);
     out->set_dead(from.dead);
     out->set_bytes(from.bytes);
+    out->set_delayed(from.delayed);
+    out->set_behind(from.behind);
+    out->set_guarded(from.guarded);
   }
 
   static void session_info(const SessionInfo& from, v1::SessionInfo* out) {

@@ -31,7 +31,9 @@ py::dict dict_of(const SummaryGroup& group) {
   return py::dict("arity"_a = group.arity,
                   "first_fields"_a = fields_of(Tuple(std::span<const Value>(group.first_fields))),
                   "ready"_a = group.ready, "reserved"_a = group.reserved,
-                  "started"_a = group.started, "dead"_a = group.dead, "bytes"_a = group.bytes);
+                  "started"_a = group.started, "dead"_a = group.dead, "bytes"_a = group.bytes,
+                  "delayed"_a = group.delayed, "behind"_a = group.behind,
+                  "guarded"_a = group.guarded);
 }
 
 py::dict dict_of(const SessionInfo& session) {
@@ -55,6 +57,11 @@ struct ToPython {
     py::list ids(done.count);
     for (std::uint32_t i = 0; i < done.count; ++i)
       PyList_SET_ITEM(ids.ptr(), i, py::int_(done.first.value + i).release().ptr());
+    return ids;
+  }
+  py::object operator()(KeyedPutDone&& done) const {
+    py::list ids;
+    for (const TupleId id : done.ids) ids.append(id.value);
     return ids;
   }
   py::object operator()(Found&& found) const { return new_handouts(std::move(found.tuples)); }

@@ -82,9 +82,10 @@ std::uint64_t send_finish(SpaceHandle& self, const py::iterable& items, bool que
 }
 
 std::uint64_t send_release(SpaceHandle& self, const std::vector<TokenPair>& tokens, bool started,
-                           bool queue) {
+                           const py::object& delay, bool queue) {
+  const Duration after = delay.is_none() ? Duration{0} : duration_of(delay.ptr(), "delay");
   ReleaseOp release;
-  for (const TokenPair& token : tokens) release.items.push_back({token_of(token), started});
+  for (const TokenPair& token : tokens) release.items.push_back({token_of(token), started, after});
   return send(self, std::move(release), answer_to_of(queue));
 }
 
@@ -106,13 +107,22 @@ std::uint64_t send_end(SpaceHandle& self, std::uint64_t transaction, bool commit
   return send(self, EndOp{RequestId{transaction}, commit}, answer_to_of(queue));
 }
 
+std::uint64_t send_renew(SpaceHandle& self, const std::vector<std::uint64_t>& ids,
+                         const py::object& ttl, bool queue) {
+  std::optional<Duration> after;
+  if (!ttl.is_none()) after = duration_of(ttl.ptr(), "ttl");
+  RenewOp renew;
+  for (const std::uint64_t id : ids) renew.items.push_back({TupleId{id}, after});
+  return send(self, std::move(renew), answer_to_of(queue));
+}
+
 std::uint64_t send_count(SpaceHandle& self, const py::object& form, std::uint64_t transaction,
                          bool queue) {
   return send(self, CountOp{template_of(form.ptr()), RequestId{transaction}}, answer_to_of(queue));
 }
 
 std::uint64_t send_explain(SpaceHandle& self, const py::object& form, bool queue) {
-  return send(self, ExplainOp{template_of(form.ptr())}, queue);
+  return send(self, ExplainOp{template_of(form.ptr())}, answer_to_of(queue));
 }
 
 std::uint64_t send_list(SpaceHandle& self, const py::object& form, std::uint64_t after,
@@ -185,7 +195,9 @@ void bind_space(py::module_& module) {
            py::arg("count") = 1, py::arg("timeout") = py::none(), lease, transaction, queue)
       .def("send_finish", &send_finish, py::arg("items"), py::kw_only(), queue)
       .def("send_release", &send_release, py::arg("tokens"), py::kw_only(),
-           py::arg("started") = true, queue)
+           py::arg("started") = true, py::arg("delay") = py::none(), queue)
+      .def("send_renew", &send_renew, py::arg("ids"), py::arg("ttl") = py::none(), py::kw_only(),
+           queue)
       .def("send_commit", &send_commit, py::arg("puts"), py::arg("finishes"), py::arg("takes"),
            py::kw_only(), queue)
       .def("send_begin", &send_begin, py::kw_only(), lease, queue)

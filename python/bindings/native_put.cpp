@@ -5,6 +5,8 @@
 #include <new>
 #include <string_view>
 
+#include <pybind11/stl.h>
+
 #include "convert.h"
 #include "interpreter.h"
 #include "native_tuple.h"
@@ -22,11 +24,26 @@ PutInstance& instance(PyObject* self) {
   return *reinterpret_cast<PutInstance*>(self);
 }
 
-// ---- Arguments: Put(fields, *, priority, ttl, max_attempts, will, lives_with)
+// ---- Arguments: Put(fields, *, priority, ttl, max_attempts, will, lives_with, key, key_window,
+// delay, group, when)
 
-enum Argument : std::size_t { kFields, kPriority, kTtl, kMaxAttempts, kWill, kLivesWith, kCount };
-constexpr std::array<const char*, kCount> kNames{"fields",       "priority", "ttl",
-                                                 "max_attempts", "will",     "lives_with"};
+enum Argument : std::size_t {
+  kFields,
+  kPriority,
+  kTtl,
+  kMaxAttempts,
+  kWill,
+  kLivesWith,
+  kKey,
+  kKeyWindow,
+  kDelay,
+  kGroup,
+  kWhen,
+  kCount
+};
+constexpr std::array<const char*, kCount> kNames{"fields", "priority",   "ttl", "max_attempts",
+                                                 "will",   "lives_with", "key", "key_window",
+                                                 "delay",  "group",      "when"};
 std::array<PyObject*, kCount> names{};  // interned
 
 using Arguments = std::array<PyObject*, kCount>;
@@ -90,6 +107,44 @@ bool is_given(PyObject* argument) {
   return argument != nullptr && argument != Py_None;
 }
 
+std::string name_given(PyObject* text, const char* what) {
+  Py_ssize_t size = 0;
+  const char* utf8 = PyUnicode_Check(text) ? PyUnicode_AsUTF8AndSize(text, &size) : nullptr;
+  if (utf8 == nullptr || size == 0) {
+    PyErr_Clear();
+    raise(PyExc_ValueError, "%s: wanted a text of at least one character, found %R", what, text);
+  }
+  return {utf8, static_cast<std::size_t>(size)};
+}
+
+// Pairs (form, fills), where fills are pairs (from, to).
+std::vector<Guard> guards_of(PyObject* when) {
+  std::vector<Guard> guards;
+  for (const py::handle& item : py::reinterpret_borrow<py::iterable>(when)) {
+    const auto [form, fills] =
+        item.cast<std::pair<py::object, std::vector<std::pair<std::uint32_t, std::uint32_t>>>>();
+    Guard& guard = guards.emplace_back();
+    guard.form = template_of(form.ptr());
+    for (const auto& [from, to] : fills) guard.fills.push_back({from, to});
+  }
+  return guards;
+}
+
+// None if nothing of it is given.
+Rare rare_of(const Arguments& arguments) {
+  if (!is_given(arguments[kKey]) && !is_given(arguments[kDelay]) && !is_given(arguments[kGroup]) &&
+      !is_given(arguments[kWhen]))
+    return {};
+  RareAttributes rare;
+  if (is_given(arguments[kKey])) rare.key = name_given(arguments[kKey], "key");
+  if (is_given(arguments[kKeyWindow]))
+    rare.key_window = duration_of(arguments[kKeyWindow], "key_window");
+  if (is_given(arguments[kDelay])) rare.delay = duration_of(arguments[kDelay], "delay");
+  if (is_given(arguments[kGroup])) rare.group = name_given(arguments[kGroup], "group");
+  if (is_given(arguments[kWhen])) rare.when = guards_of(arguments[kWhen]);
+  return rare;
+}
+
 NewTuple new_tuple_of(const Arguments& arguments) {
   NewTuple value{tuple_of(arguments[kFields]), {}};
   Attributes& attributes = value.attributes;
@@ -100,6 +155,7 @@ NewTuple new_tuple_of(const Arguments& arguments) {
     attributes.max_attempts = number_of<std::uint32_t>(arguments[kMaxAttempts], "max_attempts");
   if (is_given(arguments[kWill])) attributes.will = tuple_of(arguments[kWill]);
   if (is_given(arguments[kLivesWith])) attributes.lives_with = session_of(arguments[kLivesWith]);
+  attributes.rare = rare_of(arguments);
   return value;
 }
 
@@ -142,7 +198,8 @@ PyObject* put_repr(PyObject* self) {
 }
 
 constexpr const char* kDoc =
-    "Put(fields, *, priority=0, ttl=None, max_attempts=0, will=None, lives_with=None)\n--\n\n"
+    "Put(fields, *, priority=0, ttl=None, max_attempts=0, will=None, lives_with=None, key=None, "
+    "key_window=None, delay=None, group=None, when=None)\n--\n\n"
     "A tuple to put, encoded at once: later changes to its parts are not seen.  Reusable.";
 
 PyGetSetDef properties[] = {

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Cancelled,
         Closed,
         ConnectionLost,
+        KeyConflict,
         LindenError,
         NoMatch,
         NoSuchSpace,
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     )
     from .execute_reply import ExecuteReply
     from .executor import ViewExecutor
-    from .fields import ANY, Between, OneOf, Prefix
+    from .fields import ANY, Between, OneOf, Prefix, Var, with_attributes
     from .load_balanced_view import LoadBalancedView
     from .map_result import AsyncMapResult
     from .outcome import Metadata
@@ -85,6 +86,8 @@ __all__ = [
     "OneOf",
     "aio",
     "recipes",
+    "Var",
+    "with_attributes",
     # farms
     "Client",
     "DirectView",
@@ -113,6 +116,7 @@ __all__ = [
     "Cancelled",
     "StaleLease",
     "TransactionConflict",
+    "KeyConflict",
     "NoSuchSpace",
     "SpaceGone",
     "SessionExpired",
@@ -140,7 +144,7 @@ _MODULES = {
     ".space": ("Space", "Reservation"),
     ".subscription": ("Subscription", "Notification", "Gap"),
     ".transaction": ("Transaction",),
-    ".fields": ("ANY", "Between", "Prefix", "OneOf"),
+    ".fields": ("ANY", "Between", "Prefix", "OneOf", "Var", "with_attributes"),
     ".client": ("Client",),
     ".direct_view": ("DirectView",),
     ".load_balanced_view": ("LoadBalancedView",),
@@ -157,8 +161,8 @@ _MODULES = {
     ".error": (
         *("KernelError", "EngineError", "EngineDied", "NoEnginesRegistered", "TaskAborted", "RemoteError"),
         *("CompositeError", "AlreadyDisplayedError", "LindenError", "NoMatch", "Cancelled", "StaleLease"),
-        "TransactionConflict",
-        *("NoSuchSpace", "SpaceGone", "SessionExpired", "OutcomeUnknown", "ConnectionLost", "Unreachable", "Closed"),
+        *("TransactionConflict", "KeyConflict", "NoSuchSpace", "SpaceGone", "SessionExpired", "OutcomeUnknown"),
+        *("ConnectionLost", "Unreachable", "Closed"),
     ),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -65,6 +65,11 @@ class Put:
         max_attempts: int = 0,
         will: Fields | None = None,
         lives_with: str | None = None,  # a session's hexadecimal id
+        key: str | None = None,
+        key_window: float | None = None,  # None: an hour
+        delay: float | None = None,
+        group: str | None = None,
+        when: Sequence[tuple[Fields, Sequence[tuple[int, int]]]] | None = None,  # form, and fills (from, to)
     ) -> None: ...
     @property
     def fields(self) -> Fields: ...  # as whoever takes them will see them; decoded each time
@@ -124,7 +129,7 @@ class Client:
 
 class Space:
     """Requests to one space.  ``send_*`` return a request id; its answer comes from Client.wait, or from Client.completions if
-    queue=True.  Values: put -> list of ids; take -> list of Handout; finish and release -> list of error codes (0 ok);
+    queue=True.  Values: put -> list of ids; take -> list of Handout; finish, release and renew -> list of error codes (0 ok);
     count -> int; list, summarize, sessions -> plain dicts and lists."""
     @property
     def name(self) -> str: ...
@@ -153,7 +158,15 @@ class Space:
     def send_finish(
         self, items: Sequence[tuple[tuple[int, int] | None, Sequence[Put]]], *, queue: bool = False
     ) -> int: ...  # items: ((id, attempt) or None, puts)
-    def send_release(self, tokens: Sequence[tuple[int, int]], *, started: bool = True, queue: bool = False) -> int: ...
+    def send_release(
+        self,
+        tokens: Sequence[tuple[int, int]],
+        *,
+        started: bool = True,
+        delay: float | None = None,
+        queue: bool = False,
+    ) -> int: ...
+    def send_renew(self, ids: Sequence[int], ttl: float | None = None, *, queue: bool = False) -> int: ...
     def send_commit(
         self, puts: Sequence[Put], finishes: Sequence[tuple[int, int]], takes: Sequence[int], *, queue: bool = False
     ) -> int: ...  # finishes: (id, attempt); takes: ids -> list of ids of puts

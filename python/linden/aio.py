@@ -197,10 +197,17 @@ class Space:
         """Put a tuple and return its id; attributes as of `linden.Space.put`."""
         return int(await answer(self._plain.put_async(fields, **attributes)))
 
-    async def put_many(self, tuples: Iterable[Sequence[Any]], **attributes: Any) -> Ids:
-        """Put all `tuples` in one step and return their ids."""
+    async def put_many(self, tuples: Iterable[Sequence[Any] | _native.Put], **attributes: Any) -> Ids:
+        """Put all `tuples` in one step, or none, and return their ids; as `linden.Space.put_many`."""
         rows = list(tuples)
         return list(await answer(self._plain.put_many_async(rows, **attributes))) if rows else []
+
+    async def renew(self, id: int, ttl: float | None) -> None:
+        """Give the tuple with this id a new time to live; as `linden.Space.renew`.
+
+        Raises: NoMatch: it was taken or has expired.
+        """
+        await answer(self._plain.renew_async(id, ttl))
 
     # ---- take and read
 
@@ -417,13 +424,13 @@ class Reservation:
     async def finish(self, puts: Iterable[Sequence[Any] | _native.Put] = ()) -> None:
         """Remove the tuple and put `puts`, in one step (P17).
 
-        Raises: StaleLease: the reservation had ended; nothing has happened.
+        Raises: StaleLease: the reservation had ended; nothing has happened. KeyConflict: nothing has happened, it is still held.
         """
         await answer(self._plain.finish_async(puts))
 
-    async def release(self, started: bool = True) -> None:
-        """Give the tuple back; it keeps its age.  `started`: it counts against max_attempts (P19)."""
-        await answer(self._plain.release_async(started))
+    async def release(self, started: bool = True, delay: float | None = None) -> None:
+        """Give the tuple back; it keeps its age.  As `linden.Reservation.release`."""
+        await answer(self._plain.release_async(started, delay))
 
     async def __aenter__(self) -> Self:
         return self

@@ -18,7 +18,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from . import _native
 from .errors import Closed, LindenError
-from .fields import Template, Tuple, make_form, make_put, to_python
+from .fields import Template, Tuple, make_form, make_puts, to_python
 from .space import Space, Token
 
 T = TypeVar("T")
@@ -213,7 +213,7 @@ class StreamedReservation:
 
     def finish(self, puts: Iterable[Sequence[object] | _native.Put] = ()) -> None:
         """Remove the tuple and put `puts`, in one step (P17)."""
-        made = [put if isinstance(put, _native.Put) else make_put(put) for put in puts]
+        made = make_puts(puts)
         self._over = True
         self._stream.finish(self._handout.id, self._handout.attempt, made)
 

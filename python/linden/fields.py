@@ -6,8 +6,8 @@ an object, which a space stores and returns but cannot match by value.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypedDict
 
 from . import _native, serialize
 from .errors import LimitExceeded
@@ -34,6 +34,39 @@ _FORMALS: dict[Any, Any] = {
 }
 
 
+class Var:
+    """A variable of a guarded put (P24): bound by a template of ``when=``, it fills fields of the guarded tuple.
+
+    ``Var("x", int)`` in a template matches what ``int`` matches (without a type: what ``ANY`` matches), and ``Var("x")`` in the
+    tuple stands for what was matched there.
+    """
+
+    def __init__(self, name: str, formal: Any = ANY) -> None:
+        self.name = name
+        self.formal = formal
+
+    def __repr__(self) -> str:
+        return f"Var({self.name!r})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"{self!r} stands for a whole field of a guarded tuple, bound by a template of when=")
+
+
+class PutAttributes(TypedDict, total=False):
+    """What `linden.Space.put` takes beside the fields, for those who pass it on."""
+
+    priority: int
+    ttl: float | None
+    max_attempts: int
+    will: Sequence[Any] | None
+    session: bool
+    key: str | None
+    key_window: float | None
+    delay: float | None
+    group: str | None
+    when: Sequence[Template] | None
+
+
 def make_put(
     fields: Sequence[Any],
     *,
@@ -42,18 +75,36 @@ def make_put(
     max_attempts: int = 0,
     will: Sequence[Any] | None = None,
     lives_with: str | None = None,
+    key: str | None = None,
+    key_window: float | None = None,
+    delay: float | None = None,
+    group: str | None = None,
+    when: Sequence[Template] | None = None,
 ) -> _native.Put:
     """Encode one tuple with its attributes; what is no field is pickled.
 
     Raises: OverflowError: an int beyond 64 bits. serialize.NotPicklable (a TypeError): names the field.
     """
     check_duration("ttl", ttl)
+    rare: dict[str, Any] = {}
+    if key is not None or delay is not None or group is not None:
+        check_duration("key_window", key_window)
+        check_duration("delay", delay)
+        rare = {"key": key, "key_window": key_window, "delay": delay, "group": group}
     packed = tuple(fields)
+    if when is not None:
+        packed, rare["when"] = _guarded(packed, when)
     packed_will = None if will is None else tuple(will)
     while True:
         try:
             return _native.Put(
-                packed, priority=priority, ttl=ttl, max_attempts=max_attempts, will=packed_will, lives_with=lives_with
+                packed,
+                priority=priority,
+                ttl=ttl,
+                max_attempts=max_attempts,
+                will=packed_will,
+                lives_with=lives_with,
+                **rare,
             )
         except _native.NotEncodable as error:
             # The native side names the first field that it cannot encode, so that plain tuples are never scanned here.
@@ -64,6 +115,69 @@ def make_put(
                 packed_will = _pack_field(packed_will, index)
             else:
                 raise
+
+
+def make_puts(
+    tuples: Iterable[Sequence[Any] | _native.Put], *, priority: int = 0, ttl: float | None = None
+) -> list[_native.Put]:
+    """`make_put` for each row of fields; what `with_attributes` made stays as it is."""
+    return [
+        fields if isinstance(fields, _native.Put) else make_put(fields, priority=priority, ttl=ttl) for fields in tuples
+    ]
+
+
+def with_attributes(
+    fields: Sequence[Any],
+    *,
+    priority: int = 0,
+    ttl: float | None = None,
+    max_attempts: int = 0,
+    will: Sequence[Any] | None = None,
+    key: str | None = None,
+    key_window: float | None = None,
+    delay: float | None = None,
+    group: str | None = None,
+    when: Sequence[Template] | None = None,
+) -> _native.Put:
+    """A tuple with attributes of its own, for ``put_many`` and ``finish``.  They mean what they mean in `Space.put`."""
+    return make_put(
+        fields,
+        priority=priority,
+        ttl=ttl,
+        max_attempts=max_attempts,
+        will=will,
+        key=key,
+        key_window=key_window,
+        delay=delay,
+        group=group,
+        when=when,
+    )
+
+
+_Guards = list[tuple[Tuple, list[tuple[int, int]]]]
+
+
+def _guarded(fields: Tuple, when: Sequence[Template]) -> tuple[Tuple, _Guards]:
+    """The tuple with None where variables stand, and its guards: each a form and which of its fields fills which."""
+    bound: dict[str, tuple[int, int]] = {}
+    guards: _Guards = []
+    for number, template in enumerate(when):
+        for index, field in enumerate(template):
+            if not isinstance(field, Var):
+                continue
+            if field.name in bound:
+                raise ValueError(f"{field!r} is bound twice in when=; give each variable a name of its own")
+            bound[field.name] = number, index
+        form = [field.formal if isinstance(field, Var) else field for field in template]
+        guards.append((make_form(form), []))
+    for index, field in enumerate(fields):
+        if not isinstance(field, Var):
+            continue
+        if field.name not in bound:
+            raise ValueError(f"field {index} of the tuple is {field!r}, which no template of when= binds")
+        number, from_ = bound[field.name]
+        guards[number][1].append((from_, index))
+    return tuple(None if isinstance(field, Var) else field for field in fields), guards
 
 
 def _is_refused(fields: Tuple, index: int) -> bool:

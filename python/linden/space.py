@@ -8,8 +8,8 @@ from typing import Any
 
 from . import _native
 from .completions import Completions, RequestFuture
-from .errors import NoMatch, StaleLease
-from .fields import Template, Tuple, check_duration, check_timeout, make_form, make_put, to_python
+from .errors import KeyConflict, NoMatch, StaleLease
+from .fields import Template, Tuple, check_duration, check_timeout, make_form, make_put, make_puts, to_python
 from .subscription import Gap, Subscription
 from .transaction import Transaction
 
@@ -59,16 +59,27 @@ class Space:
         max_attempts: int = 0,
         will: Sequence[Any] | None = None,
         session: bool = False,
+        key: str | None = None,
+        key_window: float | None = None,
+        delay: float | None = None,
+        group: str | None = None,
+        when: Sequence[Template] | None = None,
     ) -> int:
         """Put a tuple (Linda ``out``).
 
         Args: fields: each None, bool, int, float, str, bytes or a list of these; anything else is pickled. priority:
             higher is handed out first. ttl: seconds after which it is gone. max_attempts: started reservations that
             may end without a finish (P19); will: the tuple that is put then. session: gone with this connection (P25).
-        Returns: the tuple's id.
-        Raises: OverflowError: an int beyond 64 bits. NotPicklable (a TypeError): names the field.
+            key: put again with the same key within `key_window` seconds (an hour), it is stored once (P23). delay:
+            not visible for so many seconds. group: at most one tuple of the group is out at a time, in order of put (P22).
+            when: not visible until each of these templates was matched by a tuple; ``Var("x")`` in one of them fills
+            ``Var("x")`` in `fields` (P24).
+        Returns: the tuple's id; of the first put, if the key was used before.
+        Raises: OverflowError: an int beyond 64 bits. NotPicklable (a TypeError): names the field. KeyConflict: the key was
+            used for something else.
         """
-        tuple_ = self._make_put(fields, priority, ttl, max_attempts, will, session)
+        rare: dict[str, Any] = {"key": key, "key_window": key_window, "delay": delay, "group": group, "when": when}
+        tuple_ = self._make_put(fields, priority, ttl, max_attempts, will, session, **rare)
         return int(self._client.wait(self._native.send_put([tuple_]))[0])
 
     def put_async(
@@ -80,21 +91,32 @@ class Space:
         max_attempts: int = 0,
         will: Sequence[Any] | None = None,
         session: bool = False,
+        key: str | None = None,
+        key_window: float | None = None,
+        delay: float | None = None,
+        group: str | None = None,
+        when: Sequence[Template] | None = None,
     ) -> RequestFuture:
         """`put` as a future."""
-        tuple_ = self._make_put(fields, priority, ttl, max_attempts, will, session)
+        rare: dict[str, Any] = {"key": key, "key_window": key_window, "delay": delay, "group": group, "when": when}
+        tuple_ = self._make_put(fields, priority, ttl, max_attempts, will, session, **rare)
         return self.submit(lambda: self._native.send_put([tuple_], queue=True), lambda ids: ids[0])
 
-    def put_many(self, tuples: Iterable[Sequence[Any]], *, priority: int = 0, ttl: float | None = None) -> Ids:
-        """Put all `tuples` in one step; returns their ids."""
-        puts = [make_put(fields, priority=priority, ttl=ttl) for fields in tuples]
+    def put_many(
+        self, tuples: Iterable[Sequence[Any] | _native.Put], *, priority: int = 0, ttl: float | None = None
+    ) -> Ids:
+        """Put all `tuples` in one step, or none; returns their ids.
+
+        Args: tuples: rows of fields, or ``linden.with_attributes(...)``. priority, ttl: of those that are rows of fields.
+        """
+        puts = make_puts(tuples, priority=priority, ttl=ttl)
         return list(self._client.wait(self._native.send_put(puts))) if puts else []
 
     def put_many_async(
-        self, tuples: Iterable[Sequence[Any]], *, priority: int = 0, ttl: float | None = None
+        self, tuples: Iterable[Sequence[Any] | _native.Put], *, priority: int = 0, ttl: float | None = None
     ) -> RequestFuture:
         """`put_many` as a future."""
-        puts = [make_put(fields, priority=priority, ttl=ttl) for fields in tuples]
+        puts = make_puts(tuples, priority=priority, ttl=ttl)
         return self.submit(lambda: self._native.send_put(puts, queue=True), list)
 
     def _make_put(
@@ -105,9 +127,30 @@ class Space:
         max_attempts: int,
         will: Sequence[Any] | None,
         session: bool,
+        **rare: Any,
     ) -> _native.Put:
         lives_with = self._client.session if session else None
-        return make_put(fields, priority=priority, ttl=ttl, max_attempts=max_attempts, will=will, lives_with=lives_with)
+        return make_put(
+            fields, priority=priority, ttl=ttl, max_attempts=max_attempts, will=will, lives_with=lives_with, **rare
+        )
+
+    def renew(self, id: int, ttl: float | None) -> None:
+        """Give the tuple with this id a new time to live from now on, whoever holds it; None: for ever (P21).
+
+        Raises: NoMatch: it was taken or has expired.
+        """
+        self._check_renewed(id, self._client.wait(self._native.send_renew([id], _checked_ttl(ttl))))
+
+    def renew_async(self, id: int, ttl: float | None) -> RequestFuture:
+        """`renew` as a future."""
+        return self.submit(
+            lambda: self._native.send_renew([id], _checked_ttl(ttl), queue=True),
+            lambda codes: self._check_renewed(id, codes),
+        )
+
+    def _check_renewed(self, id: int, codes: Sequence[int]) -> None:
+        if codes[0]:
+            raise NoMatch(f"renew: there is no tuple {id} in space {self.name!r}; it was taken or has expired")
 
     # ---- take and read
 
@@ -249,7 +292,7 @@ class Space:
             names it, and nothing has happened.
         """
         held = list(finishes)
-        made = _made_puts(puts)
+        made = make_puts(puts)
         ids = self._client.wait(self._native.send_commit(made, _tokens(held), list(takes)))
         _finished(held)
         return list(ids)
@@ -262,7 +305,7 @@ class Space:
     ) -> RequestFuture:
         """`commit` as a future."""
         held = list(finishes)
-        made, tokens, ids = _made_puts(puts), _tokens(held), list(takes)
+        made, tokens, ids = make_puts(puts), _tokens(held), list(takes)
 
         def convert(answer: Any) -> Ids:
             _finished(held)
@@ -475,23 +518,29 @@ class Reservation:
     def finish(self, puts: Iterable[Sequence[Any] | _native.Put] = ()) -> None:
         """Remove the tuple and put `puts`, in one step (P17).
 
-        Raises: StaleLease: the reservation had ended; nothing has happened.
+        Raises: StaleLease: the reservation had ended; nothing has happened. KeyConflict: the key of one of `puts` was used
+            for something else; nothing has happened, the tuple is still held.
         """
-        self._end(self._space.native.send_finish([(self.token, _made_puts(puts))]), "finish")
+        self._end(self._space.native.send_finish([(self.token, make_puts(puts))]), "finish")
 
     def finish_async(self, puts: Iterable[Sequence[Any] | _native.Put] = ()) -> RequestFuture:
         """`finish` as a future."""
-        made = _made_puts(puts)
+        made = make_puts(puts)
         return self._end_async(lambda: self._space.native.send_finish([(self.token, made)], queue=True), "finish")
 
-    def release(self, started: bool = True) -> None:
-        """Give the tuple back; it keeps its age.  `started`: it counts against max_attempts (P19)."""
-        self._end(self._space.native.send_release([self.token], started=started), "release")
+    def release(self, started: bool = True, delay: float | None = None) -> None:
+        """Give the tuple back; it keeps its age.
 
-    def release_async(self, started: bool = True) -> RequestFuture:
+        Args: started: it counts against max_attempts (P19). delay: seconds until it is visible again (P18); None: at once.
+        """
+        check_duration("delay", delay)
+        self._end(self._space.native.send_release([self.token], started=started, delay=delay), "release")
+
+    def release_async(self, started: bool = True, delay: float | None = None) -> RequestFuture:
         """`release` as a future."""
+        check_duration("delay", delay)
         return self._end_async(
-            lambda: self._space.native.send_release([self.token], started=started, queue=True), "release"
+            lambda: self._space.native.send_release([self.token], started=started, delay=delay, queue=True), "release"
         )
 
     @property
@@ -512,6 +561,12 @@ class Reservation:
         return self._space.submit(send, lambda codes: self._check(codes, verb))
 
     def _check(self, codes: Sequence[int], verb: str) -> None:
+        if codes[0] == KeyConflict.code:
+            self._over = False
+            raise KeyConflict(
+                f"{verb} of tuple {self.id}: a key was used for another tuple or other attributes; nothing has "
+                "happened, use a new key for something new"
+            )
         if codes[0]:
             raise StaleLease(
                 f"{verb} of tuple {self.id}, attempt {self.attempt}: the reservation had ended, "
@@ -538,8 +593,9 @@ class Reservation:
         return f"<linden.Reservation {self.tuple!r}, attempt {self.attempt}>"
 
 
-def _made_puts(puts: Iterable[Sequence[Any] | _native.Put]) -> list[_native.Put]:
-    return [put if isinstance(put, _native.Put) else make_put(put) for put in puts]
+def _checked_ttl(ttl: float | None) -> float | None:
+    check_duration("ttl", ttl)
+    return ttl
 
 
 def _tokens(finishes: Iterable[Reservation | Token]) -> list[Token]:

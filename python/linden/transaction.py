@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
 from . import _native
 from .completions import Completions, RequestFuture
 from .errors import LindenError, NoMatch
-from .fields import Template, Tuple, check_timeout, make_form, make_put, to_python
+from .fields import PutAttributes, Template, Tuple, check_timeout, make_form, make_put, make_puts, to_python
 
 
 class Transaction:
@@ -38,58 +38,37 @@ class Transaction:
 
     # ---- put
 
-    def put(
-        self,
-        fields: Sequence[Any],
-        *,
-        priority: int = 0,
-        ttl: float | None = None,
-        max_attempts: int = 0,
-        will: Sequence[Any] | None = None,
-        session: bool = False,
-    ) -> None:
-        """`Space.put`; the tuple gets its id, and its ttl begins, when the transaction commits."""
-        put = self._make_put(fields, priority, ttl, max_attempts, will, session)
+    def put(self, fields: Sequence[Any], **attributes: Unpack[PutAttributes]) -> None:
+        """`Space.put`; the tuple gets its id, and its ttl and delay begin, when the transaction commits.
+
+        What it put is seen inside whatever its delay, group and `when`; its key is looked at by `commit`, which
+        raises KeyConflict if it was used for something else.
+        """
+        put = self._make_put(fields, **attributes)
         self._client.wait(self._native.send_put([put], transaction=self._number))
 
-    def put_async(
-        self,
-        fields: Sequence[Any],
-        *,
-        priority: int = 0,
-        ttl: float | None = None,
-        max_attempts: int = 0,
-        will: Sequence[Any] | None = None,
-        session: bool = False,
-    ) -> RequestFuture:
+    def put_async(self, fields: Sequence[Any], **attributes: Unpack[PutAttributes]) -> RequestFuture:
         """`put` as a future."""
-        put = self._make_put(fields, priority, ttl, max_attempts, will, session)
+        put = self._make_put(fields, **attributes)
         return self._submit(lambda: self._native.send_put([put], transaction=self._number, queue=True), _nothing)
 
-    def put_many(self, tuples: Iterable[Sequence[Any]], *, priority: int = 0, ttl: float | None = None) -> None:
-        """Put all `tuples`."""
-        puts = [make_put(fields, priority=priority, ttl=ttl) for fields in tuples]
+    def put_many(
+        self, tuples: Iterable[Sequence[Any] | _native.Put], *, priority: int = 0, ttl: float | None = None
+    ) -> None:
+        """Put all `tuples`; as `Space.put_many`."""
+        puts = make_puts(tuples, priority=priority, ttl=ttl)
         if puts:
             self._client.wait(self._native.send_put(puts, transaction=self._number))
 
     def put_many_async(
-        self, tuples: Iterable[Sequence[Any]], *, priority: int = 0, ttl: float | None = None
+        self, tuples: Iterable[Sequence[Any] | _native.Put], *, priority: int = 0, ttl: float | None = None
     ) -> RequestFuture:
         """`put_many` as a future."""
-        puts = [make_put(fields, priority=priority, ttl=ttl) for fields in tuples]
+        puts = make_puts(tuples, priority=priority, ttl=ttl)
         return self._submit(lambda: self._native.send_put(puts, transaction=self._number, queue=True), _nothing)
 
-    def _make_put(
-        self,
-        fields: Sequence[Any],
-        priority: int,
-        ttl: float | None,
-        max_attempts: int,
-        will: Sequence[Any] | None,
-        session: bool,
-    ) -> _native.Put:
-        lives_with = self._client.session if session else None
-        return make_put(fields, priority=priority, ttl=ttl, max_attempts=max_attempts, will=will, lives_with=lives_with)
+    def _make_put(self, fields: Sequence[Any], *, session: bool = False, **attributes: Any) -> _native.Put:
+        return make_put(fields, lives_with=self._client.session if session else None, **attributes)
 
     # ---- take and read
 

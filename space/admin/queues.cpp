@@ -22,6 +22,9 @@ json::object json_of_group(const SummaryGroup& group) {
           {"reserved", group.reserved},
           {"started", group.started},
           {"dead", group.dead},
+          {"delayed", group.delayed},
+          {"behind", group.behind},
+          {"guarded", group.guarded},
           {"bytes", group.bytes}};
 }
 
@@ -50,13 +53,16 @@ void show_queues(Desk& desk, std::uint32_t first_fields) {
                {"RESERVED", Align::kRight},
                {"STARTED", Align::kRight},
                {"DEAD", Align::kRight},
+               {"GUARDED", Align::kRight},
+               {"HIDDEN", Align::kRight},
                {"SIZE", Align::kRight},
                {"FIELDS", Align::kRight},
                {"TUPLES"}});
   for (const SummaryGroup& group : summary.groups)
     table.add({std::to_string(group.ready), std::to_string(group.reserved),
-               std::to_string(group.started), std::to_string(group.dead), with_unit(group.bytes),
-               std::to_string(group.arity), text_of(group)});
+               std::to_string(group.started), std::to_string(group.dead),
+               std::to_string(group.guarded), std::to_string(group.delayed + group.behind),
+               with_unit(group.bytes), std::to_string(group.arity), text_of(group)});
   print_table(table);
   if (summary.more) fmt::print(std::cout, "... and more; try fewer --fields\n");
   fmt::print(std::cout, "{}, {}, {}\n", counted(summary.tuples, "tuple"),

@@ -210,16 +210,33 @@ struct PutOptions {
   std::int32_t priority = 0;
   std::optional<double> ttl_s;
   std::uint32_t max_attempts = 0;
+  std::string key;
+  std::optional<double> key_window_s;
+  std::optional<double> delay_s;
+  std::string group;
   bool create = false;
 };
+
+Rare rare_of(const PutOptions& options) {
+  RareAttributes rare;
+  rare.key = options.key;
+  if (options.key_window_s) rare.key_window = duration_of(*options.key_window_s);
+  if (options.delay_s) rare.delay = duration_of(*options.delay_s);
+  rare.group = options.group;
+  return rare == RareAttributes{} ? Rare{} : Rare(std::move(rare));
+}
 
 void put(Desk& desk, const PutOptions& options) {
   NewTuple tuple{parse_tuple(options.tuple).value_or_throw(), {}};
   tuple.attributes.priority = options.priority;
   tuple.attributes.max_attempts = options.max_attempts;
   if (options.ttl_s) tuple.attributes.ttl = duration_of(*options.ttl_s);
+  tuple.attributes.rare = rare_of(options);
+  const bool keyed = !options.key.empty();
   desk.session.space(options.create);
-  const TupleId id = desk.session.ask<PutDone>(PutOp{{std::move(tuple)}}).first;
+  PutOp operation{{std::move(tuple)}};
+  const TupleId id = keyed ? desk.session.ask<KeyedPutDone>(std::move(operation)).ids.at(0)
+                           : desk.session.ask<PutDone>(std::move(operation)).first;
   if (desk.options.json)
     print_json(json::object{{"id", id.value}});
   else
@@ -244,9 +261,12 @@ void add_tuples(CLI::App& app, Desk& desk) {
       ->check(CLI::Range(1U, 1'000'000U))
       ->capture_default_str();
   command->add_option("--after", options->after, "only those with a higher id")->type_name("ID");
-  command->add_option("--state", options->state, "ready, reserved, started or dead")
+  command
+      ->add_option("--state", options->state,
+                   "ready, reserved, started, dead, delayed, behind or guarded")
       ->type_name("STATE")
-      ->check(CLI::IsMember({"ready", "reserved", "started", "dead"}));
+      ->check(
+          CLI::IsMember({"ready", "reserved", "started", "dead", "delayed", "behind", "guarded"}));
   command->callback([&desk, options] { show_tuples(desk, *options); });
 }
 
@@ -303,6 +323,13 @@ void add_put(CLI::App& app, Desk& desk) {
   command->add_option("--max-attempts", options->max_attempts, "dead after so many; 0: never")
       ->type_name("N")
       ->capture_default_str();
+  command->add_option("--key", options->key, "stored once, however often it is put with this key")
+      ->type_name("TEXT");
+  command->add_option("--key-window", options->key_window_s, "the key is remembered for so long")
+      ->type_name("SECONDS");
+  command->add_option("--delay", options->delay_s, "not visible before")->type_name("SECONDS");
+  command->add_option("--group", options->group, "at most one tuple of the group is out at a time")
+      ->type_name("TEXT");
   command->add_flag("--create", options->create, "make the space if there is none of that name");
   command->callback([&desk, options] { put(desk, *options); });
 }

@@ -12,11 +12,11 @@
 
 namespace linden::core {
 
-enum class DueKind : std::uint8_t { kTuple, kWaiter, kSession };
+enum class DueKind : std::uint8_t { kTuple, kWaiter, kSession, kKey };
 
-// `key` says of what: the tuple's id, the waiter's or the session's number.  An entry whose tuple,
-// waiter or session is gone or has moved its deadline is stale; the owner finds out when it comes
-// up.
+// `key` says of what: the id of the tuple (also of one that had an idempotency key), the waiter's
+// or the session's number.  An entry whose tuple, waiter or session is gone or has moved its
+// deadline is stale; the owner finds out when it comes up.
 struct Due {
   Time at = kNever;
   std::uint64_t order = 0;

@@ -33,7 +33,11 @@ struct Limits {
   std::size_t snapshot_tuples_max = 1'000'000;  // shown as of one instant; kLimitExceeded
   std::size_t list_tuples_max = 10'000;         // in one page; more is cut to it
   std::size_t answer_bytes_max = std::size_t{64}
-                                 << 20;    // a bulk answer or page ends before it grows beyond this
+                                 << 20;  // a bulk answer or page ends before it grows beyond this
+  std::size_t name_bytes_max = 1024;     // of a key or a group's name; kLimitExceeded
+  std::size_t keys_max = 1'000'000;      // remembered in a space; kOverloaded
+  std::size_t guards_per_tuple_max = 10'000;  // kLimitExceeded
+  std::size_t guards_max = 2'000'000;         // of a space that nothing has met yet; kOverloaded
   std::size_t indexes_per_arity_max = 16;  // learned masks; the one unused for longest is dropped
 };
 

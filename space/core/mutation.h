@@ -15,6 +15,8 @@
 
 namespace linden::core {
 
+// Of the rare attributes only those that a tuple has for life: its key and its delay have mutations
+// of their own.
 struct TupleAdded {
   TupleId id;
   Tuple tuple;
@@ -38,10 +40,30 @@ struct TupleStarted {
   TupleId id;
 };
 
-// Back among the ready ones.
+// Back among the ready ones, or visible after a delay.
 struct TupleReleased {
   TupleId id;
   std::uint32_t started_before = 0;
+};
+
+// Put or given back, and not visible before `until` (P18, P22).
+struct TupleDelayed {
+  TupleId id;
+  std::uint32_t started_before = 0;
+  Time until = kNever;
+};
+
+// The `guard`th guard was met; `bound` has the values of its fills, in order (P24).
+struct GuardMet {
+  TupleId id;
+  std::uint32_t guard = 0;
+  Tuple bound;
+};
+
+// Lives until another time (P21).
+struct TupleRenewed {
+  TupleId id;
+  Time expires_at = kNever;
 };
 
 // Taken for good, but the answer has not been acknowledged: kept invisible so that a repeated
@@ -64,6 +86,19 @@ struct TupleDied {
   std::uint32_t started_before = 0;
 };
 
+// The tuple was put with a key, which is remembered, also when the tuple is gone (P23).
+struct KeyRemembered {
+  TupleId id;
+  std::string key;
+  std::uint64_t content = 0;  // content_digest of what was put
+  Time until = kNever;
+};
+
+// The window of the key that this tuple was put with is over.
+struct KeyForgotten {
+  TupleId id;
+};
+
 struct SessionOpened {
   SessionId id;
   std::string name;
@@ -75,11 +110,11 @@ struct SessionEnded {
   SessionId id;
 };
 
-// The answer to a mutating request, remembered until acknowledged (P36): PutDone or FinishDone.
+// The answer to a mutating request, remembered until acknowledged (P36).
 // Takes are remembered by TupleTaken and TupleReserved.
 struct RequestAnswered {
   Origin request;
-  std::variant<PutDone, FinishDone> answer;
+  std::variant<PutDone, FinishDone, KeyedPutDone> answer;
 };
 
 // The next id to give, so that ids are never reused even when the newest tuples are gone.
@@ -89,6 +124,7 @@ struct NextTupleId {
 
 using Mutation =
     std::variant<TupleAdded, TupleReserved, TupleStarted, TupleReleased, TupleTaken, TupleRemoved,
-                 TupleDied, SessionOpened, SessionEnded, RequestAnswered, NextTupleId>;
+                 TupleDied, SessionOpened, SessionEnded, RequestAnswered, NextTupleId, TupleDelayed,
+                 TupleRenewed, KeyRemembered, KeyForgotten, GuardMet>;
 
 }  // namespace linden::core

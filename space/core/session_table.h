@@ -47,7 +47,7 @@ struct TakenChain {  // of a take: forgotten when AckOp names it, not by the wat
 struct CancelledStream {  // what a taking stream was given last is forgotten with its cancel
   RequestId stream;
 };
-using Remembered = std::variant<PutDone, FinishDone, TakenChain, CancelledStream>;
+using Remembered = std::variant<PutDone, FinishDone, KeyedPutDone, TakenChain, CancelledStream>;
 
 struct Session {
   SessionId id;

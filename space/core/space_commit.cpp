@@ -19,6 +19,10 @@ const char* why_not_free(const Entry& entry) {
       return "was taken by a transaction that is open";
     case EntryState::kDead:
       return "is dead";
+    case EntryState::kDelayed:
+    case EntryState::kBehind:
+    case EntryState::kGuarded:
+      return "is not visible yet";
     case EntryState::kTaken:
       break;
   }
@@ -79,6 +83,9 @@ void SpaceState::Machine::operate(Session& session, RequestId request, CommitOp&
       return reply(session, request, std::move(*refused));
     }
   }
+  if (auto refused = check_keys_and_guards(op.puts)) {
+    return reply(session, request, not_done(refused->code, refused->message));
+  }
   if (!may_remember(session, request)) return;
   for (const Token& token : op.finishes) {
     let_go(current_holding(session, token));
@@ -91,11 +98,7 @@ void SpaceState::Machine::operate(Session& session, RequestId request, CommitOp&
     remove_tuple(tuples_.find(id));
     ++counts_.takes;
   }
-  PutDone done;
-  done.count = static_cast<std::uint32_t>(op.puts.size());
-  done.first = add_tuples(std::move(op.puts));
-  remember(session, request, done);
-  reply(session, request, done);
+  put_and_answer(session, request, std::move(op.puts));
 }
 
 }  // namespace linden::core

@@ -14,17 +14,23 @@ void SpaceState::Machine::operate(Session& session, RequestId request, FinishOp&
   std::size_t puts = 0;
   std::uint64_t bytes = 0;
   bool ends_something = false;
+  std::size_t fresh_keys = 0;
+  std::size_t guards = 0;
   for (const FinishItem& item : op.items) {
     puts += item.puts.size();
     bytes += bytes_of(item.puts);
     ends_something = ends_something || item.token;
     if (auto refused = check(item.puts)) return reply(session, request, std::move(*refused));
+    if (have_keys(item.puts)) fresh_keys += check_keys(item.puts).fresh;
+    guards += count_guards(item.puts);
   }
   // Work that is done is not thrown away because the space is full: results go in with the finish
   // that brings them, and what travels along with it.  A finish that finishes nothing is a put.
   if (puts > 0 && !ends_something) {
     if (auto refused = check_room(bytes)) return reply(session, request, std::move(*refused));
   }
+  if (auto full = check_room_for_keys(fresh_keys)) return reply(session, request, std::move(*full));
+  if (auto full = check_room_for_guards(guards)) return reply(session, request, std::move(*full));
   if (puts > limits_.put_tuples_max) {
     return refuse(session, request, ErrorCode::kLimitExceeded,
                   "finish: " + std::to_string(puts) + " tuples to put, the limit is " +
@@ -34,23 +40,7 @@ void SpaceState::Machine::operate(Session& session, RequestId request, FinishOp&
   if (!may_remember(session, request)) return;
   FinishDone done;
   done.codes.reserve(op.items.size());
-  for (FinishItem& item : op.items) {
-    if (item.token) {
-      const Slot holding = current_holding(session, *item.token);
-      if (holding == kNoSlot) {
-        ++counts_.stale;
-        done.codes.push_back(ErrorCode::kStaleLease);
-        continue;
-      }
-      const Slot slot = sessions_.holding(holding).entry;
-      let_go(holding);
-      emit(TupleRemoved{tuples_[slot].id});
-      remove_tuple(slot);
-      ++counts_.finishes;
-    }
-    add_tuples(std::move(item.puts));
-    done.codes.push_back(ErrorCode::kOk);
-  }
+  for (FinishItem& item : op.items) done.codes.push_back(finish(session, std::move(item)));
   for (const Token& token : op.started) {
     const Slot holding = current_holding(session, token);
     if (holding != kNoSlot) mark_started(holding);
@@ -59,7 +49,37 @@ void SpaceState::Machine::operate(Session& session, RequestId request, FinishOp&
   reply(session, request, std::move(done));
 }
 
+// One atomic step: the task out and its results in, or neither (P17).
+ErrorCode SpaceState::Machine::finish(const Session& session, FinishItem&& item) {
+  const Slot holding = item.token ? current_holding(session, *item.token) : kNoSlot;
+  if (item.token && holding == kNoSlot) {
+    ++counts_.stale;
+    return ErrorCode::kStaleLease;
+  }
+  const bool keyed = have_keys(item.puts);
+  if (keyed && check_keys(item.puts).conflict != nullptr) return ErrorCode::kKeyConflict;
+  if (item.token) {
+    const Slot slot = sessions_.holding(holding).entry;
+    let_go(holding);
+    emit(TupleRemoved{tuples_[slot].id});
+    remove_tuple(slot);
+    ++counts_.finishes;
+  }
+  if (keyed) {
+    add_keyed(std::move(item.puts));
+  } else {
+    add_tuples(std::move(item.puts));
+  }
+  return ErrorCode::kOk;
+}
+
 void SpaceState::Machine::operate(Session& session, RequestId request, ReleaseOp&& op) {
+  for (const ReleaseItem& item : op.items) {
+    if (item.delay == Duration::zero() || item.delay >= kDurationMin) continue;
+    return refuse(session, request, ErrorCode::kInvalidArgument,
+                  "release: delay is " + std::to_string(item.delay.count()) +
+                      " us, the shortest is 10 ms; give it a longer one or none");
+  }
   if (!may_remember(session, request)) return;
   FinishDone done;
   done.codes.reserve(op.items.size());
@@ -72,7 +92,7 @@ void SpaceState::Machine::operate(Session& session, RequestId request, ReleaseOp
     }
     const Slot slot = sessions_.holding(holding).entry;
     let_go(holding);
-    give_back(slot, item.started);
+    give_back(slot, item.started, item.delay);
     done.codes.push_back(ErrorCode::kOk);
   }
   remember(session, request, done);
@@ -119,13 +139,14 @@ void SpaceState::Machine::mark_started(Slot slot) {
 }
 
 // A tuple that was reserved comes back, unless its attempts are used up (P19) or its time is over.
-void SpaceState::Machine::give_back(Slot slot, bool started) {
+void SpaceState::Machine::give_back(Slot slot, bool started, Duration delay) {
   Entry& entry = tuples_[slot];
   if (started) ++entry.started_before;
   if (started && entry.max_attempts() != 0 && entry.started_before >= entry.max_attempts()) {
     if (entry.extra->attributes.will) return leave_with_will(slot);
     set_state(entry, EntryState::kDead);
     emit(TupleDied{entry.id, entry.started_before});
+    if (entry.extra) leave_group(entry);
     if (entry.expires_at() != kNever) {
       deadlines_.add(std::max(entry.expires_at(), now_), DueKind::kTuple, entry.id.value, slot);
     }
@@ -135,6 +156,10 @@ void SpaceState::Machine::give_back(Slot slot, bool started) {
     ++counts_.expired;
     emit(TupleRemoved{entry.id});
     return remove_tuple(slot);
+  }
+  if (delay != Duration::zero()) {
+    hold_back(slot, delay);
+    return advance(slot);
   }
   emit(TupleReleased{entry.id, entry.started_before});
   set_state(entry, EntryState::kReady);

@@ -20,6 +20,12 @@ TupleState state_of(const Entry& entry, const SessionTable& sessions) {
       return TupleState::kReserved;
     case EntryState::kDead:
       return TupleState::kDead;
+    case EntryState::kDelayed:
+      return TupleState::kDelayed;
+    case EntryState::kBehind:
+      return TupleState::kBehind;
+    case EntryState::kGuarded:
+      return TupleState::kGuarded;
     default:
       return TupleState::kReady;
   }
@@ -81,6 +87,15 @@ void count_into(SummaryGroup& group, TupleState state, std::size_t bytes) {
       return;
     case TupleState::kDead:
       ++group.dead;
+      return;
+    case TupleState::kDelayed:
+      ++group.delayed;
+      return;
+    case TupleState::kBehind:
+      ++group.behind;
+      return;
+    case TupleState::kGuarded:
+      ++group.guarded;
       return;
   }
 }
@@ -212,12 +227,19 @@ void SpaceState::Machine::operate(Session& session, RequestId request, ListSessi
 
 SpaceCounters SpaceState::Machine::counters() const {
   SpaceCounters result = counts_;
-  result.tuples = tuples_.size() - taken_;
+  const auto in = [this](EntryState state) { return in_state_[static_cast<std::size_t>(state)]; };
+  result.tuples = tuples_.size() - in(EntryState::kTaken);
+  result.reserved = in(EntryState::kReserved) + in(EntryState::kHeld);
+  result.dead = in(EntryState::kDead);
+  result.delayed = in(EntryState::kDelayed);
+  result.behind = in(EntryState::kBehind);
+  result.guarded = in(EntryState::kGuarded);
+  result.keys = keys_.size();
   result.ready = ready_.ready();
   result.indexes = ready_.learned();
   result.scans = ready_.scans();
-  result.candidates_looked_at =
-      ready_.looked_at() + takers_.looked_at() + readers_.looked_at() + subscribers_.looked_at();
+  result.candidates_looked_at = ready_.looked_at() + takers_.looked_at() + readers_.looked_at() +
+                                subscribers_.looked_at() + guards_.looked_at();
   return result;
 }
 

@@ -73,10 +73,11 @@ void SpaceState::Machine::refuse(const Session& session, RequestId request, Erro
 }
 
 void SpaceState::Machine::settle() {
-  while (!wills_.empty() || !refills_.empty()) {
+  while (!wills_.empty() || !forward_.empty() || !refills_.empty()) {
     // Wills first: they belong to the step itself.
     std::vector<NewTuple> wills = std::exchange(wills_, {});
     if (!wills.empty()) add_tuples(std::move(wills));
+    bring_forward();
     const auto refills = std::exchange(refills_, {});
     for (const auto& [slot, number] : refills) {
       if (waiters_[slot].number == number) refill(slot);
@@ -99,8 +100,16 @@ void SpaceState::Machine::run_deadlines() {
 
 bool SpaceState::Machine::is_current(const Due& due) const {
   switch (due.kind) {
-    case DueKind::kTuple:
-      return tuples_.find(TupleId{due.key}) != kNoSlot;
+    case DueKind::kTuple: {
+      const Slot slot = tuples_.find(TupleId{due.key});
+      if (slot == kNoSlot) return false;
+      const Entry& entry = tuples_[slot];
+      return entry.expires_at() <= due.at || entry.visible_at() != Time{};
+    }
+    case DueKind::kKey: {
+      const UsedKey* used = keys_.of(TupleId{due.key});
+      return used != nullptr && used->until == due.at;
+    }
     case DueKind::kWaiter:
       return waiters_[due.slot].number == due.key;
     case DueKind::kSession: {
@@ -117,6 +126,9 @@ void SpaceState::Machine::on_due(const Due& due) {
     case DueKind::kTuple:
       tuple_due(tuples_.find(TupleId{due.key}));
       return;
+    case DueKind::kKey:
+      forget_key(TupleId{due.key});
+      return;
     case DueKind::kWaiter:
       expire_waiter(due.slot);
       return;
@@ -130,11 +142,16 @@ void SpaceState::Machine::on_due(const Due& due) {
 void SpaceState::Machine::tuple_due(Slot slot) {
   const Entry& entry = tuples_[slot];
   // One that is out ends when it comes back; one that is taken has ended.
-  if (entry.state != EntryState::kReady && entry.state != EntryState::kDead) return;
+  if (entry.state == EntryState::kReserved || entry.state == EntryState::kHeld ||
+      entry.state == EntryState::kTaken) {
+    return;
+  }
   if (entry.expires_at() <= now_) {
     ++counts_.expired;
     emit(TupleRemoved{entry.id});
     remove_tuple(slot);
+  } else if (entry.state == EntryState::kDelayed && entry.visible_at() <= now_) {
+    advance(slot);
   }
 }
 
@@ -147,6 +164,9 @@ std::optional<Refused> SpaceState::Machine::check(std::span<const NewTuple> tupl
       return Refused{ErrorCode::kInvalidArgument,
                      "put: ttl is " + std::to_string(attributes.ttl->count()) +
                          " us, the shortest is 10 ms; put it with a longer ttl or not at all"};
+    }
+    if (attributes.rare) {
+      if (auto refused = check_rare(item)) return refused;
     }
     std::size_t bytes = item.tuple.byte_size();
     if (attributes.will) bytes = std::max(bytes, attributes.will->byte_size());
@@ -184,6 +204,28 @@ std::optional<Refused> SpaceState::Machine::check_room(std::uint64_t bytes) cons
   return std::nullopt;
 }
 
+std::optional<Refused> SpaceState::Machine::check_rare(const NewTuple& put) const {
+  const RareAttributes& rare = *put.attributes.rare;
+  const std::size_t bytes = std::max(rare.key.size(), rare.group.size());
+  if (bytes > limits_.name_bytes_max) {
+    return Refused{ErrorCode::kLimitExceeded,
+                   "put: a key or group of " + std::to_string(bytes) + " bytes, the limit is " +
+                       std::to_string(limits_.name_bytes_max) +
+                       "; choose a shorter one or raise limits.name_bytes_max"};
+  }
+  if (!rare.key.empty() && rare.key_window < kDurationMin) {
+    return Refused{ErrorCode::kInvalidArgument,
+                   "put: the key's window is " + std::to_string(rare.key_window.count()) +
+                       " us, the shortest is 10 ms; give it a longer one or put without a key"};
+  }
+  if (rare.delay != Duration::zero() && rare.delay < kDurationMin) {
+    return Refused{ErrorCode::kInvalidArgument,
+                   "put: delay is " + std::to_string(rare.delay.count()) +
+                       " us, the shortest is 10 ms; put it with a longer delay or with none"};
+  }
+  return check_guards(put);
+}
+
 void SpaceState::Machine::operate(Session& session, RequestId request, PutOp&& op) {
   if (op.tuples.size() > limits_.put_tuples_max) {
     return refuse(session, request, ErrorCode::kLimitExceeded,
@@ -200,10 +242,35 @@ void SpaceState::Machine::operate(Session& session, RequestId request, PutOp&& o
   if (auto refused = check_room(bytes_of(op.tuples))) {
     return reply(session, request, std::move(*refused));
   }
+  if (auto refused = check_keys_and_guards(op.tuples)) {
+    return reply(session, request, std::move(*refused));
+  }
   if (!may_remember(session, request)) return;
+  put_and_answer(session, request, std::move(op.tuples));
+}
+
+std::optional<Refused> SpaceState::Machine::check_keys_and_guards(
+    std::span<const NewTuple> tuples) const {
+  if (auto full = check_room_for_guards(count_guards(tuples))) return full;
+  if (!have_keys(tuples)) return std::nullopt;
+  const KeyCheck keys = check_keys(tuples);
+  if (keys.conflict == nullptr) return check_room_for_keys(keys.fresh);
+  return Refused{ErrorCode::kKeyConflict,
+                 "put: the key '" + keys.conflict->attributes.rare->key +
+                     "' was used for another tuple or other attributes; use a new key for "
+                     "something new"};
+}
+
+void SpaceState::Machine::put_and_answer(Session& session, RequestId request,
+                                         std::vector<NewTuple>&& tuples) {
+  if (have_keys(tuples)) {
+    KeyedPutDone done{add_keyed(std::move(tuples))};
+    remember(session, request, done);
+    return reply(session, request, std::move(done));
+  }
   PutDone done;
-  done.count = static_cast<std::uint32_t>(op.tuples.size());
-  done.first = add_tuples(std::move(op.tuples));
+  done.count = static_cast<std::uint32_t>(tuples.size());
+  done.first = add_tuples(std::move(tuples));
   remember(session, request, done);
   reply(session, request, done);
 }
@@ -220,8 +287,14 @@ TupleId SpaceState::Machine::add_tuples(std::vector<NewTuple>&& tuples) {
 }
 
 void SpaceState::Machine::add_tuple(TupleId id, NewTuple&& item) {
+  const bool rare = static_cast<bool>(item.attributes.rare);
   const Slot slot = store_tuple(id, std::move(item));
-  if (slot != kNoSlot) place(slot, true);
+  if (slot == kNoSlot) return;
+  if (rare) {
+    arrive(slot);
+  } else {
+    place(slot, true);
+  }
 }
 
 Slot SpaceState::Machine::store_tuple(TupleId id, NewTuple&& item) {
@@ -250,6 +323,7 @@ void SpaceState::Machine::place(Slot slot, bool fresh) {
   encoding::split(tuples_[slot].tuple, fields_);
   serve_readers(slot, fresh);
   if (fresh && counts_.subscriptions > 0) tell_subscribers(slot);
+  if (guards_.size() > 0) meet_guards(slot);
   const WaitIndex::Match taker = next_taker(slot);
   if (taker.waiter == kNoSlot) {
     ready_.add(slot, fields_);
@@ -284,13 +358,8 @@ void SpaceState::Machine::serve_readers(Slot slot, bool fresh) {
 }
 
 void SpaceState::Machine::set_state(Entry& entry, EntryState state) {
-  const auto count = [&](EntryState which, std::uint64_t by) {
-    if (which == EntryState::kReserved || which == EntryState::kHeld) counts_.reserved += by;
-    if (which == EntryState::kDead) counts_.dead += by;
-    if (which == EntryState::kTaken) taken_ += by;
-  };
-  count(entry.state, static_cast<std::uint64_t>(-1));
-  count(state, 1);
+  --in_state_[static_cast<std::size_t>(entry.state)];
+  ++in_state_[static_cast<std::size_t>(state)];
   entry.state = state;
 }
 
@@ -300,14 +369,20 @@ void SpaceState::Machine::remove_tuple(Slot slot) {
   if (state == EntryState::kHeld || entry.read_locked) left_meanwhile(entry, state);
   set_state(entry, EntryState::kTaken);
   if (state == EntryState::kReady) ready_.remove(slot);
-  --taken_;
+  --in_state_[static_cast<std::size_t>(EntryState::kTaken)];
   if (state != EntryState::kTaken) counts_.bytes -= entry.tuple.byte_size();
-  if (entry.extra && entry.extra->attributes.lives_with) {
-    if (Session* owner = sessions_.find(*entry.extra->attributes.lives_with)) {
-      owner->bound.erase(entry.id);
-    }
-  }
+  if (entry.extra) untie(entry);
   tuples_.remove(slot);
+}
+
+void SpaceState::Machine::untie(const Entry& entry) {
+  const Attributes& attributes = entry.extra->attributes;
+  if (attributes.lives_with) {
+    if (Session* owner = sessions_.find(*attributes.lives_with)) owner->bound.erase(entry.id);
+  }
+  if (!attributes.rare) return;
+  leave_group(entry);
+  close_guards(entry);
 }
 
 bool SpaceState::Machine::before(Slot a, Slot b) const {

@@ -10,17 +10,25 @@
 // space_subscribe.cpp  subscriptions and snapshots
 // space_finish.cpp     finish, release, the ends of leases
 // space_session.cpp    sessions come, fall silent, go
+// space_key.cpp        idempotency keys
+// space_guard.cpp      guards
+// space_hidden.cpp     tuples that are not visible yet; new times to live
 // space_inspect.cpp    count, list, summarize, sessions, counters
 // space_restore.cpp    the durable state, out and in
 #pragma once
 
+#include <array>
+#include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "space/core/deadline_queue.h"
+#include "space/core/guard_index.h"
+#include "space/core/key_table.h"
 #include "space/core/recall.h"
 #include "space/core/session_table.h"
 #include "space/core/space_state.h"
@@ -88,10 +96,11 @@ class SpaceState::Machine {
   void operate(Session& session, RequestId request, CommitOp&& op);
   void operate(Session& session, RequestId request, BeginOp&& op);
   void operate(Session& session, RequestId request, EndOp&& op);
+  void operate(Session& session, RequestId request, RenewOp&& op);
   void reply(const Session& session, RequestId request, Answer&& answer);
   void refuse(const Session& session, RequestId request, ErrorCode code, std::string message);
   void emit(Mutation&& mutation) { effects_->mutations.push_back(std::move(mutation)); }
-  // What the step set free: wills, streams with new credit, recalls.
+  // What the step set free: wills, tuples that come forward, streams with new credit, recalls.
   void settle();
 
   // ---- Deadlines
@@ -102,6 +111,7 @@ class SpaceState::Machine {
 
   // ---- Tuples
   [[nodiscard]] std::optional<Refused> check(std::span<const NewTuple> tuples) const;
+  [[nodiscard]] std::optional<Refused> check_rare(const NewTuple& put) const;
   // Whether the disk and the quota have room for so many bytes of tuples more (P33).
   [[nodiscard]] std::optional<Refused> check_room(std::uint64_t bytes) const;
   [[nodiscard]] std::optional<Refused> check_room(const Transaction& transaction) const;
@@ -118,6 +128,49 @@ class SpaceState::Machine {
   void set_state(Entry& entry, EntryState state);
   [[nodiscard]] bool before(Slot a, Slot b) const;  // in the order of P5
   void leave_with_will(Slot slot);
+  // What its session and its group know of it ends.
+  void untie(const Entry& entry);
+
+  // ---- Idempotency keys
+  struct KeyCheck {
+    const NewTuple* conflict = nullptr;  // its key was used for something else
+    std::size_t fresh = 0;               // keys that are not known yet
+  };
+  [[nodiscard]] static bool have_keys(std::span<const NewTuple> tuples);
+  [[nodiscard]] KeyCheck check_keys(std::span<const NewTuple> tuples) const;
+  [[nodiscard]] std::optional<Refused> check_room_for_keys(std::size_t fresh) const;
+  // Adds those whose keys are not known; the id of each, or of the one that was put before it.
+  std::vector<TupleId> add_keyed(std::vector<NewTuple>&& tuples);
+  // Why keys and guards do not allow the puts now, if so (P23, P24).
+  [[nodiscard]] std::optional<Refused> check_keys_and_guards(
+      std::span<const NewTuple> tuples) const;
+  // Puts them, and remembers the answer and gives it.
+  void put_and_answer(Session& session, RequestId request, std::vector<NewTuple>&& tuples);
+  void remember_key(TupleId id, NewTuple& put);
+  void forget_key(TupleId id);
+
+  // ---- Guards
+  [[nodiscard]] std::optional<Refused> check_guards(const NewTuple& put) const;
+  [[nodiscard]] static std::size_t count_guards(std::span<const NewTuple> tuples);
+  [[nodiscard]] std::optional<Refused> check_room_for_guards(std::size_t fresh) const;
+  void open_guards(Slot slot);
+  // `fields_` has the fields of the tuple at `slot`, which has become visible.
+  void meet_guards(Slot slot);
+  void meet(Slot guarded, std::uint32_t number, const Tuple& by);
+  static void note_met(Entry& entry, std::uint32_t number, const Tuple& bound);
+  void close_guards(const Entry& entry);
+  void describe_guards(const Entry& entry, std::vector<Mutation>& out) const;
+  void give_up(Slot slot);
+
+  // ---- Tuples that are not visible yet
+  void arrive(Slot slot);
+  // Makes the tuple visible if nothing keeps it back any more, else notes what does.
+  void advance(Slot slot);
+  void hold_back(Slot slot, Duration delay);
+  [[nodiscard]] bool is_behind(const Entry& entry) const;
+  void leave_group(const Entry& entry);
+  void bring_forward();
+  [[nodiscard]] ErrorCode renew(const RenewItem& item);
 
   // ---- Taking
   // Remembered answers to repeated requests; true if it was one.
@@ -164,9 +217,10 @@ class SpaceState::Machine {
   void unlock_all(Slot transaction);
   void left_meanwhile(const Entry& entry, EntryState state);
   [[nodiscard]] std::optional<Refused> conflict_of(Slot transaction);
-  PutDone commit_transaction(Slot transaction);
+  void commit_transaction(Slot slot, RequestId request, std::vector<NewTuple>&& puts);
   void remember_for_good(const Transaction& transaction);
-  PutDone put_for_good(Transaction& transaction);
+  static std::vector<NewTuple> take_puts_out(Transaction& transaction);
+  void put_what_was_taken(const Transaction& transaction);
   void abort_transaction(Slot transaction);
   void abort_transactions(Session& session, Duration silence);
   void end_own_waiters(Slot transaction);
@@ -212,10 +266,11 @@ class SpaceState::Machine {
   void tell_due(Slot slot);
 
   // ---- Leases
+  ErrorCode finish(const Session& session, FinishItem&& item);
   [[nodiscard]] Slot current_holding(const Session& session, const Token& token) const;
   void let_go(Slot holding);
   void mark_started(Slot holding);
-  void give_back(Slot slot, bool started);
+  void give_back(Slot slot, bool started, Duration delay = {});
   void give_back_all(Session& session, Duration silence);
   void recall_over(Slot holding);
   void try_recall_later(Slot waiter);
@@ -257,7 +312,13 @@ class SpaceState::Machine {
   void set(SessionEnded&& ended);
   void set(RequestAnswered&& answered);
   void set(NextTupleId&& next);
+  void set(TupleDelayed&& delayed);
+  void set(TupleRenewed&& renewed);
+  void set(KeyRemembered&& remembered);
+  void set(KeyForgotten&& forgotten);
+  void set(GuardMet&& met);
   void restore_tuple(Slot slot);
+  void restore_guards(const Entry& entry);
   void restore_holding(Slot slot, bool reserved, Session& holder, const Out& out);
   boost::unordered_flat_map<TupleId, Out, std::hash<TupleId>> out_;
 
@@ -273,6 +334,10 @@ class SpaceState::Machine {
   boost::unordered_flat_map<TupleId, std::vector<Slot>, std::hash<TupleId>> read_by_;
   Recall recall_;
   DeadlineQueue deadlines_;
+  KeyTable keys_;
+  GuardIndex guards_;
+  // Who is in line, by id: the first may be out or visible, the others are behind it.
+  std::map<std::string, std::set<TupleId>, std::less<>> groups_;
 
   Time now_{};
   Effects* effects_ = nullptr;  // of the step under way
@@ -284,14 +349,17 @@ class SpaceState::Machine {
 
   // To be settled at the end of the step.
   std::vector<NewTuple> wills_;
+  std::vector<TupleId> forward_;  // first of their groups now, or their guards have been met
   std::vector<std::pair<Slot, std::uint64_t>> refills_;  // slot and number of the stream
   std::vector<std::pair<Slot, std::uint64_t>> recall_tries_;
 
   encoding::FieldTable fields_;  // of the tuple that is placed
   std::vector<WaitIndex::Match> readers_found_;
   std::vector<WaitIndex::Match> subscribers_found_;
+  std::vector<OpenGuard> guards_found_;
   SpaceCounters counts_;
-  std::uint64_t taken_ = 0;
+  // How many entries are in each state; those that are ready are counted by `ready_`.
+  std::array<std::uint64_t, kEntryStates> in_state_{};
   bool disk_is_low_ = false;
 };
 
@@ -301,7 +369,8 @@ class SpaceState::Machine {
 // Saturating: kForever stays kNever.
 [[nodiscard]] Time later(Time now, Duration duration);
 
-// The shortest ttl and lease (P-fine print of semantics): shorter ones would end before they began.
+// The shortest ttl, lease, delay and window of a key (P-fine print of semantics): shorter ones
+// would end before they began.
 inline constexpr Duration kDurationMin = std::chrono::milliseconds(10);
 
 }  // namespace linden::core

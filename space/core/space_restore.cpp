@@ -13,21 +13,32 @@ namespace linden::core {
 // ---- Out ----------------------------------------------------------------------------------------
 
 bool SpaceState::Machine::describe(TupleId id, std::vector<Mutation>& out) const {
+  const UsedKey* used = keys_.of(id);
+  if (used != nullptr) out.push_back(KeyRemembered{id, used->key, used->content, used->until});
   const Slot slot = tuples_.find(id);
-  if (slot == kNoSlot) return false;
+  if (slot == kNoSlot) return used != nullptr;
   const Entry& entry = tuples_[slot];
   out.push_back(TupleAdded{id, entry.tuple, entry.attributes(), entry.expires_at()});
+  describe_guards(entry, out);
   const bool out_now = entry.state == EntryState::kReserved;
   if (!out_now && entry.attempt > 0) {
     // Only a reservation can say how often it was handed out.
     out.push_back(TupleReserved{id, entry.attempt, {}, Duration{0}, false, 0});
   }
-  if (entry.state != EntryState::kDead && (entry.attempt > 0 || entry.started_before > 0)) {
+  const bool handed_out = entry.attempt > 0 || entry.started_before > 0;
+  if (handed_out && entry.state != EntryState::kDead) {
     out.push_back(TupleReleased{id, entry.started_before});
   }
   switch (entry.state) {
     case EntryState::kReady:
-    case EntryState::kHeld:  // a restart aborts the transaction
+    case EntryState::kHeld:    // a restart aborts the transaction
+    case EntryState::kBehind:  // whoever restores it knows who is before it
+      break;
+    case EntryState::kGuarded:
+      if (entry.visible_at() == Time{}) break;
+      [[fallthrough]];
+    case EntryState::kDelayed:
+      out.push_back(TupleDelayed{id, entry.started_before, entry.visible_at()});
       break;
     case EntryState::kReserved: {
       const Holding& holding = sessions_.holding(entry.holding);
@@ -68,16 +79,24 @@ void SpaceState::Machine::describe_rest(std::vector<Mutation>& out) const {
         out.push_back(RequestAnswered{origin, *put});
       } else if (const auto* finish = std::get_if<FinishDone>(&answer)) {
         out.push_back(RequestAnswered{origin, *finish});
+      } else if (const auto* keyed = std::get_if<KeyedPutDone>(&answer)) {
+        out.push_back(RequestAnswered{origin, *keyed});
       }
     }
   }
 }
 
 void SpaceState::Machine::visit_ids(const std::function<void(TupleId)>& visit) const {
+  auto key = keys_.by_id().begin();
   for (Slot slot = tuples_.next_after(TupleId{}); slot != kNoSlot;
        slot = tuples_.next_after(tuples_[slot].id)) {
-    visit(tuples_[slot].id);
+    const TupleId id = tuples_[slot].id;
+    for (; key != keys_.by_id().end() && key->first <= id; ++key) {
+      if (key->first < id) visit(key->first);
+    }
+    visit(id);
   }
+  for (; key != keys_.by_id().end(); ++key) visit(key->first);
 }
 
 // ---- In -----------------------------------------------------------------------------------------
@@ -90,7 +109,9 @@ void SpaceState::Machine::set(TupleAdded&& added) {
   next_id_.value = std::max(next_id_.value, added.id.value + 1);
   if (const Slot old = tuples_.find(added.id); old != kNoSlot) tuples_.remove(old);
   out_.erase(added.id);
-  tuples_.add(added.id, std::move(added.tuple), std::move(added.attributes), added.expires_at);
+  const Slot slot =
+      tuples_.add(added.id, std::move(added.tuple), std::move(added.attributes), added.expires_at);
+  if (tuples_[slot].extra) tuples_[slot].extra->begin_guards();
 }
 
 void SpaceState::Machine::set(TupleReserved&& reserved) {
@@ -109,9 +130,36 @@ void SpaceState::Machine::set(TupleStarted&& started) {
 void SpaceState::Machine::set(TupleReleased&& released) {
   const Slot slot = tuples_.find(released.id);
   if (slot == kNoSlot) return;
-  tuples_[slot].started_before = released.started_before;
-  tuples_[slot].state = EntryState::kReady;
+  Entry& entry = tuples_[slot];
+  entry.started_before = released.started_before;
+  entry.state = EntryState::kReady;
+  if (entry.extra) entry.extra->visible_at = Time{};
   out_.erase(released.id);
+}
+
+void SpaceState::Machine::set(TupleDelayed&& delayed) {
+  const Slot slot = tuples_.find(delayed.id);
+  if (slot == kNoSlot) return;
+  Entry& entry = tuples_[slot];
+  entry.started_before = delayed.started_before;
+  entry.state = EntryState::kDelayed;
+  entry.make_extra().visible_at = delayed.until;
+  out_.erase(delayed.id);
+}
+
+void SpaceState::Machine::set(TupleRenewed&& renewed) {
+  const Slot slot = tuples_.find(renewed.id);
+  if (slot != kNoSlot) tuples_[slot].make_extra().expires_at = renewed.expires_at;
+}
+
+void SpaceState::Machine::set(KeyRemembered&& remembered) {
+  next_id_.value = std::max(next_id_.value, remembered.id.value + 1);
+  keys_.remember(remembered.id, {std::move(remembered.key), remembered.content, remembered.until});
+}
+
+void SpaceState::Machine::set(KeyForgotten&& forgotten) {
+  next_id_.value = std::max(next_id_.value, forgotten.id.value + 1);
+  keys_.forget(forgotten.id);
 }
 
 void SpaceState::Machine::set(TupleTaken&& taken) {
@@ -153,11 +201,9 @@ void SpaceState::Machine::set(RequestAnswered&& answered) {
   if (session == nullptr) return;
   const std::uint64_t request = answered.request.request.value;
   session->newest = std::max(session->newest, answered.request.request);
-  if (auto* put = std::get_if<PutDone>(&answered.answer)) {
-    session->remembered.insert_or_assign(request, *put);
-  } else {
-    session->remembered.insert_or_assign(request, std::move(std::get<FinishDone>(answered.answer)));
-  }
+  std::visit(
+      [&](auto&& answer) { session->remembered.insert_or_assign(request, std::move(answer)); },
+      std::move(answered.answer));
 }
 
 void SpaceState::Machine::set(NextTupleId&& next) {
@@ -175,6 +221,9 @@ void SpaceState::Machine::restored(Time now) {
     restore_tuple(slot);
   }
   out_.clear();
+  for (const auto& [id, used] : keys_.by_id()) {
+    deadlines_.add(used.until, DueKind::kKey, id.value, kNoSlot);
+  }
   for (Session* session : sessions_.sorted()) arm(*session);
 }
 
@@ -184,6 +233,9 @@ void SpaceState::Machine::restore_tuple(Slot slot) {
   const EntryState state = std::exchange(entry.state, EntryState::kReady);
   counts_.bytes += entry.tuple.byte_size();
   deadlines_.add(entry.expires_at(), DueKind::kTuple, entry.id.value, slot);
+  // In order of id, so that whoever is first in its group is here first.
+  const bool in_line = state != EntryState::kTaken && state != EntryState::kDead;
+  if (in_line && !entry.group().empty()) groups_[std::string(entry.group())].insert(entry.id);
   const auto out = out_.find(entry.id);
   if (out != out_.end()) {
     Session* holder = sessions_.find(out->second.holder.session);
@@ -191,6 +243,17 @@ void SpaceState::Machine::restore_tuple(Slot slot) {
     restore_holding(slot, state == EntryState::kReserved, *holder, out->second);
   } else if (state == EntryState::kDead) {
     set_state(entry, EntryState::kDead);
+  } else if (entry.extra && entry.extra->open_guards > 0) {
+    set_state(entry, EntryState::kGuarded);
+    restore_guards(entry);
+    if (state == EntryState::kDelayed) {
+      deadlines_.add(entry.visible_at(), DueKind::kTuple, entry.id.value, slot);
+    }
+  } else if (state == EntryState::kDelayed) {
+    set_state(entry, EntryState::kDelayed);
+    deadlines_.add(entry.visible_at(), DueKind::kTuple, entry.id.value, slot);
+  } else if (is_behind(entry)) {
+    set_state(entry, EntryState::kBehind);
   } else {
     encoding::split(entry.tuple, fields_);
     ready_.add(slot, fields_);

@@ -24,6 +24,10 @@ struct SpaceCounters {
   std::uint64_t ready = 0;          // now
   std::uint64_t reserved = 0;       // now, started or not
   std::uint64_t dead = 0;           // now
+  std::uint64_t delayed = 0;        // now: not visible before their time
+  std::uint64_t behind = 0;         // now: behind another of their group
+  std::uint64_t guarded = 0;        // now: wait for their guards
+  std::uint64_t keys = 0;           // now: idempotency keys that are remembered
   std::uint64_t waiters = 0;        // now: blocked requests and streams
   std::uint64_t subscriptions = 0;  // now
   std::uint64_t bytes = 0;          // now: heads and attachments
@@ -58,12 +62,12 @@ class SpaceState {
   void restore(Mutation&& mutation);
   void restored(Time now);
 
-  // The durable state of one tuple as mutations (added, then its state), for the table; nothing if
-  // it does not live. False if there is no such tuple.
+  // The durable state of one tuple as mutations (its key, added, then its state), for the table;
+  // nothing but its key if it does not live. False if neither is there.
   bool describe(TupleId id, std::vector<Mutation>& out) const;
   // Everything durable that is not a tuple: sessions, remembered answers, the next id.
   void describe_rest(std::vector<Mutation>& out) const;
-  // Visits the ids of all tuples that describe() knows, in ascending order.
+  // Visits the ids of all that describe() knows, in ascending order.
   void visit_ids(const std::function<void(TupleId)>& visit) const;
 
   [[nodiscard]] bool knows_session(SessionId id) const;

@@ -164,11 +164,7 @@ Handout SpaceState::Machine::take(Session& session, RequestId request, const Mat
   set_state(entry, EntryState::kTaken);
   counts_.bytes -= entry.tuple.byte_size();
   ++counts_.takes;
-  if (entry.extra && entry.extra->attributes.lives_with) {
-    if (Session* owner = sessions_.find(*entry.extra->attributes.lives_with)) {
-      owner->bound.erase(entry.id);
-    }
-  }
+  if (entry.extra) untie(entry);
   emit(TupleTaken{entry.id, {session.id, request}, match.template_index, holding.streamed});
   if (stream == kNoSlot) {
     const auto [item, fresh] = session.remembered.try_emplace(request.value, TakenChain{});
@@ -306,8 +302,9 @@ bool SpaceState::Machine::answer_again(Session& session, RequestId request,
   const auto* end = std::get_if<EndOp>(&operation);
   const bool puts = std::holds_alternative<PutOp>(operation) ||
                     std::holds_alternative<CommitOp>(operation) || (end != nullptr && end->commit);
-  const bool finishes =
-      std::holds_alternative<FinishOp>(operation) || std::holds_alternative<ReleaseOp>(operation);
+  const bool finishes = std::holds_alternative<FinishOp>(operation) ||
+                        std::holds_alternative<ReleaseOp>(operation) ||
+                        std::holds_alternative<RenewOp>(operation);
   const auto* take = std::get_if<TakeOp>(&operation);
   const bool begins = std::holds_alternative<BeginOp>(operation);
   if (!puts && !finishes && !begins && take == nullptr) return false;
@@ -315,6 +312,8 @@ bool SpaceState::Machine::answer_again(Session& session, RequestId request,
   if (remembered != session.remembered.end()) {
     if (const auto* done = std::get_if<PutDone>(&remembered->second)) {
       reply(session, request, begins ? Answer(Done{}) : Answer(*done));
+    } else if (const auto* keyed = std::get_if<KeyedPutDone>(&remembered->second)) {
+      reply(session, request, KeyedPutDone(*keyed));
     } else if (const auto* codes = std::get_if<FinishDone>(&remembered->second)) {
       reply(session, request, FinishDone(*codes));
     } else if (const auto* chain = std::get_if<TakenChain>(&remembered->second)) {

@@ -58,16 +58,20 @@ void SpaceState::Machine::operate(Session& session, RequestId request, EndOp&& o
   }
   // One that is full may still be committed.
   if (slot == kNoSlot) return static_cast<void>(enter(session, request, op.transaction));
+  if (!may_remember(session, request)) return;
   auto refused = conflict_of(slot);
   if (!refused) refused = check_room(transactions_[slot]);
+  std::vector<NewTuple> puts;
+  if (!refused) {
+    puts = take_puts_out(transactions_[slot]);
+    refused = check_keys_and_guards(puts);
+  }
   if (refused) {
     abort_transaction(slot);
+    refused->message += "; the transaction was aborted";
     return reply(session, request, std::move(*refused));
   }
-  if (!may_remember(session, request)) return;
-  const PutDone done = commit_transaction(slot);
-  remember(session, request, done);
-  reply(session, request, done);
+  commit_transaction(slot, request, std::move(puts));
 }
 
 Slot SpaceState::Machine::find_transaction(const Session& session, RequestId id) const {
@@ -326,8 +330,8 @@ std::optional<Refused> SpaceState::Machine::conflict_of(Slot slot) {
   if (transaction.conflict) {
     return Refused{ErrorCode::kTransactionConflict,
                    name +
-                       ": a tuple that it took or read has expired or gone with its owner; it "
-                       "was aborted, begin anew"};
+                       ": a tuple that it took or read has expired or gone with its owner; "
+                       "begin anew"};
   }
   for (const Transaction::None& none : transaction.nones) {
     const Seeker seeker{none.mode == TakeMode::kRead, slot};
@@ -335,7 +339,7 @@ std::optional<Refused> SpaceState::Machine::conflict_of(Slot slot) {
     if (match.slot == kNoSlot) continue;
     return Refused{ErrorCode::kTransactionConflict,
                    name + ": tuple " + std::to_string(tuples_[match.slot].id.value) +
-                       " has come where it found none; it was aborted, begin anew"};
+                       " has come where it found none; begin anew"};
   }
   return std::nullopt;
 }
@@ -352,13 +356,20 @@ std::optional<Refused> SpaceState::Machine::check_room(const Transaction& transa
     puts = true;
     bytes += put.tuple.tuple.byte_size();
   }
-  if (!puts) return std::nullopt;
-  std::optional<Refused> refused = check_room(bytes);
-  if (refused) refused->message += "; the transaction was aborted";
-  return refused;
+  return puts ? check_room(bytes) : std::nullopt;
 }
 
-PutDone SpaceState::Machine::commit_transaction(Slot slot) {
+// What it put and did not take again.
+std::vector<NewTuple> SpaceState::Machine::take_puts_out(Transaction& transaction) {
+  std::vector<NewTuple> puts;
+  for (Transaction::Put& put : transaction.puts) {
+    if (!put.taken) puts.push_back(std::move(put.tuple));
+  }
+  return puts;
+}
+
+void SpaceState::Machine::commit_transaction(Slot slot, RequestId request,
+                                             std::vector<NewTuple>&& puts) {
   end_own_waiters(slot);
   Transaction& transaction = transactions_[slot];
   Session& session = *transaction.session;
@@ -375,9 +386,9 @@ PutDone SpaceState::Machine::commit_transaction(Slot slot) {
   }
   unlock_all(slot);
   remember_for_good(transaction);
-  const PutDone done = put_for_good(transaction);
+  put_what_was_taken(transaction);
+  put_and_answer(session, request, std::move(puts));
   end_transaction(slot);
-  return done;
 }
 
 // What the client may say again; a repeated BeginOp must not begin anew what has been committed.
@@ -390,25 +401,17 @@ void SpaceState::Machine::remember_for_good(const Transaction& transaction) {
 }
 
 // What it put and took again is put only for a client that may ask for the answer once more.
-PutDone SpaceState::Machine::put_for_good(Transaction& transaction) {
+void SpaceState::Machine::put_what_was_taken(const Transaction& transaction) {
   Session& session = *transaction.session;
   for (const Transaction::Taken& taken : transaction.taken) {
     if (taken.id.value != 0 || taken.acknowledged) continue;
-    NewTuple& put = transaction.puts[taken.put].tuple;
+    const NewTuple& put = transaction.puts[taken.put].tuple;
     Attributes order;  // the others mean nothing to a tuple that is taken
     order.priority = put.attributes.priority;
-    const Slot tuple = store_tuple(next_id_, {std::move(put.tuple), std::move(order)});
+    const Slot tuple = store_tuple(next_id_, {put.tuple, std::move(order)});
     ++next_id_.value;
     static_cast<void>(take(session, taken.request, {tuple, taken.template_index}, kNoSlot));
   }
-  std::vector<NewTuple> puts;
-  for (Transaction::Put& put : transaction.puts) {
-    if (!put.taken) puts.push_back(std::move(put.tuple));
-  }
-  PutDone done;
-  done.count = static_cast<std::uint32_t>(puts.size());
-  done.first = add_tuples(std::move(puts));
-  return done;
 }
 
 // All goes back with its age.

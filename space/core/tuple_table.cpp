@@ -20,7 +20,8 @@ Slot TupleTable::add(TupleId id, Tuple tuple, Attributes&& attributes, Time expi
   entry.id = id;
   entry.priority = attributes.priority;
   entry.exclusive = attributes.max_attempts == 1;
-  if (!attributes.is_plain()) {
+  // A renewed tuple may be plain otherwise.
+  if (!attributes.is_plain() || expires_at != kNever) {
     entry.extra = std::make_unique<EntryExtra>(EntryExtra{std::move(attributes), expires_at});
   }
   Page* page = page_of(id);

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -22,12 +24,28 @@ enum class EntryState : std::uint8_t {
   kHeld,      // taken in an open transaction: durably ready, hidden until its end (P27)
   kTaken,     // taken for good, kept for a repeated request (P36); nobody sees it
   kDead,      // attempts used up, no will (P19)
+  kDelayed,   // not visible before its time (P18, P22)
+  kBehind,    // behind an earlier tuple of its group (P22)
+  kGuarded,   // waits for its guards (P24)
 };
+inline constexpr std::size_t kEntryStates = static_cast<std::size_t>(EntryState::kGuarded) + 1;
 
-// What a put said beyond the priority.
+// What a put said beyond the priority, and what became of it.
 struct EntryExtra {
   Attributes attributes;
   Time expires_at = kNever;
+  Time visible_at{};  // while it is delayed; else zero
+  // Guards; empty once all have been met.
+  std::vector<bool> met;
+  std::uint32_t open_guards = 0;  // not met yet
+  bool overfull = false;          // what its guards have filled in is more than a tuple may hold
+
+  // None of those in the attributes has been met.
+  void begin_guards() {
+    const std::size_t count = attributes.rare ? attributes.rare->when.size() : 0;
+    met.assign(count, false);
+    open_guards = static_cast<std::uint32_t>(count);
+  }
 };
 
 struct Entry {
@@ -47,6 +65,16 @@ struct Entry {
     return extra ? extra->attributes.max_attempts : 0;
   }
   [[nodiscard]] Time expires_at() const { return extra ? extra->expires_at : kNever; }
+  [[nodiscard]] Time visible_at() const { return extra ? extra->visible_at : Time{}; }
+  [[nodiscard]] std::string_view group() const {
+    return extra && extra->attributes.rare ? std::string_view(extra->attributes.rare->group)
+                                           : std::string_view();
+  }
+  // Makes room for what only few tuples need.
+  EntryExtra& make_extra() {
+    if (!extra) extra = std::make_unique<EntryExtra>();
+    return *extra;
+  }
   // Attributes as they were put.
   [[nodiscard]] Attributes attributes() const;
 };

@@ -1,18 +1,12 @@
-// space/core/wait_index.h: who waits, findable by tuple (docs/design/matching.md).
-//
-// The mirror image of TemplateIndex: per arity and per mask among the waiting templates, a hash of
-// the actuals leads to the waiters in the order of their turns.  A tuple costs one look-up per
-// distinct mask, however many wait.
+// space/core/wait_index.h: who waits, findable by tuple, in the order of their turns.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <set>
 #include <vector>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include "api/model/encoding.h"
+#include "space/core/mask_lines.h"
 #include "space/core/waiter.h"
 
 namespace linden::core {
@@ -41,16 +35,10 @@ class WaitIndex {
 
  private:
   using Line = std::set<Turn>;
-  struct MaskIndex {
-    std::uint64_t mask = 0;
-    boost::unordered_flat_map<std::uint64_t, Line> lines;
-  };
   [[nodiscard]] std::uint32_t first_match(const Waiter& waiter, const encoding::FieldTable& tuple);
-  template <class Visit>
-  void visit(const encoding::FieldTable& tuple, Visit&& visit);
 
   const Slab<Waiter>& waiters_;
-  std::array<std::vector<MaskIndex>, kFieldsMax + 1> by_arity_;
+  MaskLines<Line> lines_;
   std::uint64_t looked_at_ = 0;
 };
 

@@ -28,6 +28,7 @@ constexpr std::array<OperationRow, std::variant_size_v<Operation>> kRows = {{
     {.name = "commit"},
     {.name = "begin"},
     {.name = "end"},
+    {.name = "renew"},
 }};
 
 constexpr std::size_t kSpaceNameBytesMax = 200;

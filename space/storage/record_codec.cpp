@@ -115,10 +115,27 @@ void put(std::string& out, const core::Origin& origin) {
   append_varint(out, origin.request.value);
 }
 
+// A tuple or a template.
+template <class Row>
+void put_row(std::string& out, const Row& row) {
+  put_string(out, row.head());
+  append_varint(out, row.attachments().size());
+  for (const Bytes& attachment : row.attachments()) put_string(out, attachment.view());
+}
 void put(std::string& out, const Tuple& tuple) {
-  put_string(out, tuple.head());
-  append_varint(out, tuple.attachments().size());
-  for (const Bytes& attachment : tuple.attachments()) put_string(out, attachment.view());
+  put_row(out, tuple);
+}
+
+void put(std::string& out, const std::vector<Guard>& guards) {
+  append_varint(out, guards.size());
+  for (const Guard& guard : guards) {
+    put_row(out, guard.form);
+    append_varint(out, guard.fills.size());
+    for (const Guard::Fill& fill : guard.fills) {
+      append_varint(out, fill.from);
+      append_varint(out, fill.to);
+    }
+  }
 }
 
 TupleId read_tuple_id(Reader& in) {
@@ -145,19 +162,36 @@ core::Origin read_origin(Reader& in) {
   return origin;
 }
 
-Tuple read_tuple(Reader& in) {
+template <class Row>
+Row read_row(Reader& in, const char* what) {
   const std::string_view head = in.string();
   std::vector<Bytes> attachments;
   for (std::uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
     attachments.push_back(Bytes::copy_of(in.string()));
   }
   if (!in.ok()) return {};
-  Result<Tuple> tuple = Tuple::decode(head, std::move(attachments));
-  if (!tuple) {
-    in.fail("a tuple in it is malformed: " + tuple.error().message);
+  Result<Row> row = Row::decode(head, std::move(attachments));
+  if (!row) {
+    in.fail(std::string("a ") + what + " in it is malformed: " + row.error().message);
     return {};
   }
-  return std::move(*tuple);
+  return std::move(*row);
+}
+Tuple read_tuple(Reader& in) {
+  return read_row<Tuple>(in, "tuple");
+}
+
+std::vector<Guard> read_guards(Reader& in) {
+  std::vector<Guard> guards;
+  for (std::uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
+    Guard& guard = guards.emplace_back();
+    guard.form = read_row<Template>(in, "guard");
+    for (std::uint64_t fills = in.varint(); fills > 0 && in.ok(); --fills) {
+      const std::uint32_t from = in.varint32();
+      guard.fills.push_back({from, in.varint32()});
+    }
+  }
+  return guards;
 }
 
 // Which attributes follow, in the order of the bits.
@@ -168,15 +202,24 @@ enum AttributeBit : std::uint8_t {
   kHasWill = 8,
   kLivesWith = 16,
   kExpires = 32,
-  kKnownBits = 63,
+  kHasGroup = 64,
+  kHasGuards = 128,
 };
+
+bool has_group(const Attributes& attributes) {
+  return attributes.rare && !attributes.rare->group.empty();
+}
+bool has_guards(const Attributes& attributes) {
+  return attributes.rare && !attributes.rare->when.empty();
+}
 
 std::uint8_t attribute_bits(const core::TupleAdded& added) {
   const Attributes& attributes = added.attributes;
   return static_cast<std::uint8_t>(
       (attributes.priority != 0 ? kHasPriority : 0) | (attributes.ttl ? kHasTtl : 0) |
       (attributes.max_attempts != 0 ? kHasMaxAttempts : 0) | (attributes.will ? kHasWill : 0) |
-      (attributes.lives_with ? kLivesWith : 0) | (added.expires_at != kNever ? kExpires : 0));
+      (attributes.lives_with ? kLivesWith : 0) | (added.expires_at != kNever ? kExpires : 0) |
+      (has_group(attributes) ? kHasGroup : 0) | (has_guards(attributes) ? kHasGuards : 0));
 }
 
 // ---- One mutation
@@ -201,6 +244,8 @@ struct Writer {
     if (attributes.will) put(out, *attributes.will);
     if (attributes.lives_with) put(out, *attributes.lives_with);
     if (added.expires_at != kNever) put(out, added.expires_at);
+    if (has_group(attributes)) put_string(out, attributes.rare->group);
+    if (has_guards(attributes)) put(out, attributes.rare->when);
   }
   void operator()(const core::TupleReserved& reserved) const {
     tag(MutationTag::kTupleReserved);
@@ -262,9 +307,42 @@ struct Writer {
     append_varint(out, done.codes.size());
     for (const ErrorCode code : done.codes) put_byte(out, static_cast<std::uint8_t>(code));
   }
+  void operator()(const KeyedPutDone& done) const {
+    put_byte(out, 3);
+    append_varint(out, done.ids.size());
+    for (const TupleId id : done.ids) put(out, id);
+  }
   void operator()(const core::NextTupleId& next) const {
     tag(MutationTag::kNextTupleId);
     put(out, next.next);
+  }
+  void operator()(const core::TupleDelayed& delayed) const {
+    tag(MutationTag::kTupleDelayed);
+    put(out, delayed.id);
+    append_varint(out, delayed.started_before);
+    put(out, delayed.until);
+  }
+  void operator()(const core::TupleRenewed& renewed) const {
+    tag(MutationTag::kTupleRenewed);
+    put(out, renewed.id);
+    put(out, renewed.expires_at);
+  }
+  void operator()(const core::KeyRemembered& remembered) const {
+    tag(MutationTag::kKeyRemembered);
+    put(out, remembered.id);
+    put_string(out, remembered.key);
+    append_word(out, remembered.content);
+    put(out, remembered.until);
+  }
+  void operator()(const core::KeyForgotten& forgotten) const {
+    tag(MutationTag::kKeyForgotten);
+    put(out, forgotten.id);
+  }
+  void operator()(const core::GuardMet& met) const {
+    tag(MutationTag::kGuardMet);
+    put(out, met.id);
+    append_varint(out, met.guard);
+    put(out, met.bound);
   }
 };
 
@@ -273,7 +351,6 @@ core::TupleAdded read_added(Reader& in) {
   added.id = read_tuple_id(in);
   added.tuple = read_tuple(in);
   const std::uint8_t bits = in.byte();
-  if ((bits & ~kKnownBits) != 0) in.fail("a tuple in it has an unknown attribute");
   Attributes& attributes = added.attributes;
   if (bits & kHasPriority) attributes.priority = static_cast<std::int32_t>(in.signed_number());
   if (bits & kHasTtl) attributes.ttl = read_duration(in);
@@ -281,6 +358,12 @@ core::TupleAdded read_added(Reader& in) {
   if (bits & kHasWill) attributes.will = read_tuple(in);
   if (bits & kLivesWith) attributes.lives_with = read_session(in);
   if (bits & kExpires) added.expires_at = read_time(in);
+  if (bits & (kHasGroup | kHasGuards)) {
+    RareAttributes rare;
+    if (bits & kHasGroup) rare.group = std::string(in.string());
+    if (bits & kHasGuards) rare.when = read_guards(in);
+    attributes.rare = std::move(rare);
+  }
   return added;
 }
 
@@ -326,10 +409,25 @@ core::RequestAnswered read_answered(Reader& in) {
     FinishDone done;
     for (const char code : in.string()) done.codes.push_back(static_cast<ErrorCode>(code));
     answered.answer = std::move(done);
+  } else if (kind == 3) {
+    KeyedPutDone done;
+    for (std::uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
+      done.ids.push_back(read_tuple_id(in));
+    }
+    answered.answer = std::move(done);
   } else {
     in.fail("a remembered answer in it is of the unknown kind " + std::to_string(kind));
   }
   return answered;
+}
+
+core::KeyRemembered read_key(Reader& in) {
+  core::KeyRemembered remembered;
+  remembered.id = read_tuple_id(in);
+  remembered.key = std::string(in.string());
+  remembered.content = in.fixed64();
+  remembered.until = read_time(in);
+  return remembered;
 }
 
 core::Mutation read_mutation(Reader& in) {
@@ -361,6 +459,24 @@ core::Mutation read_mutation(Reader& in) {
       return read_answered(in);
     case MutationTag::kNextTupleId:
       return core::NextTupleId{read_tuple_id(in)};
+    case MutationTag::kTupleDelayed: {
+      const TupleId id = read_tuple_id(in);
+      const std::uint32_t started_before = in.varint32();
+      return core::TupleDelayed{id, started_before, read_time(in)};
+    }
+    case MutationTag::kTupleRenewed: {
+      const TupleId id = read_tuple_id(in);
+      return core::TupleRenewed{id, read_time(in)};
+    }
+    case MutationTag::kKeyRemembered:
+      return read_key(in);
+    case MutationTag::kKeyForgotten:
+      return core::KeyForgotten{read_tuple_id(in)};
+    case MutationTag::kGuardMet: {
+      const TupleId id = read_tuple_id(in);
+      const std::uint32_t guard = in.varint32();
+      return core::GuardMet{id, guard, read_tuple(in)};
+    }
   }
   in.fail("it has a mutation of the unknown kind " + std::to_string(tag));
   return core::NextTupleId{};

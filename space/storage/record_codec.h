@@ -10,6 +10,8 @@
 //      storage-format.md and its bytes to tests/space/storage/test_record_codec.cpp.
 //   2. A new field of an existing kind: give the kind a new tag and keep reading the old one, as in
 //      1.  Bytes that were once written mean the same for ever; the golden test holds us to it.
+//      A kind of remembered answer is given the next free number instead: an older program refuses
+//      those that it does not know.  The bits of a tuple's attributes are used up.
 //   3. Anything that an older program must not misread: raise kRecordVersion and keep reading all
 //      earlier versions.  A program that meets a version or a tag that it does not know refuses to
 //      start rather than to guess.
@@ -40,10 +42,15 @@ enum class MutationTag : std::uint8_t {
   kSessionEnded = 9,
   kRequestAnswered = 10,
   kNextTupleId = 11,
+  kTupleDelayed = 12,
+  kTupleRenewed = 13,
+  kKeyRemembered = 14,
+  kKeyForgotten = 15,
+  kGuardMet = 16,
 };
 
 // The names that storage-format.md uses; a test compares the two tables.
-inline constexpr std::array<std::pair<MutationTag, std::string_view>, 11> kMutationNames{{
+inline constexpr std::array<std::pair<MutationTag, std::string_view>, 16> kMutationNames{{
     {MutationTag::kTupleAdded, "TupleAdded"},
     {MutationTag::kTupleReserved, "TupleReserved"},
     {MutationTag::kTupleStarted, "TupleStarted"},
@@ -55,6 +62,11 @@ inline constexpr std::array<std::pair<MutationTag, std::string_view>, 11> kMutat
     {MutationTag::kSessionEnded, "SessionEnded"},
     {MutationTag::kRequestAnswered, "RequestAnswered"},
     {MutationTag::kNextTupleId, "NextTupleId"},
+    {MutationTag::kTupleDelayed, "TupleDelayed"},
+    {MutationTag::kTupleRenewed, "TupleRenewed"},
+    {MutationTag::kKeyRemembered, "KeyRemembered"},
+    {MutationTag::kKeyForgotten, "KeyForgotten"},
+    {MutationTag::kGuardMet, "GuardMet"},
 }};
 
 // Begins a record in `out`, which is emptied.

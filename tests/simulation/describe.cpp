@@ -19,6 +19,20 @@ std::string text(const std::vector<Template>& forms) {
   return line;
 }
 
+std::string text(const RareAttributes& rare) {
+  std::string line;
+  if (!rare.key.empty()) line += " " + rare.key + " for " + std::to_string(rare.key_window.count());
+  if (rare.delay.count() != 0) line += " delay" + std::to_string(rare.delay.count());
+  if (!rare.group.empty()) line += " " + rare.group;
+  for (const Guard& guard : rare.when) {
+    line += " when " + to_string(guard.form);
+    for (const Guard::Fill& fill : guard.fills) {
+      line += " " + std::to_string(fill.from) + ">" + std::to_string(fill.to);
+    }
+  }
+  return line;
+}
+
 std::string text(const std::vector<NewTuple>& puts) {
   std::string line;
   for (const NewTuple& put : puts) {
@@ -29,6 +43,7 @@ std::string text(const std::vector<NewTuple>& puts) {
     if (attributes.max_attempts != 0) line += " max" + std::to_string(attributes.max_attempts);
     if (attributes.will) line += " will" + to_string(*attributes.will);
     if (attributes.lives_with) line += " lives" + std::to_string(attributes.lives_with->low);
+    if (attributes.rare) line += text(*attributes.rare);
   }
   return line;
 }
@@ -90,7 +105,18 @@ struct OperationText {
   }
   std::string operator()(const ReleaseOp& op) const {
     std::string line = "release";
-    for (const ReleaseItem& item : op.items) line += text(item.token) + (item.started ? "*" : "");
+    for (const ReleaseItem& item : op.items) {
+      line += text(item.token) + (item.started ? "*" : "");
+      if (item.delay.count() != 0) line += " delay" + std::to_string(item.delay.count());
+    }
+    return line;
+  }
+  std::string operator()(const RenewOp& op) const {
+    std::string line = "renew";
+    for (const RenewItem& item : op.items) {
+      line += " " + std::to_string(item.tuple.value) +
+              (item.ttl ? " ttl" + std::to_string(item.ttl->count()) : " for ever");
+    }
     return line;
   }
   std::string operator()(const CountOp& op) const {
@@ -122,6 +148,11 @@ struct AnswerText {
   }
   std::string operator()(const PutDone& done) const {
     return "put " + std::to_string(done.first.value) + " +" + std::to_string(done.count);
+  }
+  std::string operator()(const KeyedPutDone& done) const {
+    std::string line = "put";
+    for (const TupleId id : done.ids) line += " " + std::to_string(id.value);
+    return line;
   }
   std::string operator()(const Found& found) const {
     std::string line = "found";

@@ -9,6 +9,25 @@ Time later(Time now, Duration duration) {
   return duration >= kNever - now ? kNever : now + duration;
 }
 
+std::string key_of(const NewTuple& put) {
+  return put.attributes.rare ? put.attributes.rare->key : "";
+}
+
+std::string group_of(const NewTuple& put) {
+  return put.attributes.rare ? put.attributes.rare->group : "";
+}
+
+// What a repeated put has to say again.
+bool same_content(const NewTuple& a, const NewTuple& b) {
+  const auto content = [](NewTuple put) {
+    RareAttributes rare = put.attributes.rare ? *put.attributes.rare : RareAttributes{};
+    rare.key_window = {};
+    put.attributes.rare = rare;
+    return put;
+  };
+  return content(a) == content(b);
+}
+
 bool exclusive(const ReferenceSpace::Item& item) {
   return item.put.attributes.max_attempts == 1;
 }
@@ -59,8 +78,9 @@ void ReferenceSpace::apply(const Command& command, Time at) {
 }
 
 void ReferenceSpace::settle() {
-  while (!wills_.empty() || !refills_.empty()) {
+  while (!wills_.empty() || !refills_.empty() || !next_in_line().empty()) {
     put_all(std::exchange(wills_, {}));
+    for (const TupleId id : next_in_line()) advance(items[id]);
     for (const Origin& origin : std::exchange(refills_, {})) {
       if (Waiter* stream = waiter(origin)) refill(*stream);
     }
@@ -79,11 +99,15 @@ void ReferenceSpace::run_due() {
 bool ReferenceSpace::run_next_due() {
   Time first = kNever;
   for (const Waiter& item : waiters) first = std::min(first, item.deadline);
+  const auto is_out = [](const Item& item) {
+    return item.state == State::kReserved || item.state == State::kHeld ||
+           item.state == State::kTaken;
+  };
   for (const auto& [id, item] : items) {
-    if (item.state == State::kReady || item.state == State::kDead) {
-      first = std::min(first, item.expires_at);
-    }
+    if (!is_out(item)) first = std::min(first, item.expires_at);
+    if (item.state == State::kDelayed) first = std::min(first, item.visible_at);
   }
+  for (const auto& [key, used] : keys) first = std::min(first, used.until);
   for (const auto& [id, session] : sessions) first = std::min(first, due_of(id, session));
   if (first > now) return false;
   for (const Waiter& item : waiters) {
@@ -93,11 +117,20 @@ bool ReferenceSpace::run_next_due() {
     end_waiter(Origin(item.origin));
     return true;
   }
-  for (const auto& [id, item] : items) {
-    if (item.expires_at != first || (item.state != State::kReady && item.state != State::kDead)) {
-      continue;
+  for (auto& [id, item] : items) {
+    const bool visible = item.visible_at == first && item.state == State::kDelayed;
+    if ((item.expires_at == first && !is_out(item)) || (visible && item.expires_at <= now)) {
+      remove(TupleId(id));
+      return true;
     }
-    remove(TupleId(id));
+    if (visible) {
+      advance(item);
+      return true;
+    }
+  }
+  for (const auto& [key, used] : keys) {
+    if (used.until != first) continue;
+    keys.erase(std::string(key));
     return true;
   }
   for (const auto& [id, session] : sessions) {
@@ -126,29 +159,121 @@ std::optional<ErrorCode> ReferenceSpace::refusal(const std::vector<NewTuple>& tu
 void ReferenceSpace::operate(const Origin& from, const PutOp& op) {
   if (op.transaction.value != 0) return put_inside(from, op);
   if (const auto code = refusal(op.tuples)) return say(from, Refused{*code, {}});
-  PutDone done{put_all(op.tuples), static_cast<std::uint32_t>(op.tuples.size())};
+  if (has_key_conflict(op.tuples)) return say(from, Refused{ErrorCode::kKeyConflict, ""});
+  const Answer done = put_and_answer(op.tuples);
   sessions[from.session].answers[from.request] = done;
   say(from, done);
 }
 
-TupleId ReferenceSpace::put_all(const std::vector<NewTuple>& tuples) {
+Answer ReferenceSpace::put_and_answer(const std::vector<NewTuple>& tuples) {
+  const bool keyed =
+      std::any_of(tuples.begin(), tuples.end(), [](auto& put) { return key_of(put) != ""; });
   const TupleId first = next_id;
-  next_id.value += tuples.size();
-  TupleId id = first;
+  std::vector<TupleId> ids = put_all(tuples);
+  if (keyed) return KeyedPutDone{std::move(ids)};
+  return PutDone{first, static_cast<std::uint32_t>(ids.size())};
+}
+
+bool ReferenceSpace::has_key_conflict(const std::vector<NewTuple>& tuples) const {
+  std::map<std::string, NewTuple> used;
+  for (const auto& [key, known] : keys) used[key] = known.put;
   for (const NewTuple& put : tuples) {
-    const auto& owner = put.attributes.lives_with;
-    if (owner && (!sessions.contains(*owner) || sessions[*owner].over_hold)) {
-      if (put.attributes.will) wills_.push_back({*put.attributes.will, {}});
-    } else {
-      Item& item = items[id];
-      item.id = id;
-      item.put = put;
-      if (put.attributes.ttl) item.expires_at = later(now, *put.attributes.ttl);
-      place(item, true);
-    }
-    ++id.value;
+    if (key_of(put).empty()) continue;
+    if (!same_content(used.try_emplace(key_of(put), put).first->second, put)) return true;
   }
-  return first;
+  return false;
+}
+
+std::vector<TupleId> ReferenceSpace::put_all(const std::vector<NewTuple>& tuples) {
+  std::vector<TupleId> ids;
+  for (const NewTuple& put : tuples) {
+    const std::string key = key_of(put);
+    if (!key.empty() && keys.contains(key)) {
+      ids.push_back(keys[key].id);
+      continue;
+    }
+    const TupleId id = next_id;
+    ++next_id.value;
+    if (!key.empty()) keys[key] = {id, put, later(now, put.attributes.rare->key_window)};
+    put_one(id, put);
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+void ReferenceSpace::put_one(TupleId id, const NewTuple& put) {
+  const auto& owner = put.attributes.lives_with;
+  if (owner && (!sessions.contains(*owner) || sessions[*owner].over_hold)) {
+    if (put.attributes.will) wills_.push_back({*put.attributes.will, {}});
+    return;
+  }
+  Item& item = items[id];
+  item.id = id;
+  item.put = put;
+  if (put.attributes.ttl) item.expires_at = later(now, *put.attributes.ttl);
+  const Duration delay = put.attributes.rare ? put.attributes.rare->delay : Duration{0};
+  if (delay != Duration{0}) item.visible_at = later(now, delay);
+  if (put.attributes.rare) {
+    const std::vector<Guard>& when = put.attributes.rare->when;
+    item.met.resize(when.size());
+    item.state = State::kGuarded;
+    for (std::size_t i = 0; i < when.size(); ++i) {
+      const auto found = matches({when[i].form}, TakeMode::kRead);
+      if (!found.empty()) meet(item, i, Tuple(found[0].first->put.tuple));
+    }
+  }
+  advance(item);
+}
+
+bool ReferenceSpace::all_met(const Item& item) {
+  return std::find(item.met.begin(), item.met.end(), false) == item.met.end();
+}
+
+void ReferenceSpace::meet(Item& item, std::size_t guard, const Tuple& by) {
+  item.met[guard] = true;
+  List values = item.put.tuple.values();
+  for (const Guard::Fill& fill : item.put.attributes.rare->when[guard].fills) {
+    values[fill.to] = by[fill.from];
+  }
+  item.put.tuple = Tuple(std::span<const Value>(values));
+}
+
+void ReferenceSpace::meet_guards(const Tuple& by) {
+  for (auto& [id, item] : items) {
+    if (item.state != State::kGuarded) continue;
+    for (std::size_t i = 0; i < item.met.size(); ++i) {
+      if (!item.met[i] && item.put.attributes.rare->when[i].form.matches(by)) meet(item, i, by);
+    }
+  }
+}
+
+// Makes it visible unless something keeps it back.
+void ReferenceSpace::advance(Item& item) {
+  item.state = !all_met(item)          ? State::kGuarded
+               : item.visible_at > now ? State::kDelayed
+               : is_behind(item)       ? State::kBehind
+                                       : State::kReady;
+  if (item.state == State::kReady) place(item, item.attempt == 0);
+}
+
+bool ReferenceSpace::is_behind(const Item& item) const {
+  const std::string group = group_of(item.put);
+  if (group.empty()) return false;
+  for (const auto& [id, other] : items) {
+    const bool in_line = other.state != State::kTaken && other.state != State::kDead;
+    if (in_line && group_of(other.put) == group) return id != item.id;
+  }
+  return false;
+}
+
+std::vector<TupleId> ReferenceSpace::next_in_line() const {
+  std::vector<TupleId> ids;
+  for (const auto& [id, item] : items) {
+    if (item.expires_at <= now) continue;  // its end comes first (P21)
+    if (item.state == State::kBehind && !is_behind(item)) ids.push_back(id);
+    if (item.state == State::kGuarded && all_met(item)) ids.push_back(id);
+  }
+  return ids;
 }
 
 void ReferenceSpace::place(Item& item, bool fresh) {
@@ -168,6 +293,7 @@ void ReferenceSpace::place(Item& item, bool fresh) {
     }
   }
   if (fresh) tell_put(item);
+  meet_guards(tuple);
   offer(item);
 }
 
@@ -283,7 +409,8 @@ bool ReferenceSpace::answer_again(const Origin& from, const Operation& operation
   const bool put_or_finish =
       std::holds_alternative<PutOp>(operation) || std::holds_alternative<CommitOp>(operation) ||
       std::holds_alternative<BeginOp>(operation) || (end != nullptr && end->commit) ||
-      std::holds_alternative<FinishOp>(operation) || std::holds_alternative<ReleaseOp>(operation);
+      std::holds_alternative<FinishOp>(operation) || std::holds_alternative<ReleaseOp>(operation) ||
+      std::holds_alternative<RenewOp>(operation);
   if (put_or_finish) {
     const auto answer = session.answers.find(from.request);
     if (answer == session.answers.end()) return answer_again_inside(from, operation);
@@ -609,12 +736,16 @@ void ReferenceSpace::operate(const Origin& from, const FinishOp& op) {
   }
   FinishDone done;
   for (const FinishItem& step : op.items) {
-    if (step.token) {
-      Item* item = holding(from.session, *step.token);
-      if (item == nullptr) {
-        done.codes.push_back(ErrorCode::kStaleLease);
-        continue;
-      }
+    Item* item = step.token ? holding(from.session, *step.token) : nullptr;
+    if (step.token && item == nullptr) {
+      done.codes.push_back(ErrorCode::kStaleLease);
+      continue;
+    }
+    if (has_key_conflict(step.puts)) {
+      done.codes.push_back(ErrorCode::kKeyConflict);
+      continue;
+    }
+    if (item != nullptr) {
       let_go(*item);
       items.erase(TupleId(item->id));
     }
@@ -635,13 +766,25 @@ void ReferenceSpace::operate(const Origin& from, const ReleaseOp& op) {
     done.codes.push_back(item == nullptr ? ErrorCode::kStaleLease : ErrorCode::kOk);
     if (item == nullptr) continue;
     let_go(*item);
-    give_back(*item, step.started);
+    give_back(*item, step.started, step.delay);
   }
   sessions[from.session].answers[from.request] = done;
   say(from, done);
 }
 
-void ReferenceSpace::give_back(Item& item, bool started) {
+void ReferenceSpace::operate(const Origin& from, const RenewOp& op) {
+  FinishDone done;
+  for (const RenewItem& step : op.items) {
+    const auto item = items.find(step.tuple);
+    const bool lives = item != items.end() && item->second.state != State::kTaken;
+    done.codes.push_back(lives ? ErrorCode::kOk : ErrorCode::kNoMatch);
+    if (lives) item->second.expires_at = step.ttl ? later(now, *step.ttl) : kNever;
+  }
+  sessions[from.session].answers[from.request] = done;
+  say(from, done);
+}
+
+void ReferenceSpace::give_back(Item& item, bool started, Duration delay) {
   const Attributes& attributes = item.put.attributes;
   item.started_before += started;
   if (started && attributes.max_attempts != 0 && item.started_before >= attributes.max_attempts) {
@@ -653,9 +796,10 @@ void ReferenceSpace::give_back(Item& item, bool started) {
     items.erase(TupleId(item.id));
     return;
   }
-  item.state = State::kReady;
   item.started = false;
-  place(item, false);
+  if (delay != Duration{0}) item.visible_at = later(now, delay);
+  item.state = item.visible_at > now ? State::kDelayed : State::kReady;
+  if (item.state == State::kReady) place(item, false);
 }
 
 void ReferenceSpace::leave(const Item& item) {
@@ -857,6 +1001,9 @@ void ReferenceSpace::operate(const Origin& from, const ListOp& op) {
     line.priority = item.put.attributes.priority;
     if (item.expires_at != kNever) line.expires_in = std::max(item.expires_at - now, Duration{0});
     if (item.state == State::kDead) line.state = TupleState::kDead;
+    if (item.state == State::kDelayed) line.state = TupleState::kDelayed;
+    if (item.state == State::kBehind) line.state = TupleState::kBehind;
+    if (item.state == State::kGuarded) line.state = TupleState::kGuarded;
     if (item.state == State::kReserved || item.state == State::kHeld) {
       line.state = item.started && item.state == State::kReserved ? TupleState::kStarted
                                                                   : TupleState::kReserved;

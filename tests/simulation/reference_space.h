@@ -23,11 +23,13 @@ using core::Message;
 using core::Origin;
 
 struct ReferenceSpace {
-  enum class State { kReady, kReserved, kHeld, kTaken, kDead };
+  enum class State { kReady, kReserved, kHeld, kTaken, kDead, kDelayed, kBehind, kGuarded };
   struct Item {
     TupleId id;
     NewTuple put;
     Time expires_at = kNever;
+    Time visible_at{};
+    std::vector<bool> met;  // of its guards
     State state = State::kReady;
     std::uint32_t attempt = 0;
     std::uint32_t started_before = 0;
@@ -110,7 +112,15 @@ struct ReferenceSpace {
     std::map<RequestId, Transaction> transactions;
   };
 
+  // An idempotency key that was used, by itself: it outlives its tuple.
+  struct Key {
+    TupleId id;
+    NewTuple put;
+    Time until = kNever;
+  };
+
   std::map<TupleId, Item> items;
+  std::map<std::string, Key> keys;
   std::vector<Waiter> waiters;              // oldest first
   std::vector<Subscription> subscriptions;  // oldest first
   std::map<SessionId, Session> sessions;
@@ -170,11 +180,12 @@ struct ReferenceSpace {
   [[nodiscard]] bool locked_against(const Origin& name, TupleId id) const;
   void unlock_all(const Origin& name);
   void remove(TupleId id);  // for everybody who relied on it
-  std::optional<ErrorCode> commit_transaction(const Origin& name, PutDone& done);
+  std::optional<ErrorCode> commit_transaction(const Origin& name, Answer& done);
   [[nodiscard]] static std::vector<NewTuple> left_of(const Transaction& open);
   [[nodiscard]] std::optional<ErrorCode> refusal(const Transaction& open) const;
   void abort_transaction(const Origin& name);
   void end_own_waiters(const Origin& name);
+  void operate(const Origin& from, const RenewOp& op);
 
   bool answer_again(const Origin& from, const Operation& operation);
   void attach(const core::SessionAttached& command);
@@ -188,9 +199,18 @@ struct ReferenceSpace {
   void give_back_all(const SessionId& id, Duration silence);
 
   [[nodiscard]] std::optional<ErrorCode> refusal(const std::vector<NewTuple>& tuples) const;
-  TupleId put_all(const std::vector<NewTuple>& tuples);
+  [[nodiscard]] bool has_key_conflict(const std::vector<NewTuple>& tuples) const;
+  std::vector<TupleId> put_all(const std::vector<NewTuple>& tuples);
+  Answer put_and_answer(const std::vector<NewTuple>& tuples);
+  void put_one(TupleId id, const NewTuple& put);
   void place(Item& item, bool fresh);
-  void give_back(Item& item, bool started);
+  void advance(Item& item);
+  [[nodiscard]] static bool all_met(const Item& item);
+  static void meet(Item& item, std::size_t guard, const Tuple& by);
+  void meet_guards(const Tuple& by);
+  [[nodiscard]] bool is_behind(const Item& item) const;
+  [[nodiscard]] std::vector<TupleId> next_in_line() const;  // nothing keeps them back now
+  void give_back(Item& item, bool started, Duration delay = {});
   void leave(const Item& item);  // with its will
   Item* holding(const SessionId& session, const Token& token);
   void let_go(Item& item);

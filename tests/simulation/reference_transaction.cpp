@@ -33,12 +33,13 @@ void ReferenceSpace::operate(const Origin& from, const CommitOp& op) {
   if (op.finishes.empty() && op.takes.empty() && !op.puts.empty()) {
     if (const auto code = refusal(op.puts)) return say(from, Refused{*code, ""});
   }
+  if (has_key_conflict(op.puts)) return say(from, Refused{ErrorCode::kKeyConflict, ""});
   for (const Token& token : op.finishes) {
     let_go(*holding(from.session, token));
     items.erase(token.tuple);
   }
   for (const TupleId id : op.takes) items.erase(id);
-  const PutDone done{put_all(op.puts), static_cast<std::uint32_t>(op.puts.size())};
+  const Answer done = put_and_answer(op.puts);
   sessions[from.session].answers[from.request] = done;
   say(from, done);
 }
@@ -57,7 +58,7 @@ void ReferenceSpace::operate(const Origin& from, const EndOp& op) {
     return say(from, Done{});
   }
   if (enter(from, op.transaction) == nullptr) return;
-  PutDone done;
+  Answer done;
   if (const auto code = commit_transaction(name, done)) {
     abort_transaction(name);
     return say(from, Refused{*code, ""});
@@ -223,12 +224,13 @@ void ReferenceSpace::remove(TupleId id) {
 
 // ---- The end ------------------------------------------------------------------------------------
 
-std::optional<ErrorCode> ReferenceSpace::commit_transaction(const Origin& name, PutDone& done) {
+std::optional<ErrorCode> ReferenceSpace::commit_transaction(const Origin& name, Answer& done) {
   if (transaction(name)->conflict) return ErrorCode::kTransactionConflict;
   for (const auto& [mode, forms] : transaction(name)->nones) {
     if (!matches(forms, mode, name).empty()) return ErrorCode::kTransactionConflict;
   }
   if (const auto code = refusal(*transaction(name))) return code;
+  if (has_key_conflict(left_of(*transaction(name)))) return ErrorCode::kKeyConflict;
   end_own_waiters(name);
   const Transaction open = *transaction(name);
   for (const Transaction::Taken& taken : open.taken) {
@@ -257,7 +259,7 @@ std::optional<ErrorCode> ReferenceSpace::commit_transaction(const Origin& name, 
   }
   const std::vector<NewTuple> puts = left_of(open);
   session.transactions.erase(name.request);
-  done = {put_all(puts), static_cast<std::uint32_t>(puts.size())};
+  done = put_and_answer(puts);
   return std::nullopt;
 }
 

@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kClients = 4;
 constexpr Duration kHold = milliseconds(5'000);
-constexpr Duration kMemory = milliseconds(20'000);
+constexpr Duration kMemory = milliseconds(15'000);  // beyond the hold time
 
 core::Limits small_limits(std::uint64_t bytes_max) {
   core::Limits limits;
@@ -116,12 +116,37 @@ NewTuple Simulation::some_tuple() {
   if (chance(20)) attributes.max_attempts = static_cast<std::uint32_t>(1 + below(2));
   if (chance(15)) attributes.will = Tuple{Value("a"), Value(static_cast<std::int64_t>(below(3)))};
   if (chance(10)) attributes.lives_with = SessionId{1, 1 + below(session_count_ + 1)};
+  if (chance(25)) attributes.rare = some_rare(put.tuple.size());
   return put;
+}
+
+Guard Simulation::some_guard(std::size_t fields) {
+  Guard guard{some_form(), {}};
+  for (std::uint64_t count = below(3); count > 0; --count) {
+    guard.fills.push_back({static_cast<std::uint32_t>(below(guard.form.size())),
+                           static_cast<std::uint32_t>(below(fields))});
+  }
+  return guard;
+}
+
+RareAttributes Simulation::some_rare(std::size_t fields) {
+  RareAttributes rare;
+  if (chance(40)) rare.key = "key " + std::to_string(below(3));
+  if (chance(80)) rare.key_window = some_time();
+  if (chance(40)) rare.delay = some_time();
+  if (chance(50)) rare.group = "group " + std::to_string(below(3));
+  while (chance(30)) rare.when.push_back(some_guard(fields));
+  return rare;
 }
 
 std::vector<NewTuple> Simulation::some_tuples(std::uint64_t most) {
   std::vector<NewTuple> puts(below(most + 1));
   for (NewTuple& put : puts) put = some_tuple();
+  // A key makes sense only if somebody says the same again.
+  if (!puts.empty() && chance(5)) {
+    puts.back() = {Tuple{Value("again")}, {}};
+    puts.back().attributes.rare = RareAttributes{.key = "again", .key_window = some_time()};
+  }
   return puts;
 }
 
@@ -179,7 +204,7 @@ Operation Simulation::about_subscription(SimClient& client) {
   }
   if (chance(5)) return CancelOp{id};
   if (chance(10)) return CreditOp{id, static_cast<std::uint32_t>(below(5))};
-  return AckOp{id, chance(60) ? received : below(received + 2), {}};
+  return AckOp{id, chance(60) ? received : below(received + 1), {}};
 }
 
 // Mostly of what is there, so that it is often possible.
@@ -208,7 +233,7 @@ Operation Simulation::some_operation(SimClient& client) {
     if (client.transactions.empty() || !chance(60)) return {};
     return some_transaction(client);
   };
-  switch (below(28)) {
+  switch (below(29)) {
     case 20:
     case 21:
       return some_commit(client);
@@ -230,6 +255,9 @@ Operation Simulation::some_operation(SimClient& client) {
     case 26:
     case 27:
       return about_subscription(client);
+    case 28:
+      return RenewOp{{{TupleId{1 + below(reference_.next_id.value)},
+                       chance(80) ? std::optional(some_time()) : std::nullopt}}};
     case 0:
     case 1:
     case 2:
@@ -262,6 +290,7 @@ Operation Simulation::some_operation(SimClient& client) {
       if (chance(50)) return AckOp{{}, 0, std::exchange(client.taken, {})};
       const RequestId id = some_stream();
       const auto stream = client.streams.find(id);
+      if (client.subscriptions.contains(id)) return about_subscription(client);
       if (stream == client.streams.end()) return AckOp{id, below(4), {}};
       return AckOp{id, below(stream->second.delivered + 1), {}};
     }
@@ -284,7 +313,9 @@ Operation Simulation::some_operation(SimClient& client) {
     case 17: {
       ReleaseOp op;
       op.items.resize(1 + below(2));
-      for (ReleaseItem& item : op.items) item = {some_token(client), chance(50)};
+      for (ReleaseItem& item : op.items) {
+        item = {some_token(client), chance(50), chance(30) ? some_time() : Duration{0}};
+      }
       return op;
     }
     case 18:
@@ -363,6 +394,11 @@ void Simulation::take_in(SimClient& client, const core::Reply& reply) {
   if (put != nullptr && put->first.value != 0) {
     highest_seen_ = std::max(highest_seen_, TupleId{put->first.value + put->count - 1});
   }
+  const auto* keyed = std::get_if<KeyedPutDone>(&reply.answer);
+  if (keyed != nullptr) {
+    for (const TupleId id : keyed->ids) highest_seen_ = std::max(highest_seen_, id);
+  }
+  const bool was_put = put != nullptr || keyed != nullptr;
   if (asked == client.unanswered.end()) {
     return;  // of an acknowledgement
   }
@@ -389,7 +425,7 @@ void Simulation::take_in(SimClient& client, const core::Reply& reply) {
       }
     }
   }
-  if (put != nullptr) note_removed(reply.to, asked->second);
+  if (was_put) note_removed(reply.to, asked->second);
   const auto* refused = std::get_if<Refused>(&reply.answer);
   if (refused != nullptr && refused->code == ErrorCode::kStaleLease) {
     if (const auto* inside = std::get_if<PutOp>(&asked->second)) {
@@ -397,7 +433,7 @@ void Simulation::take_in(SimClient& client, const core::Reply& reply) {
     }
   }
   if (const auto* end = std::get_if<EndOp>(&asked->second)) {
-    if (put != nullptr) {
+    if (was_put) {
       for (const auto& [by, id] : client.transactions[end->transaction]) note_consumed(by, id);
     }
     client.transactions.erase(end->transaction);
@@ -491,8 +527,11 @@ void Simulation::note_consumed(const core::Origin& by, TupleId id) {
 void Simulation::connect(SimClient& client) {
   client.connected = true;
   client.attached = false;
+  // A killed server loses all sessions at one moment.  Each has a hold time of its own, so that no
+  // two end at one moment, in an order that the reference does not know.
+  const Duration hold = kHold + Duration(static_cast<std::int64_t>(client.id.low));
   client.sent.push_back(
-      core::SessionAttached{client.id, "simulated", kHold, kMemory, client.acknowledged()});
+      core::SessionAttached{client.id, "simulated", hold, kMemory + hold, client.acknowledged()});
   // Streams and unanswered requests are said again, in the order in which they were said first.
   std::map<RequestId, Operation> again = client.unanswered;
   for (auto& [request, stream] : client.streams) {
@@ -565,6 +604,7 @@ void Simulation::apply(core::Command&& command) {
   note("at " + std::to_string(now_.time_since_epoch().count()) + " " + describe(command));
   waiters_before_ = reference_.waiters;
   items_before_ = reference_.items;
+  next_id_before_ = reference_.next_id;
   reference_.apply(command, now_);
   const std::size_t before = effects_.messages.size();
   state_.apply(std::move(command), now_, effects_);
@@ -599,8 +639,10 @@ void Simulation::check_recall(const core::Notice& notice) {
            !item->second.started && item->second.attempt == token.attempt &&
            item->second.holder == notice.stream;
   };
-  // It may have come back later in the same step, when a timer is late.
+  // It may have come back later in the same step, when a timer is late; one that was put in this
+  // step may even have come and gone.
   const bool held = is_held(reference_.items);
+  if (!held && token.tuple >= next_id_before_ && token.tuple < reference_.next_id) return;
   if ((!held && !is_held(items_before_)) || reference_.find_waiter(notice.stream) == nullptr) {
     fail("tuple " + std::to_string(token.tuple.value) + " was recalled from somebody else");
   }
@@ -629,10 +671,15 @@ void Simulation::check_counters() {
     expected.reserved += item.state == ReferenceSpace::State::kReserved ||
                          item.state == ReferenceSpace::State::kHeld;
     expected.dead += item.state == ReferenceSpace::State::kDead;
+    expected.delayed += item.state == ReferenceSpace::State::kDelayed;
+    expected.behind += item.state == ReferenceSpace::State::kBehind;
+    expected.guarded += item.state == ReferenceSpace::State::kGuarded;
   }
   const core::SpaceCounters found = state_.counters();
   if (found.tuples != expected.tuples || found.ready != expected.ready ||
       found.reserved != expected.reserved || found.dead != expected.dead ||
+      found.delayed != expected.delayed || found.behind != expected.behind ||
+      found.guarded != expected.guarded || found.keys != reference_.keys.size() ||
       found.bytes != expected.bytes || found.waiters != reference_.waiters.size() ||
       found.subscriptions != reference_.subscriptions.size()) {
     fail("the counters are wrong");
@@ -688,7 +735,9 @@ void Simulation::kill() {
   if (next <= highest_seen_) fail("an id that a client has seen will be given out again");
   for (const auto& [id, by] : consumed_) {
     std::vector<core::Mutation> described;
+    // Its key may be remembered for longer.
     if (state_.describe(id, described) &&
+        !std::holds_alternative<core::KeyRemembered>(described.back()) &&
         !std::holds_alternative<core::TupleTaken>(described.back())) {
       fail("tuple " + std::to_string(id.value) + ", taken or finished before, is back");
     }

@@ -99,6 +99,9 @@ class Simulation {
   Template some_form();
   std::vector<Template> some_forms();
   NewTuple some_tuple();
+  // Of a tuple with so many fields.
+  RareAttributes some_rare(std::size_t fields);
+  Guard some_guard(std::size_t fields);
   std::vector<NewTuple> some_tuples(std::uint64_t most);
   Token some_token(SimClient& client);
   RequestId some_transaction(SimClient& client);
@@ -143,6 +146,7 @@ class Simulation {
   ReferenceSpace reference_;
   std::vector<ReferenceSpace::Waiter> waiters_before_;  // the last command
   std::map<TupleId, ReferenceSpace::Item> items_before_;
+  TupleId next_id_before_;
   ReferenceSpace committed_;  // the reference as of the last commit
   core::Effects effects_;     // not committed yet
   SimDisk disk_;

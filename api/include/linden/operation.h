@@ -22,7 +22,8 @@ namespace linden {
 // ---- Operations
 // -----------------------------------------------------------------------------------------------------------
 
-// Puts all tuples or none.  Answer: PutDone.
+// Puts all tuples or none.  Answer: PutDone; KeyedPutDone if a tuple has a key; Refused with
+// kKeyConflict if a key was used for something else (P23).
 struct PutOp {
   std::vector<NewTuple> tuples;
   RequestId transaction;  // 0: none; else of the BeginOp: the ids are given when it commits
@@ -116,7 +117,7 @@ struct CancelOp {
 // Each item is one atomic step of its own (P17): removes the reserved tuple and puts `puts`, if and
 // only if the token is the latest hand-out; without a token it is a plain put (results that travel
 // along, such as output).  `started` says which further hand-outs the holder has begun to work on,
-// after the items.  Answer: FinishDone, one code per item (kOk or kStaleLease).
+// after the items.  Answer: FinishDone, one code per item (kOk, kStaleLease or kKeyConflict).
 struct FinishItem {
   std::optional<Token> token;
   std::vector<NewTuple> puts;
@@ -126,12 +127,12 @@ struct FinishOp {
   std::vector<Token> started;
 };
 
-// Gives reserved tuples back at once; each keeps its age.  `started` counts against max_attempts.
-// `give_back_declined` names recalled hand-outs that have started meanwhile.  Answer: FinishDone,
-// one code per item of `items`.
+// Gives reserved tuples back, at once or visible again after `delay` (at least 10 ms; P18); each
+// keeps its age.  `started` counts against max_attempts.  Answer: FinishDone, one code per item.
 struct ReleaseItem {
   Token token;
   bool started = true;
+  Duration delay{0};
 };
 struct ReleaseOp {
   std::vector<ReleaseItem> items;
@@ -164,6 +165,16 @@ struct BeginOp {
 struct EndOp {
   RequestId transaction;
   bool commit = true;
+};
+
+// Gives tuples a new time to live from now on, whoever holds them (P21).  Answer: FinishDone, one
+// code per item: kOk, or kNoMatch if there is no such tuple any more.
+struct RenewItem {
+  TupleId tuple;
+  std::optional<Duration> ttl;  // at least 10 ms; none: lives for ever
+};
+struct RenewOp {
+  std::vector<RenewItem> items;
 };
 
 // How many free tuples match.  Answer: Counted.
@@ -199,7 +210,7 @@ struct ListSessionsOp {};
 
 using Operation = std::variant<PutOp, TakeOp, StreamOp, SubscribeOp, AckOp, CreditOp, CancelOp,
                                FinishOp, ReleaseOp, CountOp, ExplainOp, ListOp, SummarizeOp,
-                               ListSessionsOp, CommitOp, BeginOp, EndOp>;
+                               ListSessionsOp, CommitOp, BeginOp, EndOp, RenewOp>;
 
 // ---- Answers and events
 // -----------------------------------------------------------------------------------------------------
@@ -221,6 +232,12 @@ struct PutDone {
   TupleId first;
   std::uint32_t count = 0;
   friend bool operator==(const PutDone&, const PutDone&) = default;
+};
+
+// The ids one by one, since some may be those of earlier puts with the same key (P23).
+struct KeyedPutDone {
+  std::vector<TupleId> ids;
+  friend bool operator==(const KeyedPutDone&, const KeyedPutDone&) = default;
 };
 
 // One tuple that is handed to a client.
@@ -265,9 +282,12 @@ enum class TupleState : std::uint8_t {
   kReserved = 1,  // handed out under a lease, not begun
   kStarted = 2,   // handed out under a lease and begun
   kDead = 3,      // attempts used up, no will
+  kDelayed = 4,   // not visible before its time (P22)
+  kBehind = 5,    // behind an earlier tuple of its group (P22)
+  kGuarded = 6,   // waits for its guards (P24)
 };
-[[nodiscard]] std::string_view name_of(
-    TupleState state) noexcept;  // "ready", "reserved", "started", "dead"
+// "ready", "reserved", "started", "dead", "delayed", "behind", "guarded".
+[[nodiscard]] std::string_view name_of(TupleState state) noexcept;
 
 struct ListedTuple {
   TupleId id;
@@ -291,6 +311,9 @@ struct SummaryGroup {
   std::uint64_t started = 0;
   std::uint64_t dead = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t delayed = 0;
+  std::uint64_t behind = 0;
+  std::uint64_t guarded = 0;
 };
 struct Summary {
   std::vector<SummaryGroup> groups;  // sorted by arity and fields
@@ -313,7 +336,7 @@ struct SessionsListed {
 };
 
 using Answer = std::variant<Done, Refused, PutDone, Found, FinishDone, Counted, Explained, Listed,
-                            Summary, SessionsListed>;
+                            Summary, SessionsListed, KeyedPutDone>;
 
 // Events of a stream.
 struct Delivered {

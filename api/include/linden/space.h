@@ -36,7 +36,9 @@ class Space {
   [[nodiscard]] bool created() const { return created_; }  // by the call that opened it
   [[nodiscard]] Client client() const { return client_; }
 
-  // Linda's out.  Returns once the tuple is as durable as the space promises (P31).
+  // Linda's out.  Returns once the tuple is as durable as the space promises (P31).  With a key
+  // that was put before: the id of then; Error kKeyConflict if it was put with something else
+  // (P23).
   TupleId put(Tuple tuple, Attributes attributes = {});
   // All or none; ids in order.
   std::vector<TupleId> put_many(std::vector<NewTuple> tuples);
@@ -61,7 +63,11 @@ class Space {
                       Duration timeout = kForever, const Interrupt& interrupt = {});
   // P17.  Throws Error kStaleLease if the token is no longer the latest; then nothing has happened.
   void finish(Token token, std::vector<NewTuple> puts = {});
-  void release(Token token, bool started = true);
+  // Visible again after `delay` (P18); 0: at once.
+  void release(Token token, bool started = true, Duration delay = {});
+  // Gives a tuple a new time to live from now on; none: for ever (P21).  Error kNoMatch if it does
+  // not live any more.
+  void renew(TupleId tuple, std::optional<Duration> ttl);
 
   // P26: puts, ends reservations and removes free tuples by their ids, all in one step or not at
   // all; taking a tuple and putting another changes it.  Returns the ids of `puts`.  Throws Error
@@ -148,7 +154,7 @@ class Reservation {
   [[nodiscard]] const Tuple& tuple() const { return handout_.tuple; }
   [[nodiscard]] Token token() const { return {handout_.id, handout_.attempt}; }
   void finish(std::vector<NewTuple> puts = {});
-  void release(bool started = true);
+  void release(bool started = true, Duration delay = {});
 
  private:
   Space space_;

@@ -38,6 +38,10 @@ inline void describe(const Value& value, std::string& out) {
   describe_row(Tuple{value}, out);
 }
 
+inline void describe(const Rare& rare, std::string& out) {
+  if (rare) return describe(*rare, out);
+  out += "none";
+}
 template <class T>
 void describe(const std::optional<T>& value, std::string& out) {
   if (value) return describe(*value, out);

@@ -16,7 +16,7 @@ class RandomMessages {
 
   // Kinds come in turn, so that none is missed.
   ClientMessage client() {
-    switch (turn_++ % 24) {
+    switch (turn_++ % 25) {
       case 0:
         return Hello{1, session(), flip(), duration(), text(), duration(), duration(), {id()}};
       case 1:
@@ -64,13 +64,15 @@ class RandomMessages {
         return request(SubscribeOp{forms(), number(), flip(), flip(), flip(), id()});
       case 22:
         return request(ExplainOp{form()});
+      case 23:
+        return request(renew());
       default:
         return request(ListSessionsOp{});
     }
   }
 
   ServerMessage server() {
-    switch (turn_++ % 20) {
+    switch (turn_++ % 21) {
       case 0:
         return Welcome{1, text(), session(), flip(), duration(), number(), number()};
       case 1:
@@ -109,6 +111,8 @@ class RandomMessages {
         return reply(Explained{number(), id(), flip(), id(), id(), id(), id()});
       case 17:
         return StreamEvent{{id()}, Gap{id(), id()}};
+      case 19:
+        return reply(KeyedPutDone{{{id()}, {id()}}});
       default:
         return Reply{{id()},
                      ServerAnswer(ServerStatus{text(), number(), duration(), text(), text(), id(),
@@ -222,7 +226,24 @@ class RandomMessages {
     if (flip()) attributes.max_attempts = number();
     if (flip()) attributes.will = tuple();
     if (flip()) attributes.lives_with = session();
+    if (flip()) attributes.rare = rare();
     return attributes;
+  }
+
+  // At least a delay: what says nothing is nothing on the wire.
+  RareAttributes rare() {
+    RareAttributes rare;
+    if (flip()) rare.key = "k" + text();
+    if (!rare.key.empty() && flip())
+      rare.key_window = Duration(static_cast<std::int64_t>((id() >> 1) | 1));
+    rare.delay = Duration(static_cast<std::int64_t>((id() >> 1) | 1));
+    if (flip()) rare.group = text();
+    for (std::size_t count = below(3); count > 0; --count) {
+      rare.when.push_back({form(), {}});
+      for (std::size_t fills = below(3); fills > 0; --fills)
+        rare.when.back().fills.push_back({number(), number()});
+    }
+    return rare;
   }
 
   OpenSpaceOp open_space() {
@@ -264,7 +285,7 @@ class RandomMessages {
     ReleaseOp release;
     const bool all = flip();
     for (std::size_t count = below(5); count > 0; --count)
-      release.items.push_back({token(), all || flip()});
+      release.items.push_back({token(), all || flip(), all ? Duration{0} : duration()});
     return release;
   }
 
@@ -273,6 +294,15 @@ class RandomMessages {
     for (std::size_t count = below(4); count > 0; --count) commit.finishes.push_back(token());
     for (std::size_t count = below(4); count > 0; --count) commit.takes.push_back({id()});
     return commit;
+  }
+
+  RenewOp renew() {
+    RenewOp renew;
+    for (std::size_t count = below(5); count > 0; --count) {
+      renew.items.push_back({{id()}, std::nullopt});
+      if (flip()) renew.items.back().ttl = Duration(static_cast<std::int64_t>((id() >> 1) | 1));
+    }
+    return renew;
   }
 
   ListOp list() {
@@ -315,7 +345,7 @@ class RandomMessages {
     for (std::size_t count = below(4); count > 0; --count) {
       ListedTuple row;
       row.id = {id()};
-      row.state = static_cast<TupleState>(below(4));
+      row.state = static_cast<TupleState>(below(7));
       row.attempt = number();
       row.priority = static_cast<std::int32_t>(number());
       row.holder = session();
@@ -330,7 +360,8 @@ class RandomMessages {
   Summary summary() {
     Summary summary;
     for (std::size_t count = below(3); count > 0; --count)
-      summary.groups.push_back({number(), tuple().values(), id(), id(), id(), id(), id()});
+      summary.groups.push_back(
+          {number(), tuple().values(), id(), id(), id(), id(), id(), id(), id(), id()});
     summary.tuples = id();
     summary.waiters = id();
     summary.streams = id();

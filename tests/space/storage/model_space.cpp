@@ -16,7 +16,7 @@ void ModelSpace::apply(const core::Mutation& mutation) {
 }
 
 void ModelSpace::apply_to(const core::TupleAdded& added) {
-  tuples_[added.id] = Entry{added, State::kReady, 0, {}, {}};
+  tuples_[added.id] = Entry{added, State::kReady, 0, {}, {}, {}, {}};
   next_ = std::max(next_, TupleId{added.id.value + 1});
 }
 
@@ -36,6 +36,7 @@ void ModelSpace::apply_to(const core::TupleReleased& released) {
   Entry* const entry = find(released.id);
   if (entry == nullptr) return;
   entry->started_before = released.started_before;
+  entry->delayed.reset();
   entry->state = State::kReady;
 }
 
@@ -74,16 +75,46 @@ void ModelSpace::apply_to(const core::NextTupleId& next) {
   next_ = std::max(next_, next.next);
 }
 
+void ModelSpace::apply_to(const core::TupleDelayed& delayed) {
+  Entry* const entry = find(delayed.id);
+  if (entry == nullptr) return;
+  entry->started_before = delayed.started_before;
+  entry->delayed = delayed;
+  entry->state = State::kDelayed;
+}
+
+void ModelSpace::apply_to(const core::TupleRenewed& renewed) {
+  Entry* const entry = find(renewed.id);
+  if (entry != nullptr) entry->added.expires_at = renewed.expires_at;
+}
+
+void ModelSpace::apply_to(const core::KeyRemembered& remembered) {
+  keys_[remembered.id] = remembered;
+}
+
+void ModelSpace::apply_to(const core::KeyForgotten& forgotten) {
+  keys_.erase(forgotten.id);
+}
+
+void ModelSpace::apply_to(const core::GuardMet& met) {
+  Entry* const entry = find(met.id);
+  if (entry != nullptr) entry->met[met.guard] = met;
+}
+
 bool ModelSpace::describe(TupleId id, std::vector<core::Mutation>& out) const {
+  const auto key = keys_.find(id);
+  if (key != keys_.end()) out.emplace_back(key->second);
   const auto found = tuples_.find(id);
-  if (found == tuples_.end()) return false;
+  if (found == tuples_.end()) return key != keys_.end();
   const Entry& entry = found->second;
   out.emplace_back(entry.added);
+  for (const auto& [guard, met] : entry.met) out.emplace_back(met);
   if (entry.started_before > 0) out.emplace_back(core::TupleReleased{id, entry.started_before});
   if (entry.reserved) out.emplace_back(*entry.reserved);
   if (entry.state == State::kReady && entry.reserved) {
     out.emplace_back(core::TupleReleased{id, entry.started_before});
   }
+  if (entry.state == State::kDelayed) out.emplace_back(*entry.delayed);
   if (entry.state == State::kTaken) out.emplace_back(*entry.taken);
   if (entry.state == State::kDead) out.emplace_back(core::TupleDied{id, entry.started_before});
   return true;
@@ -97,6 +128,9 @@ void ModelSpace::describe_rest(std::vector<core::Mutation>& out) const {
 
 std::string ModelSpace::dump() const {
   std::vector<core::Mutation> all;
+  for (const auto& [id, key] : keys_) {
+    if (!tuples_.contains(id)) describe(id, all);
+  }
   for (const auto& [id, entry] : tuples_) describe(id, all);
   describe_rest(all);
   std::string bytes;
@@ -120,7 +154,17 @@ core::Origin RandomHistory::origin() {
 
 core::Mutation RandomHistory::change_of(TupleId id) {
   const auto small = static_cast<std::uint32_t>(1 + below(5));
-  switch (below(8)) {
+  switch (below(13)) {
+    case 12:
+      return core::GuardMet{id, small, Tuple{static_cast<std::int64_t>(below(9))}};
+    case 8:
+      return core::TupleDelayed{id, small, Time(Duration(static_cast<std::int64_t>(below(9))))};
+    case 9:
+      return core::TupleRenewed{id, Time(Duration(static_cast<std::int64_t>(below(9))))};
+    case 10:
+      return core::KeyRemembered{id, "key", below(9), Time(Duration(9))};
+    case 11:
+      return core::KeyForgotten{id};
     case 0:
     case 1:
       return core::TupleReserved{id, small, origin(), Duration(30'000'000), below(2) == 0, small};

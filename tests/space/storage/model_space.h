@@ -31,13 +31,15 @@ class ModelSpace final : public LiveState {
   }
 
  private:
-  enum class State { kReady, kReserved, kTaken, kDead };
+  enum class State { kReady, kReserved, kTaken, kDead, kDelayed };
   struct Entry {
     core::TupleAdded added;
     State state = State::kReady;
     std::uint32_t started_before = 0;
     std::optional<core::TupleReserved> reserved;  // the latest hand-out
     std::optional<core::TupleTaken> taken;
+    std::optional<core::TupleDelayed> delayed;
+    std::map<std::uint32_t, core::GuardMet> met;
   };
 
   void apply_to(const core::TupleAdded& added);
@@ -51,9 +53,15 @@ class ModelSpace final : public LiveState {
   void apply_to(const core::SessionEnded& ended);
   void apply_to(const core::RequestAnswered& answered);
   void apply_to(const core::NextTupleId& next);
+  void apply_to(const core::TupleDelayed& delayed);
+  void apply_to(const core::TupleRenewed& renewed);
+  void apply_to(const core::KeyRemembered& remembered);
+  void apply_to(const core::KeyForgotten& forgotten);
+  void apply_to(const core::GuardMet& met);
   Entry* find(TupleId id);
 
   std::map<TupleId, Entry> tuples_;
+  std::map<TupleId, core::KeyRemembered> keys_;
   std::map<SessionId, core::SessionOpened> sessions_;
   std::map<core::Origin, core::RequestAnswered> answers_;
   TupleId next_{1};

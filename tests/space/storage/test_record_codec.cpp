@@ -46,7 +46,7 @@ constexpr const char* kOriginHex = "08070605040302011817161514131211ac02";
 
 core::TupleAdded full_tuple() {
   core::TupleAdded added{TupleId{300}, Tuple{"a", Bytes::adopt(std::string(4096, 'b'))}, {}};
-  added.attributes = {-2, Duration(10), 3, Tuple{7}, SessionId{1, 2}};
+  added.attributes = {-2, Duration(10), 3, Tuple{7}, SessionId{1, 2}, {}};
   added.expires_at = Time(Duration(64));
   return added;
 }
@@ -89,6 +89,15 @@ std::vector<Golden> golden() {
                                                                    "05"
                                                                    "02"},
       {core::NextTupleId{TupleId{128}}, "0b8001"},
+      {core::TupleDelayed{TupleId{5}, 2, Time(Duration(64))}, "0c05028001"},
+      {core::TupleRenewed{TupleId{5}, kNever}, "0d05feffffffffffffffff01"},
+      {core::KeyRemembered{TupleId{5}, "k", 0x0102030405060708, Time(Duration(64))},
+       "0e05"
+       "016b"
+       "0807060504030201"
+       "8001"},
+      {core::KeyForgotten{TupleId{300}}, "0fac02"},
+      {core::GuardMet{TupleId{5}, 1, Tuple{"a"}}, "100501040105016100"},
   };
 }
 
@@ -108,6 +117,23 @@ TEST(RecordCodec, BytesOfEachKindStayWhatTheyAre) {
                 "02"
                 "02"
                 "0005");
+  EXPECT_EQ(hex(bytes_of(core::RequestAnswered{kOrigin, KeyedPutDone{{TupleId{5}, TupleId{300}}}})),
+            "0a" + std::string(kOriginHex) +
+                "03"
+                "02"
+                "05ac02");
+}
+
+TEST(RecordCodec, BytesOfAGroupStayWhatTheyAre) {
+  core::TupleAdded added{TupleId{5}, Tuple{"a", true}, {}};
+  added.attributes.rare = RareAttributes{.group = "g"};
+  EXPECT_EQ(hex(bytes_of(added)),
+            "0105"
+            "05"
+            "0205016102"
+            "00"
+            "40"
+            "0167");
 }
 
 TEST(RecordCodec, BytesOfAttributesAndAttachmentsStayWhatTheyAre) {
@@ -130,6 +156,28 @@ TEST(RecordCodec, BytesOfAttributesAndAttachmentsStayWhatTheyAre) {
             "0100000000000000"
             "0200000000000000"
             "8001");
+}
+
+TEST(RecordCodec, BytesOfGuardsStayWhatTheyAre) {
+  core::TupleAdded added{TupleId{5}, Tuple{"a", true}, {}};
+  RareAttributes rare;
+  rare.when = {{Template{"r", kAny}, {{1, 0}}}, {Template{}, {}}};
+  added.attributes.rare = rare;
+  EXPECT_EQ(hex(bytes_of(added)),
+            "0105"
+            "05"
+            "0205016102"
+            "00"
+            "80"
+            "02"
+            "0502050172"
+            "20"
+            "00"
+            "01"
+            "0100"
+            "0100"
+            "00"
+            "00");
 }
 
 TEST(RecordCodec, ARecordBeginsWithItsVersionAndTime) {
