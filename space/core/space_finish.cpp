@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 
-#include "space/core/mutants.h"
 #include "space/core/space_machine.h"
 
 namespace linden::core {
@@ -108,7 +107,6 @@ Slot SpaceState::Machine::current_holding(const Session& session, const Token& t
   if (slot == kNoSlot) return kNoSlot;
   const Entry& entry = tuples_[slot];
   if (entry.state != EntryState::kReserved) return kNoSlot;
-  if (kMutant == Mutant::kSkipFencing) return entry.holding;
   const bool latest = entry.attempt == token.attempt;
   const bool mine = sessions_.holding(entry.holding).session == session.slot;
   return latest && mine ? entry.holding : kNoSlot;
@@ -163,10 +161,6 @@ void SpaceState::Machine::give_back(Slot slot, bool started, Duration delay) {
   }
   emit(TupleReleased{entry.id, entry.started_before});
   set_state(entry, EntryState::kReady);
-  if (kMutant == Mutant::kLoseWakeUp) {
-    encoding::split(entry.tuple, fields_);
-    return ready_.add(slot, fields_);
-  }
   place(slot, false);
 }
 

@@ -2,12 +2,9 @@
 
 #include <algorithm>
 
-#include "space/core/mutants.h"
-
 namespace linden::simulation {
 namespace {
 
-using core::Mutant;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kClients = 4;
@@ -624,9 +621,6 @@ void Simulation::apply(core::Command&& command) {
   check_counters();
   const std::string lost = reference_.lost_wake_up();
   if (!lost.empty()) fail(lost);
-  if (core::kMutant == Mutant::kReplyBeforeCommit) {
-    send(std::exchange(effects_.messages, {}));
-  }
 }
 
 // A recall names a hand-out that has not begun, of the stream that is asked, and somebody of
