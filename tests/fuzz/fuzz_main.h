@@ -10,11 +10,11 @@
 //     build/api/wire/proto/linden/wire/v1/*.pb.cc -lprotobuf-lite -o fuzz-frame
 #pragma once
 
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <exception>
 #include <random>
 #include <string>
 #include <string_view>
@@ -98,9 +98,9 @@ int main(int count, char** words) {
   const std::uint64_t runs = option(count, words, "--runs", 20'000);
   seed_now = option(count, words, "--seed", 1);
   std::atexit([] { std::printf("seed %lu: %lu runs\n", seed_now, run_now); });
-  std::set_terminate([] {
+  // FUZZ_CHECK, assert and an exception that nobody catches all end here.
+  std::signal(SIGABRT, [](int) {
     std::fprintf(stderr, "seed %lu: failed in run %lu\n", seed_now, run_now);
-    std::abort();
   });
   const auto samples = fuzz_samples(seed_now);
   Mutator mutator(seed_now);
