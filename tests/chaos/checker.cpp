@@ -686,6 +686,7 @@ std::vector<std::string> excerpt(const History& history, Serial serial) {
   std::sort(calls.begin(), calls.end(),
             [](const Call* a, const Call* b) { return a->asked < b->asked; });
   std::vector<std::string> lines;
+  lines.reserve(calls.size());
   for (const Call* call : calls) lines.push_back(to_string(*call, serial));
   return lines;
 }

@@ -14,6 +14,7 @@ namespace linden::chaos {
 Process::Process(const std::vector<std::string>& words, const std::filesystem::path& log,
                  int keep) {
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);

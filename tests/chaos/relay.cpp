@@ -32,7 +32,8 @@ int new_socket() {
 
 }  // namespace
 
-Relay::Relay(std::filesystem::path listen_at, std::filesystem::path pass_to, std::uint64_t seed)
+Relay::Relay(const std::filesystem::path& listen_at, std::filesystem::path pass_to,
+             std::uint64_t seed)
     : pass_to_(std::move(pass_to)),
       random_(seed),
       listening_(new_socket()),

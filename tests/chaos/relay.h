@@ -13,7 +13,7 @@ namespace linden::chaos {
 // Listens on one Unix socket and passes bytes on to another, in a thread of its own.
 class Relay {
  public:
-  Relay(std::filesystem::path listen_at, std::filesystem::path pass_to, std::uint64_t seed);
+  Relay(const std::filesystem::path& listen_at, std::filesystem::path pass_to, std::uint64_t seed);
   ~Relay();
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;

@@ -27,6 +27,7 @@ std::vector<core::Mutation> some_mutations(wire::RandomMessages& random) {
   const auto origin = [&] { return core::Origin{session(), {number()}}; };
   const auto small = [&] { return static_cast<std::uint32_t>(random.below(1000)); };
   std::vector<core::Mutation> mutations;
+  const auto add = [&](core::Mutation mutation) { mutations.push_back(std::move(mutation)); };
   for (std::size_t count = 1 + random.below(12); count > 0; --count) {
     switch (random.below(11)) {
       case 0: {
@@ -36,42 +37,40 @@ std::vector<core::Mutation> some_mutations(wire::RandomMessages& random) {
         attributes.max_attempts = small();
         if (random.below(2) == 0) attributes.will = random.tuple();
         if (random.below(2) == 0) attributes.lives_with = session();
-        mutations.push_back(
-            core::TupleAdded{id(), random.tuple(), attributes, Time(Duration(small()))});
+        add(core::TupleAdded{id(), random.tuple(), attributes, Time(Duration(small()))});
         break;
       }
       case 1:
-        mutations.push_back(core::TupleReserved{id(), small(), origin(), Duration(small()),
-                                                random.below(2) == 0, small()});
+        add(core::TupleReserved{id(), small(), origin(), Duration(small()), random.below(2) == 0,
+                                small()});
         break;
       case 2:
-        mutations.push_back(core::TupleStarted{id()});
+        add(core::TupleStarted{id()});
         break;
       case 3:
-        mutations.push_back(core::TupleReleased{id(), small()});
+        add(core::TupleReleased{id(), small()});
         break;
       case 4:
-        mutations.push_back(core::TupleTaken{id(), origin(), small(), random.below(2) == 0});
+        add(core::TupleTaken{id(), origin(), small(), random.below(2) == 0});
         break;
       case 5:
-        mutations.push_back(core::TupleRemoved{id()});
+        add(core::TupleRemoved{id()});
         break;
       case 6:
-        mutations.push_back(core::TupleDied{id(), small()});
+        add(core::TupleDied{id(), small()});
         break;
       case 7:
-        mutations.push_back(core::SessionOpened{session(), "engine", Duration(small()), kForever});
+        add(core::SessionOpened{session(), "engine", Duration(small()), kForever});
         break;
       case 8:
-        mutations.push_back(core::SessionEnded{session()});
+        add(core::SessionEnded{session()});
         break;
       case 9:
-        mutations.push_back(core::RequestAnswered{origin(), PutDone{id(), small()}});
-        mutations.push_back(
-            core::RequestAnswered{origin(), FinishDone{{ErrorCode::kOk, ErrorCode::kStaleLease}}});
+        add(core::RequestAnswered{origin(), PutDone{id(), small()}});
+        add(core::RequestAnswered{origin(), FinishDone{{ErrorCode::kOk, ErrorCode::kStaleLease}}});
         break;
       default:
-        mutations.push_back(core::NextTupleId{id()});
+        add(core::NextTupleId{id()});
     }
   }
   return mutations;
