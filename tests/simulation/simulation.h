@@ -89,6 +89,9 @@ class Simulation {
   Simulation(std::uint64_t seed, bool keep_history);
   // Throws Broken.
   void run(int steps);
+  // Liveness: with no more faults, all are answered, and all that is free can be taken.  After
+  // run().
+  void come_to_rest();
   [[nodiscard]] const std::vector<std::string>& history() const { return history_; }
 
  private:
@@ -124,6 +127,12 @@ class Simulation {
   void lose_connection(SimClient& client, bool noticed);
   void forget_notices(SessionId session);
   void say_goodbye(SimClient& client);
+
+  // ---- Rest (come_to_rest.cpp)
+  void exchange_all();
+  void check_everybody_is_answered();
+  void leave_all();
+  void take_all();
 
   // ---- Server
   void serve(SimClient& client);

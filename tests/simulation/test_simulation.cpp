@@ -19,6 +19,7 @@ std::string run(std::uint64_t seed, bool print) {
   linden::simulation::Simulation simulation(seed, print);
   try {
     simulation.run(kSteps);
+    simulation.come_to_rest();
     return {};
   } catch (const linden::simulation::Broken& broken) {
     if (print) {
