@@ -82,8 +82,10 @@ void Simulation::leave_all() {
 void Simulation::take_all() {
   SimClient& client = clients_.front();
   connect(client);
-  for (std::uint64_t before = 0; before != state_.counters().ready;) {
-    before = state_.counters().ready;
+  // One that goes may let another come forward.
+  std::uint64_t taken = 0;
+  do {
+    taken = state_.counters().takes;
     for (std::size_t fields = 1; fields <= kFieldsMost; ++fields) {
       TakeOp take;
       take.templates = {Template(std::vector<TemplateField>(fields, kAny))};
@@ -91,7 +93,7 @@ void Simulation::take_all() {
       ask(client, take);
     }
     exchange_all();
-  }
+  } while (taken != state_.counters().takes);
   if (state_.counters().ready != 0) fail("tuples are free, but cannot be taken");
   say_goodbye(client);
   commit();
