@@ -131,6 +131,18 @@ void Space::renew(TupleId tuple, std::optional<Duration> ttl) {
   }
 }
 
+std::uint64_t Space::collect(const Space& to, const Template& form) {
+  return collect(to, form, false);
+}
+
+std::uint64_t Space::copy_collect(const Space& to, const Template& form) {
+  return collect(to, form, true);
+}
+
+std::uint64_t Space::collect(const Space& to, const Template& form, bool copy) {
+  return expect<PutDone>(ask(CollectOp{form, to.number_, copy}, kAnswerMax, {}), "collect").count;
+}
+
 std::uint64_t Space::count(const Template& form) {
   return expect<Counted>(ask(CountOp{form, {}}, kAnswerMax, {}), "count").count;
 }

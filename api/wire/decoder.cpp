@@ -468,6 +468,10 @@ Operation read_operation(const pb::Request& from, Source& source) {
       return BeginOp{Duration(from.begin().lease_us())};
     case pb::Request::kEnd:
       return EndOp{{from.end().transaction()}, from.end().commit()};
+    case pb::Request::kCollect:
+      return CollectOp{source.take<Template>(from.collect().attachments(), "template"),
+                       {from.collect().to()},
+                       from.collect().copy()};
     case pb::Request::kRenew:
       return read_renew(from.renew(), source);
     case pb::Request::OPERATION_NOT_SET:

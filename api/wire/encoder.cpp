@@ -243,6 +243,12 @@ class Writer {
     out->mutable_count()->set_attachments(attachments_.add(from.form));
     out->mutable_count()->set_transaction(from.transaction.value);
   }
+  void operator()(const CollectOp& from, v1::Request* out) {
+    v1::CollectOp* collect = out->mutable_collect();
+    collect->set_attachments(attachments_.add(from.form));
+    collect->set_to(from.to.value);
+    collect->set_copy(from.copy);
+  }
   void operator()(const CommitOp& from, v1::Request* out) {
     v1::CommitOp* commit = out->mutable_commit();
     if (!from.puts.empty()) tuples(from.puts, commit->mutable_puts());

@@ -116,6 +116,11 @@ std::uint64_t send_renew(SpaceHandle& self, const std::vector<std::uint64_t>& id
   return send(self, std::move(renew), answer_to_of(queue));
 }
 
+std::uint64_t send_collect(SpaceHandle& self, const py::object& form, std::uint32_t to, bool copy,
+                           bool queue) {
+  return send(self, CollectOp{template_of(form.ptr()), SpaceNumber{to}, copy}, answer_to_of(queue));
+}
+
 std::uint64_t send_count(SpaceHandle& self, const py::object& form, std::uint64_t transaction,
                          bool queue) {
   return send(self, CountOp{template_of(form.ptr()), RequestId{transaction}}, answer_to_of(queue));
@@ -203,6 +208,8 @@ void bind_space(py::module_& module) {
       .def("send_begin", &send_begin, py::kw_only(), lease, queue)
       .def("send_end", &send_end, py::arg("transaction"), py::kw_only(), py::arg("commit") = true,
            queue)
+      .def("send_collect", &send_collect, py::arg("form"), py::arg("to"), py::kw_only(),
+           py::arg("copy") = false, queue)
       .def("send_count", &send_count, py::arg("form"), py::kw_only(), transaction, queue)
       .def("send_explain", &send_explain, py::arg("form"), py::kw_only(), queue)
       .def("send_list", &send_list, py::arg("form") = py::none(), py::kw_only(),

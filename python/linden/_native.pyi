@@ -172,6 +172,9 @@ class Space:
     ) -> int: ...  # finishes: (id, attempt); takes: ids -> list of ids of puts
     def send_begin(self, *, lease: float = 30.0, queue: bool = False) -> int: ...  # names the transaction from then on
     def send_end(self, transaction: int, *, commit: bool = True, queue: bool = False) -> int: ...  # -> ids, or None
+    def send_collect(
+        self, form: Fields, to: int, *, copy: bool = False, queue: bool = False
+    ) -> int: ...  # to: the number of another space -> list of ids there
     def send_count(self, form: Fields, *, transaction: int = 0, queue: bool = False) -> int: ...
     def send_explain(
         self, form: Fields, *, queue: bool = False

@@ -330,6 +330,14 @@ class Space:
         """All free tuples that match, oldest first, as of one instant (P29)."""
         return await asyncio.to_thread(self._plain.snapshot, template)
 
+    async def collect(self, to: Space, template: Template) -> int:
+        """Move all free matches into another space and return how many, as `linden.Space.collect`."""
+        return int(await answer(self._plain.collect_async(to._plain, template)))
+
+    async def copy_collect(self, to: Space, template: Template) -> int:
+        """Copy all free matches into another space and return how many, as `linden.Space.copy_collect`."""
+        return int(await answer(self._plain.collect_async(to._plain, template, copy=True)))
+
     async def count(self, template: Template) -> int:
         """How many free tuples match."""
         return int(await answer(self._plain.count_async(template)))

@@ -313,6 +313,37 @@ class Space:
 
         return self.submit(lambda: self._native.send_commit(made, tokens, ids, queue=True), convert)
 
+    def collect(self, to: Space, template: Template) -> int:
+        """Move all free matches into another space of the server, in one step for everybody in either space (P28).
+
+        They are put there in order of put, with new ids, their priority, max_attempts, will, group and what is left of
+        their ttl.  What lives with a session stays.
+        Returns: how many.
+        Raises: Overloaded, LimitExceeded: the other space is full, or too much matches. NoSuchSpace: the other space was
+            dropped, or is this one. Nothing has happened then.
+        """
+        return self._collect(to, template, copy=False)
+
+    def copy_collect(self, to: Space, template: Template) -> int:
+        """`collect` that leaves the matches where they are, too."""
+        return self._collect(to, template, copy=True)
+
+    def collect_async(self, to: Space, template: Template, *, copy: bool = False) -> RequestFuture:
+        """`collect`, or `copy_collect`, as a future."""
+        form, number = make_form(template), self._number_of(to)
+        return self.submit(lambda: self._native.send_collect(form, number, copy=copy, queue=True), len)
+
+    def _collect(self, to: Space, template: Template, *, copy: bool) -> int:
+        request = self._native.send_collect(make_form(template), self._number_of(to), copy=copy)
+        return len(self._client.wait(request))
+
+    def _number_of(self, other: Space) -> int:
+        if other._client is not self._client:
+            raise ValueError(
+                f"collect from {self.name!r} to {other.name!r}: wanted two spaces of one connection; open both with the same client"
+            )
+        return other.native.number
+
     def transaction(self, *, lease: float = 30.0) -> Transaction:
         """Begin a transaction (P27): a context manager that commits at the block's end and aborts if the block fails.
 

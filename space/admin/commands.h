@@ -28,6 +28,7 @@ void add_explain(CLI::App& app, Desk& desk);
 void add_read(CLI::App& app, Desk& desk);
 void add_take(CLI::App& app, Desk& desk);
 void add_put(CLI::App& app, Desk& desk);
+void add_collect(CLI::App& app, Desk& desk);
 
 // Prints a table no wider than the terminal, if standard output is one.
 class Table;

@@ -27,9 +27,7 @@ SpaceState::Machine::Machine(const Limits& limits)
 // ---- Commands -----------------------------------------------------------------------------------
 
 void SpaceState::Machine::apply(Command&& command, Time now, Effects& effects) {
-  now_ = std::max(now_, now);
-  effects_ = &effects;
-  ++step_;
+  begin_step(now, effects);
   // What is heard now counts before what ends now, so that a late timer ends no live lease.
   if (const auto* perform = std::get_if<Perform>(&command)) {
     Session* session = sessions_.find(perform->from.session);
@@ -46,6 +44,16 @@ void SpaceState::Machine::apply(Command&& command, Time now, Effects& effects) {
   settle();
   run_deadlines();
   std::visit([this](auto&& what) { on(std::move(what)); }, std::move(command));
+  end_step();
+}
+
+void SpaceState::Machine::begin_step(Time now, Effects& effects) {
+  now_ = std::max(now_, now);
+  effects_ = &effects;
+  ++step_;
+}
+
+void SpaceState::Machine::end_step() {
   settle();
   run_deadlines();
   deadlines_.shrink([this](const Due& due) { return is_current(due); });

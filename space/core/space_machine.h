@@ -7,6 +7,7 @@
 // space_stream.cpp     streams
 // space_commit.cpp     several operations as one
 // space_transaction.cpp  transactions
+// space_collect.cpp    what two spaces do together
 // space_subscribe.cpp  subscriptions and snapshots
 // space_finish.cpp     finish, release, the ends of leases
 // space_session.cpp    sessions come, fall silent, go
@@ -46,6 +47,7 @@ class SpaceState::Machine {
   Machine& operator=(const Machine&) = delete;
 
   void apply(Command&& command, Time now, Effects& effects);
+  void collect(Machine& target, Perform&& collect, Time now, Effects& effects, Effects& of_target);
   [[nodiscard]] Time next_deadline() const { return deadlines_.next(); }
   void restore(Mutation&& mutation);
   void restored(Time now);
@@ -72,6 +74,8 @@ class SpaceState::Machine {
   };
 
   // ---- Commands and answers
+  void begin_step(Time now, Effects& effects);
+  void end_step();
   void on(Perform&& command);
   void on(SessionAttached&& command);
   void on(SessionHeard&& command);
@@ -97,6 +101,7 @@ class SpaceState::Machine {
   void operate(Session& session, RequestId request, BeginOp&& op);
   void operate(Session& session, RequestId request, EndOp&& op);
   void operate(Session& session, RequestId request, RenewOp&& op);
+  void operate(Session& session, RequestId request, CollectOp&& op);
   void reply(const Session& session, RequestId request, Answer&& answer);
   void refuse(const Session& session, RequestId request, ErrorCode code, std::string message);
   void emit(Mutation&& mutation) { effects_->mutations.push_back(std::move(mutation)); }
@@ -195,6 +200,12 @@ class SpaceState::Machine {
 
   // ---- Several operations as one
   [[nodiscard]] std::optional<Refused> check(const Session& session, const CommitOp& op);
+
+  // ---- Two spaces
+  [[nodiscard]] std::optional<Refused> find_to_collect(const CollectOp& op,
+                                                       std::vector<Match>& found,
+                                                       std::uint64_t& bytes);
+  [[nodiscard]] NewTuple as_put_anew(const Entry& entry) const;
 
   // ---- Transactions
   [[nodiscard]] Slot find_transaction(const Session& session, RequestId id) const;
@@ -361,6 +372,7 @@ class SpaceState::Machine {
   // How many entries are in each state; those that are ready are counted by `ready_`.
   std::array<std::uint64_t, kEntryStates> in_state_{};
   bool disk_is_low_ = false;
+  Machine* collect_target_ = nullptr;  // during collect()
 };
 
 // Heads and attachments, as SpaceCounters::bytes counts them.

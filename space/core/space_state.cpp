@@ -14,6 +14,10 @@ SpaceState& SpaceState::operator=(SpaceState&&) noexcept = default;
 void SpaceState::apply(Command&& command, Time now, Effects& effects) {
   machine_->apply(std::move(command), now, effects);
 }
+void SpaceState::collect(SpaceState& source, SpaceState& target, Perform&& collect, Time now,
+                         Effects& of_source, Effects& of_target) {
+  source.machine_->collect(*target.machine_, std::move(collect), now, of_source, of_target);
+}
 Time SpaceState::next_deadline() const {
   return machine_->next_deadline();
 }

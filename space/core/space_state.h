@@ -51,6 +51,12 @@ class SpaceState {
   // Applies `command` at `now` (never earlier than at the call before) and appends to `effects`.
   void apply(Command&& command, Time now, Effects& effects);
 
+  // The one step that two spaces make together: `source` applies `collect`, a Perform of a
+  // CollectOp, and `target` takes in what matches (P28).  Both at `now`, each with its own effects;
+  // the two must be committed as one.
+  static void collect(SpaceState& source, SpaceState& target, Perform&& collect, Time now,
+                      Effects& of_source, Effects& of_target);
+
   // When TimePassed should be applied next; kNever if nothing is due.  May be earlier than needed,
   // never later.
   [[nodiscard]] Time next_deadline() const;

@@ -301,7 +301,8 @@ bool SpaceState::Machine::answer_again(Session& session, RequestId request,
                                        const Operation& operation) {
   const auto* end = std::get_if<EndOp>(&operation);
   const bool puts = std::holds_alternative<PutOp>(operation) ||
-                    std::holds_alternative<CommitOp>(operation) || (end != nullptr && end->commit);
+                    std::holds_alternative<CommitOp>(operation) ||
+                    std::holds_alternative<CollectOp>(operation) || (end != nullptr && end->commit);
   const bool finishes = std::holds_alternative<FinishOp>(operation) ||
                         std::holds_alternative<ReleaseOp>(operation) ||
                         std::holds_alternative<RenewOp>(operation);

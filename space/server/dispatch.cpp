@@ -29,6 +29,7 @@ constexpr std::array<OperationRow, std::variant_size_v<Operation>> kRows = {{
     {.name = "begin"},
     {.name = "end"},
     {.name = "renew"},
+    {.name = "collect"},
 }};
 
 constexpr std::size_t kSpaceNameBytesMax = 200;

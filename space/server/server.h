@@ -98,6 +98,7 @@ class Server {
   std::vector<std::unique_ptr<IoThread>> threads_;
   CommitThread commits_;
   CommitThread chores_;
+  JointSteps joint_steps_;
   std::optional<DiskWatch> disk_;
   std::optional<HostTools> tools_;
   std::unique_ptr<Control> control_;

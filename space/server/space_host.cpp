@@ -75,17 +75,22 @@ void SpaceHost::enqueue(Inbound&& inbound) {
 
 void SpaceHost::run_batch() {
   is_dirty_ = false;
-  if (committing_ || inbox_.empty() || life_ == Life::kStopping || life_ == Life::kFailed) return;
+  if (committing_ || joint_ || inbox_.empty()) return;
+  if (life_ == Life::kStopping || life_ == Life::kFailed) return;
   applying_.swap(inbox_);
   std::size_t bytes = 0;
   const Time now = thread_.clock().now();
   see_to_disk(now);
-  for (Inbound& inbound : applying_) {
-    bytes += inbound.bytes;
+  for (auto inbound = applying_.begin(); inbound != applying_.end(); ++inbound) {
+    bytes += inbound->bytes;
     if (life_ == Life::kDropped) {
-      answer_as_dropped(std::move(inbound));
+      answer_as_dropped(std::move(*inbound));
+    } else if (auto target = target_of(*inbound)) {
+      joint_.emplace(std::move(*inbound), std::move(target));
+      inbox_.assign(std::make_move_iterator(inbound + 1), std::make_move_iterator(applying_.end()));
+      break;
     } else {
-      apply(std::move(inbound), now);
+      apply(std::move(*inbound), now);
     }
   }
   applying_.clear();
@@ -176,16 +181,95 @@ void SpaceHost::drop_route(SessionId session) {
   });
 }
 
+// ---- Steps of two spaces
+
+// Null: the command concerns this space alone.
+std::shared_ptr<SpaceHost> SpaceHost::target_of(const Inbound& inbound) const {
+  const auto* perform = std::get_if<core::Perform>(&inbound.command);
+  const auto* collect = perform == nullptr ? nullptr : std::get_if<CollectOp>(&perform->operation);
+  return collect == nullptr || collect->to == info_.number ? nullptr : thread_.host(collect->to);
+}
+
+void SpaceHost::ask_for_joint_step() {
+  joint_->asked = true;
+  tools_.joint_steps.ask([self = shared_from_this(), target = joint_->target] {
+    asio::post(target->thread_.context(), [self, target] {
+      target->lend([self, target](bool lent) {
+        asio::post(self->thread_.context(),
+                   [self, target, lent] { self->make_joint_step(target, lent); });
+      });
+    });
+  });
+}
+
+void SpaceHost::lend(std::function<void(bool)> lent) {
+  if (committing_) {
+    lend_when_done_ = std::move(lent);  // one joint step at a time, so nobody else is there
+    return;
+  }
+  const bool may = life_ == Life::kServing;
+  if (may) {
+    listed_when_lent_ = listed();
+    committing_ = true;
+  }
+  lent(may);
+}
+
+void SpaceHost::make_joint_step(const std::shared_ptr<SpaceHost>& target, bool lent) {
+  // Without the other space, the core says so.  Without this one there is nobody to answer.
+  const Time now = thread_.clock().now();
+  std::optional<JointStep> step = std::exchange(joint_, std::nullopt);
+  Result<void> result;
+  if (step) {
+    see_to_disk(now);
+    if (lent) {
+      target->see_to_disk(now);
+      apply_with(*target, std::move(step->inbound), now);
+      fill_batch(now);
+      target->fill_batch(now);
+      result = tools_.storage.commit_both(batch_, target->batch_);
+    } else {
+      apply(std::move(step->inbound), now);
+    }
+  }
+  if (lent) {
+    asio::post(target->thread_.context(), [target, result] { target->take_back(result); });
+  }
+  tools_.joint_steps.done();
+  if (step && lent) committed(result, Duration::zero());
+  if (step && !lent) commit(now);
+  thread_.flush();
+}
+
+void SpaceHost::apply_with(SpaceHost& target, Inbound&& inbound, Time now) {
+  auto& perform = std::get<core::Perform>(inbound.command);
+  if (route_of(perform.from.session, inbound.from.get()) == nullptr) return;
+  core::SpaceState::collect(state_, target.state_, std::move(perform), now, effects_,
+                            target.effects_);
+}
+
+void SpaceHost::take_back(const Result<void>& result) {
+  committing_ = false;
+  listed_when_lent_.reset();
+  committed(result, Duration::zero());
+  thread_.flush();
+}
+
 // ---- Commit
+
+void SpaceHost::fill_batch(Time now) {
+  batch_.start(info_.number, now);
+  if (info_.durability == storage::Durability::kMemory) return;
+  for (const core::Mutation& mutation : effects_.mutations) batch_.add(mutation);
+  tools_.disk.wrote(batch_.record().size());
+}
 
 void SpaceHost::commit(Time now) {
   if (effects_.mutations.empty() || info_.durability == storage::Durability::kMemory) {
     batch_done();
     return;
   }
-  batch_.start(info_.number, now);
-  for (const core::Mutation& mutation : effects_.mutations) batch_.add(mutation);
-  tools_.disk.wrote(batch_.record().size());
+  fill_batch(now);
   if (info_.durability == storage::Durability::kProcess) {
     committed(tools_.storage.commit(batch_), Duration::zero());
   } else if (sync_cost_ <= kInPlaceCommitMax) {
@@ -215,6 +299,7 @@ void SpaceHost::committed(const Result<void>& result, Duration cost) {
     life_ = Life::kFailed;  // memory is ahead of the disk: nothing more is said
     effects_.clear();
     farewells_.clear();
+    if (lend_when_done_) std::exchange(lend_when_done_, nullptr)(false);
     tools_.fatal(Failure{result.error().code, "commit of space " + in_quotes(info_.name) +
                                                   " failed: " + result.error().message});
     return;
@@ -229,8 +314,14 @@ void SpaceHost::committed(const Result<void>& result, Duration cost) {
 void SpaceHost::batch_done() {
   deliver_all();
   arm_timer();
+  if (lend_when_done_) lend(std::exchange(lend_when_done_, nullptr));
+  if (committing_) return;
   if (life_ == Life::kStopping) {
     if (stopped_) std::exchange(stopped_, nullptr)();
+    return;
+  }
+  if (joint_) {
+    if (!joint_->asked) ask_for_joint_step();
     return;
   }
   if (!inbox_.empty()) {
@@ -346,7 +437,7 @@ void SpaceHost::timer_fired() {
 // ---- The end
 
 void SpaceHost::when_idle(std::function<void()> done) {
-  if (inbox_.empty() && !committing_) {
+  if (inbox_.empty() && !committing_ && !joint_) {
     done();
   } else {
     when_idle_.push_back(std::move(done));
@@ -365,6 +456,10 @@ void SpaceHost::stop_for_drop(std::function<void()> stopped) {
 void SpaceHost::dropped() {
   life_ = Life::kDropped;
   timer_.reset();
+  if (joint_) {
+    answer_as_dropped(std::move(joint_->inbound));
+    joint_.reset();
+  }
   state_ = core::SpaceState();
   for (auto& [session, route] : routes_) {
     for (const RequestId request : sorted(route.waiting)) {
@@ -394,11 +489,13 @@ void SpaceHost::shut() {
   timer_.reset();
   routes_.clear();
   inbox_.clear();
+  joint_.reset();
   applying_.clear();
   farewells_.clear();
 }
 
 wire::SpaceListed SpaceHost::listed() const {
+  if (listed_when_lent_) return *listed_when_lent_;
   const core::SpaceCounters now = state_.counters();
   return wire::SpaceListed{info_.number, info_.name,  static_cast<std::uint8_t>(info_.durability),
                            now.tuples,   now.ready,   now.reserved,

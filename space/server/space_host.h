@@ -23,6 +23,7 @@
 #include "space/server/commit_thread.h"
 #include "space/server/disk_watch.h"
 #include "space/server/io_thread.h"
+#include "space/server/joint_steps.h"
 #include "space/server/traffic.h"
 #include "space/storage/storage.h"
 
@@ -34,6 +35,7 @@ struct HostTools {
   CommitThread& commits;
   CommitThread& chores;  // what takes seconds and nobody's answer waits behind
   DiskWatch& disk;
+  JointSteps& joint_steps;
   std::function<void(const Failure&)> fatal;  // P33: stops the server
 };
 
@@ -82,6 +84,13 @@ class SpaceHost : public std::enable_shared_from_this<SpaceHost> {
     SessionId session;
   };
 
+  // What this space and another one are to do together; between two batches until it is done.
+  struct JointStep {
+    Inbound inbound;
+    std::shared_ptr<SpaceHost> target;
+    bool asked = false;  // for its turn
+  };
+
   void apply(Inbound&& inbound, Time now);
   void apply_perform(Inbound&& inbound, Time now);
   void apply_attached(Inbound&& inbound, Time now);
@@ -92,7 +101,18 @@ class SpaceHost : public std::enable_shared_from_this<SpaceHost> {
   // Tells the core when the disk has become low, or is not any more.
   void see_to_disk(Time now);
 
+  // ---- Steps of two spaces
+  [[nodiscard]] std::shared_ptr<SpaceHost> target_of(const Inbound& inbound) const;
+  void ask_for_joint_step();
+  // Calls `lent(true)` between two batches: from then on the state belongs to whoever called, until
+  // take_back().  `lent(false)`: the space is going.
+  void lend(std::function<void(bool)> lent);
+  void make_joint_step(const std::shared_ptr<SpaceHost>& target, bool lent);
+  void apply_with(SpaceHost& target, Inbound&& inbound, Time now);
+  void take_back(const Result<void>& committed);
+
   void commit(Time now);
+  void fill_batch(Time now);
   void commit_elsewhere();
   void committed(const Result<void>& result, Duration cost);
   void batch_done();
@@ -115,9 +135,12 @@ class SpaceHost : public std::enable_shared_from_this<SpaceHost> {
   core::Effects effects_;
   storage::Batch batch_;
   std::vector<Leaving> farewells_;  // after the commit
-  bool committing_ = false;         // on the commit thread
-  Duration sync_cost_{0};           // of a commit, on average
-  bool disk_is_low_ = false;        // as the core was told
+  bool committing_ = false;         // on the commit thread, or lent to another space
+  std::optional<JointStep> joint_;  // begins when this batch is done
+  std::function<void(bool)> lend_when_done_;
+  std::optional<wire::SpaceListed> listed_when_lent_;
+  Duration sync_cost_{0};     // of a commit, on average
+  bool disk_is_low_ = false;  // as the core was told
   bool retirement_posted_ = false;
   std::uint32_t retirement_put_off_ = 0;  // batches since it was due
 

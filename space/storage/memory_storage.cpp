@@ -85,16 +85,9 @@ class MemoryStorage final : public Storage {
     return {};
   }
 
-  Result<void> commit(const Batch& batch) override {
-    const std::lock_guard lock(disk_->mutex_);
-    const auto found = disk_->spaces_.find(batch.space());
-    if (found == disk_->spaces_.end()) return no_such_space(batch.space());
-    MemoryDisk::Space& space = found->second;
-    if (batch.empty() || space.info.durability == Durability::kMemory) return {};
-    if (Result<void> allowed = write(); !allowed) return allowed;
-    append(space, entry_of(batch.space()), batch);
-    if (space.info.durability == Durability::kSync) disk_->sync_all();
-    return {};
+  Result<void> commit(const Batch& batch) override { return commit_all({&batch}); }
+  Result<void> commit_both(const Batch& one, const Batch& other) override {
+    return commit_all({&one, &other});
   }
 
   Result<Time> load(SpaceNumber number,
@@ -164,6 +157,26 @@ class MemoryStorage final : public Storage {
   }
 
  private:
+  // One write of all batches.
+  Result<void> commit_all(std::initializer_list<const Batch*> batches) {
+    const std::lock_guard lock(disk_->mutex_);
+    std::vector<std::pair<MemoryDisk::Space*, const Batch*>> kept;
+    bool sync = false;
+    for (const Batch* batch : batches) {
+      const auto found = disk_->spaces_.find(batch->space());
+      if (found == disk_->spaces_.end()) return no_such_space(batch->space());
+      MemoryDisk::Space& space = found->second;
+      if (batch->empty() || space.info.durability == Durability::kMemory) continue;
+      sync = sync || space.info.durability == Durability::kSync;
+      kept.emplace_back(&space, batch);
+    }
+    if (kept.empty()) return {};
+    if (Result<void> allowed = write(); !allowed) return allowed;
+    for (const auto& [space, batch] : kept) append(*space, entry_of(batch->space()), *batch);
+    if (sync) disk_->sync_all();
+    return {};
+  }
+
   // What this storage knows of a space beside what is on disk.
   struct Entry {
     explicit Entry(std::size_t segment_bytes) : segments(segment_bytes) {}

@@ -74,6 +74,7 @@ class RocksdbStorage final : public Storage {
                                  const std::vector<core::Mutation>& first, Time now) override;
   Result<void> drop_space(SpaceNumber number) override;
   Result<void> commit(const Batch& batch) override;
+  Result<void> commit_both(const Batch& one, const Batch& other) override;
   Result<Time> load(SpaceNumber number,
                     const std::function<void(core::Mutation&&)>& visit) override;
   bool retirement_due(SpaceNumber number) const override;
@@ -86,6 +87,9 @@ class RocksdbStorage final : public Storage {
  private:
   Space* find(SpaceNumber number) const;
   Result<void> write(rocksdb::WriteBatch& batch, bool sync, const char* what, const Space* space);
+  // The journal record of a commit: into a batch that is to be written; it has been written.
+  Result<void> stage(const Space& space, const Batch& batch, rocksdb::WriteBatch& into);
+  static void note_written(Space& space, const Batch& batch);
   Result<void> read_spaces();
   [[nodiscard]] bool table_can_be_merged() const;
   Result<void> copy_to(const std::filesystem::path& directory);
@@ -226,22 +230,48 @@ Result<void> RocksdbStorage::commit(const Batch& batch) {
   Space* const space = find(batch.space());
   if (space == nullptr) return no_such_space(batch.space());
   if (batch.empty() || !space->is_kept()) return {};
-  assert(space->loaded && "a space is loaded before its first commit");
-
   if (space->write.GetDataSize() > kKeptBytesMax) space->write = rocksdb::WriteBatch();
   space->write.Clear();
-  const Key key = journal_key(batch.space(), space->segments.next());
-  const rocksdb::Status put =
-      space->write.Put(database_->journal(), slice(key.view()), slice(batch.record()));
-  if (!put.ok()) {
-    failed_ = true;
-    return database_->failure("write to space '" + space->info.name + "'", put);
-  }
+  if (Result<void> staged = stage(*space, batch, space->write); !staged) return staged;
   const bool sync = space->info.durability == Durability::kSync;
   if (Result<void> done = write(space->write, sync, "write to space", space); !done) return done;
-  space->segments.append(batch.record().size(), batch.touched());
-  space->last_time = batch.time();
+  note_written(*space, batch);
   return {};
+}
+
+Result<void> RocksdbStorage::commit_both(const Batch& one, const Batch& other) {
+  rocksdb::WriteBatch both;
+  bool sync = false;
+  std::vector<std::pair<Space*, const Batch*>> kept;
+  for (const Batch* batch : {&one, &other}) {
+    Space* const space = find(batch->space());
+    if (space == nullptr) return no_such_space(batch->space());
+    if (batch->empty() || !space->is_kept()) continue;
+    if (Result<void> staged = stage(*space, *batch, both); !staged) return staged;
+    sync = sync || space->info.durability == Durability::kSync;
+    kept.emplace_back(space, batch);
+  }
+  if (kept.empty()) return {};
+  const Space* const first = kept.front().first;
+  if (Result<void> done = write(both, sync, "write to space", first); !done) return done;
+  for (const auto& [space, batch] : kept) note_written(*space, *batch);
+  return {};
+}
+
+Result<void> RocksdbStorage::stage(const Space& space, const Batch& batch,
+                                   rocksdb::WriteBatch& into) {
+  assert(space.loaded && "a space is loaded before its first commit");
+  const Key key = journal_key(batch.space(), space.segments.next());
+  const rocksdb::Status put =
+      into.Put(database_->journal(), slice(key.view()), slice(batch.record()));
+  if (put.ok()) return {};
+  failed_ = true;
+  return database_->failure("write to space '" + space.info.name + "'", put);
+}
+
+void RocksdbStorage::note_written(Space& space, const Batch& batch) {
+  space.segments.append(batch.record().size(), batch.touched());
+  space.last_time = batch.time();
 }
 
 bool RocksdbStorage::retirement_due(SpaceNumber number) const {

@@ -105,6 +105,10 @@ class Storage {
   // written.
   virtual Result<void> commit(const Batch& batch) = 0;
 
+  // Two batches of two spaces as one: after a crash both are there or neither is (P28).  Synced if
+  // one of them is.  Spaces of durability memory take no part.
+  virtual Result<void> commit_both(const Batch& one, const Batch& other) = 0;
+
   // Gives back every mutation that still matters, in an order that restores the space: what is not
   // a tuple, then tuples by id, then what happened since (repetitions are harmless, mutation.h
   // says why).  Returns the time of the space's last commit.  kStorageFailed names the file when

@@ -119,6 +119,9 @@ struct OperationText {
     }
     return line;
   }
+  std::string operator()(const CollectOp& op) const {
+    return (op.copy ? "copy to the other space " : "move to the other space ") + to_string(op.form);
+  }
   std::string operator()(const CountOp& op) const {
     return "count " + to_string(op.form) + inside(op.transaction);
   }

@@ -77,6 +77,15 @@ void ReferenceSpace::apply(const Command& command, Time at) {
   run_due();
 }
 
+void ReferenceSpace::collect(ReferenceSpace& target, const core::Perform& collect, Time at) {
+  target.apply(core::TimePassed{}, at);
+  collect_target_ = &target;
+  apply(collect, at);
+  collect_target_ = nullptr;
+  target.settle();
+  target.run_due();
+}
+
 void ReferenceSpace::settle() {
   while (!wills_.empty() || !refills_.empty() || !next_in_line().empty()) {
     put_all(std::exchange(wills_, {}));
@@ -410,7 +419,7 @@ bool ReferenceSpace::answer_again(const Origin& from, const Operation& operation
       std::holds_alternative<PutOp>(operation) || std::holds_alternative<CommitOp>(operation) ||
       std::holds_alternative<BeginOp>(operation) || (end != nullptr && end->commit) ||
       std::holds_alternative<FinishOp>(operation) || std::holds_alternative<ReleaseOp>(operation) ||
-      std::holds_alternative<RenewOp>(operation);
+      std::holds_alternative<RenewOp>(operation) || std::holds_alternative<CollectOp>(operation);
   if (put_or_finish) {
     const auto answer = session.answers.find(from.request);
     if (answer == session.answers.end()) return answer_again_inside(from, operation);
@@ -957,6 +966,40 @@ void ReferenceSpace::restart(Time at) {
     item.order = ++numbers;
     if (item.state == State::kHeld) item.state = State::kReady;
   }
+}
+
+// ---- Into another space -------------------------------------------------------------------------
+
+void ReferenceSpace::operate(const Origin& from, const CollectOp& op) {
+  if (collect_target_ == nullptr) return say(from, Refused{ErrorCode::kNoSuchSpace, ""});
+  std::vector<TupleId> moved;
+  std::vector<NewTuple> puts;
+  for (const auto& [id, item] : items) {
+    const Attributes& attributes = item.put.attributes;
+    if (item.state != State::kReady || !op.form.matches(item.put.tuple) || attributes.lives_with ||
+        (!op.copy && locked_against({}, id))) {
+      continue;
+    }
+    moved.push_back(id);
+    NewTuple& put = puts.emplace_back(item.put);
+    put.attributes.ttl.reset();
+    if (item.expires_at != kNever) put.attributes.ttl = item.expires_at - now;
+    put.attributes.rare = {};
+    if (!group_of(item.put).empty()) {
+      RareAttributes rare;
+      rare.group = group_of(item.put);
+      put.attributes.rare = Rare(std::move(rare));
+    }
+  }
+  if (!puts.empty()) {
+    if (const auto code = collect_target_->refusal(puts)) return say(from, Refused{*code, ""});
+  }
+  if (!op.copy) {
+    for (const TupleId id : moved) items.erase(id);
+  }
+  const Answer done = collect_target_->put_and_answer(puts);
+  sessions[from.session].answers[from.request] = done;
+  say(from, done);
 }
 
 // ---- Looking ------------------------------------------------------------------------------------

@@ -132,6 +132,8 @@ struct ReferenceSpace {
   std::vector<Message> said;  // by the last apply
 
   void apply(const Command& command, Time at);
+  // P28.
+  void collect(ReferenceSpace& target, const core::Perform& collect, Time at);
   // The server was killed and comes back from what is here.
   void restart(Time at);
 
@@ -186,6 +188,7 @@ struct ReferenceSpace {
   void abort_transaction(const Origin& name);
   void end_own_waiters(const Origin& name);
   void operate(const Origin& from, const RenewOp& op);
+  void operate(const Origin& from, const CollectOp& op);
 
   bool answer_again(const Origin& from, const Operation& operation);
   void attach(const core::SessionAttached& command);
@@ -238,6 +241,7 @@ struct ReferenceSpace {
 
   std::vector<NewTuple> wills_;
   std::vector<Origin> refills_;
+  ReferenceSpace* collect_target_ = nullptr;  // during collect()
 };
 
 }  // namespace linden::simulation

@@ -77,6 +77,8 @@ Simulation::Simulation(std::uint64_t seed, bool keep_history)
   if (seed % 3 == 0) reference_.bytes_max = 40 + below(200);
   committed_ = reference_;
   state_ = core::SpaceState(small_limits(reference_.bytes_max));
+  other_.reference.bytes_max = other_.committed.bytes_max = reference_.bytes_max;
+  other_.state = core::SpaceState(small_limits(reference_.bytes_max));
   clients_.resize(kClients);
   for (SimClient& client : clients_) {
     client.id = {1, ++session_count_};
@@ -230,7 +232,7 @@ Operation Simulation::some_operation(SimClient& client) {
     if (client.transactions.empty() || !chance(60)) return {};
     return some_transaction(client);
   };
-  switch (below(29)) {
+  switch (below(30)) {
     case 20:
     case 21:
       return some_commit(client);
@@ -252,6 +254,8 @@ Operation Simulation::some_operation(SimClient& client) {
     case 26:
     case 27:
       return about_subscription(client);
+    case 29:
+      return CollectOp{some_form(), {2}, chance(50)};
     case 28:
       return RenewOp{{{TupleId{1 + below(reference_.next_id.value)},
                        chance(80) ? std::optional(some_time()) : std::nullopt}}};
@@ -387,8 +391,12 @@ void Simulation::take_in(SimClient& client, const core::Message& message) {
 
 void Simulation::take_in(SimClient& client, const core::Reply& reply) {
   const auto asked = client.unanswered.find(reply.to.request);
+  if (asked == client.unanswered.end()) {
+    return;  // of an acknowledgement
+  }
   const auto* put = std::get_if<PutDone>(&reply.answer);
-  if (put != nullptr && put->first.value != 0) {
+  const bool elsewhere = std::holds_alternative<CollectOp>(asked->second);
+  if (put != nullptr && put->first.value != 0 && !elsewhere) {
     highest_seen_ = std::max(highest_seen_, TupleId{put->first.value + put->count - 1});
   }
   const auto* keyed = std::get_if<KeyedPutDone>(&reply.answer);
@@ -396,9 +404,6 @@ void Simulation::take_in(SimClient& client, const core::Reply& reply) {
     for (const TupleId id : keyed->ids) highest_seen_ = std::max(highest_seen_, id);
   }
   const bool was_put = put != nullptr || keyed != nullptr;
-  if (asked == client.unanswered.end()) {
-    return;  // of an acknowledgement
-  }
   if (const auto* found = std::get_if<Found>(&reply.answer)) {
     const TakeMode mode = std::get<TakeOp>(asked->second).mode;
     const auto open = client.transactions.find(std::get<TakeOp>(asked->second).transaction);
@@ -602,9 +607,8 @@ void Simulation::apply(core::Command&& command) {
   waiters_before_ = reference_.waiters;
   items_before_ = reference_.items;
   next_id_before_ = reference_.next_id;
-  reference_.apply(command, now_);
   const std::size_t before = effects_.messages.size();
-  state_.apply(std::move(command), now_, effects_);
+  apply_to_both(std::move(command));
   Said said;
   Said expected;
   for (std::size_t i = before; i < effects_.messages.size(); ++i) {
@@ -618,9 +622,22 @@ void Simulation::apply(core::Command&& command) {
   if (said != expected) {
     fail("the space said\n" + describe(said) + "  the reference\n" + describe(expected));
   }
-  check_counters();
+  check_counters(state_, reference_);
+  check_counters(other_.state, other_.reference);
   const std::string lost = reference_.lost_wake_up();
   if (!lost.empty()) fail(lost);
+}
+
+// To the space and to the reference.
+void Simulation::apply_to_both(core::Command&& command) {
+  auto* perform = std::get_if<core::Perform>(&command);
+  if (perform == nullptr || !std::holds_alternative<CollectOp>(perform->operation)) {
+    reference_.apply(command, now_);
+    return state_.apply(std::move(command), now_, effects_);
+  }
+  reference_.collect(other_.reference, *perform, now_);
+  core::SpaceState::collect(state_, other_.state, std::move(*perform), now_, effects_,
+                            other_.effects);
 }
 
 // A recall names a hand-out that has not begun, of the stream that is asked, and somebody of
@@ -655,9 +672,9 @@ void Simulation::check_recall(const core::Notice& notice) {
   fail("tuple " + std::to_string(token.tuple.value) + " was recalled for nobody");
 }
 
-void Simulation::check_counters() {
+void Simulation::check_counters(const core::SpaceState& state, const ReferenceSpace& reference) {
   core::SpaceCounters expected;
-  for (const auto& [id, item] : reference_.items) {
+  for (const auto& [id, item] : reference.items) {
     if (item.state == ReferenceSpace::State::kTaken) continue;
     ++expected.tuples;
     expected.bytes += item.put.tuple.byte_size();
@@ -669,13 +686,13 @@ void Simulation::check_counters() {
     expected.behind += item.state == ReferenceSpace::State::kBehind;
     expected.guarded += item.state == ReferenceSpace::State::kGuarded;
   }
-  const core::SpaceCounters found = state_.counters();
+  const core::SpaceCounters found = state.counters();
   if (found.tuples != expected.tuples || found.ready != expected.ready ||
       found.reserved != expected.reserved || found.dead != expected.dead ||
       found.delayed != expected.delayed || found.behind != expected.behind ||
-      found.guarded != expected.guarded || found.keys != reference_.keys.size() ||
-      found.bytes != expected.bytes || found.waiters != reference_.waiters.size() ||
-      found.subscriptions != reference_.subscriptions.size()) {
+      found.guarded != expected.guarded || found.keys != reference.keys.size() ||
+      found.bytes != expected.bytes || found.waiters != reference.waiters.size() ||
+      found.subscriptions != reference.subscriptions.size()) {
     fail("the counters are wrong");
   }
 }
@@ -684,10 +701,15 @@ void Simulation::commit() {
   note("commit");
   disk_.commit(effects_.mutations);
   committed_ = reference_;
+  other_.disk.commit(other_.effects.mutations);
+  other_.committed = other_.reference;
+  other_.effects.clear();
   send(std::exchange(effects_.messages, {}));
   effects_.clear();
   if (chance(20)) disk_.rotate();
   if (disk_.segments() > 3) disk_.retire(state_);
+  if (chance(20)) other_.disk.rotate();
+  if (other_.disk.segments() > 3) other_.disk.retire(other_.state);
 }
 
 void Simulation::send(std::vector<core::Message>&& messages) {
@@ -717,12 +739,11 @@ void Simulation::kill() {
     client.sent.clear();
     client.received.clear();
   }
-  state_ = core::SpaceState(small_limits(reference_.bytes_max));
-  disk_.load(state_);
-  state_.restored(now_);
   reference_ = committed_;
-  reference_.restart(now_);
-  check_counters();
+  restart(state_, disk_, reference_);
+  other_.reference = other_.committed;
+  other_.effects.clear();
+  restart(other_.state, other_.disk, other_.reference);
   std::vector<core::Mutation> rest;
   state_.describe_rest(rest);
   const TupleId next = std::get<core::NextTupleId>(rest.front()).next;
@@ -736,6 +757,14 @@ void Simulation::kill() {
       fail("tuple " + std::to_string(id.value) + ", taken or finished before, is back");
     }
   }
+}
+
+void Simulation::restart(core::SpaceState& state, const SimDisk& disk, ReferenceSpace& reference) {
+  state = core::SpaceState(small_limits(reference.bytes_max));
+  disk.load(state);
+  state.restored(now_);
+  reference.restart(now_);
+  check_counters(state, reference);
 }
 
 void Simulation::pass_time(Duration duration, bool late) {

@@ -84,6 +84,15 @@ struct SimClient {
   }
 };
 
+// A second space of the same server, which no client uses but to collect tuples there (P28).
+struct OtherSpace {
+  core::SpaceState state;
+  core::Effects effects;  // not committed yet
+  SimDisk disk;
+  ReferenceSpace reference;
+  ReferenceSpace committed;
+};
+
 class Simulation {
  public:
   Simulation(std::uint64_t seed, bool keep_history);
@@ -137,8 +146,10 @@ class Simulation {
   // ---- Server
   void serve(SimClient& client);
   void apply(core::Command&& command);
+  void apply_to_both(core::Command&& command);
   void check_recall(const core::Notice& notice);
-  void check_counters();
+  void check_counters(const core::SpaceState& state, const ReferenceSpace& reference);
+  void restart(core::SpaceState& state, const SimDisk& disk, ReferenceSpace& reference);
   void commit();
   void send(std::vector<core::Message>&& messages);
   void kill();
@@ -159,6 +170,7 @@ class Simulation {
   ReferenceSpace committed_;  // the reference as of the last commit
   core::Effects effects_;     // not committed yet
   SimDisk disk_;
+  OtherSpace other_;
   std::vector<SimClient> clients_;
   std::uint64_t session_count_ = 0;
 

@@ -177,6 +177,17 @@ struct RenewOp {
   std::vector<RenewItem> items;
 };
 
+// Moves, or copies, all free matches into another space of the server: one step for everybody in
+// either space, and on disk (P28).  They are put there in order of their ids, with new ones, with
+// their priority, max_attempts, will, group and what is left of their ttl; they count as never
+// handed out.  What lives with a session stays, as what a transaction has read does if it is to be
+// moved.  Answer: PutDone with the ids in the other space; or Refused, and nothing was done.
+struct CollectOp {
+  Template form;
+  SpaceNumber to;
+  bool copy = false;
+};
+
 // How many free tuples match.  Answer: Counted.
 struct CountOp {
   Template form;
@@ -210,7 +221,7 @@ struct ListSessionsOp {};
 
 using Operation = std::variant<PutOp, TakeOp, StreamOp, SubscribeOp, AckOp, CreditOp, CancelOp,
                                FinishOp, ReleaseOp, CountOp, ExplainOp, ListOp, SummarizeOp,
-                               ListSessionsOp, CommitOp, BeginOp, EndOp, RenewOp>;
+                               ListSessionsOp, CommitOp, BeginOp, EndOp, RenewOp, CollectOp>;
 
 // ---- Answers and events
 // -----------------------------------------------------------------------------------------------------

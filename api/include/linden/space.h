@@ -78,6 +78,13 @@ class Space {
   // P27: linden/transaction.h.
   [[nodiscard]] Transaction begin(Duration lease = std::chrono::seconds(30));
 
+  // Moves all free matches into another space of the server, or copies them there: one step for
+  // everybody in either space, and on disk (P28, docs/reference/collect.md).  Returns how many.
+  // Throws Error kOverloaded or kLimitExceeded (the other space is full, or too much matches),
+  // kNoSuchSpace (it was dropped, or is this one): nothing has happened.
+  std::uint64_t collect(const Space& to, const Template& form);
+  std::uint64_t copy_collect(const Space& to, const Template& form);
+
   std::uint64_t count(const Template& form);
   // How the space looks the template up, and what that costs (docs/design/matching.md).
   Explained explain(const Template& form);
@@ -110,6 +117,7 @@ class Space {
         durability_(std::move(durability)),
         created_(created) {}
 
+  std::uint64_t collect(const Space& to, const Template& form, bool copy);
   Answer ask(Operation operation, Duration timeout, const Interrupt& interrupt);
   Answer answer_of(RequestId request, Duration timeout, const Interrupt& interrupt);
 

@@ -16,7 +16,7 @@ class RandomMessages {
 
   // Kinds come in turn, so that none is missed.
   ClientMessage client() {
-    switch (turn_++ % 25) {
+    switch (turn_++ % 26) {
       case 0:
         return Hello{1, session(), flip(), duration(), text(), duration(), duration(), {id()}};
       case 1:
@@ -66,6 +66,8 @@ class RandomMessages {
         return request(ExplainOp{form()});
       case 23:
         return request(renew());
+      case 24:
+        return request(CollectOp{form(), {number()}, flip()});
       default:
         return request(ListSessionsOp{});
     }

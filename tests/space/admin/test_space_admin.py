@@ -384,3 +384,16 @@ def test_verify_leaves_a_running_server_alone(scratch: Path, space: _native.Spac
     checked = verify(scratch / "data")
     assert checked.returncode == 4
     assert "in use by process" in checked.stderr
+
+
+def test_p28_collect_moves_or_copies_into_another_space(admin: Admin, client: _native.Client) -> None:
+    for number in range(2):
+        admin.text("put", f'("collected", {number})')
+    copied = admin.text("collect", "elsewhere", '("collected", ?int)', "--copy", "--create")
+    assert copied == "2 tuples copied from space 'test' to space 'elsewhere'\n"
+    moved = admin.json("collect", "elsewhere", '("collected", ?int)')
+    assert moved == {"from": "test", "to": "elsewhere", "copy": False, "count": 2}
+    assert admin.json("collect", "elsewhere", '("collected", ?int)', code=1)["count"] == 0
+    assert admin.json("count", '("collected", ?)', "--space", "elsewhere")["count"] == 4
+    assert "there is none of that name" in admin.refused("collect", "nowhere", '("collected", ?)', code=4)
+    client.drop_space("elsewhere")

@@ -18,6 +18,10 @@ Scenario& Scenario::at(Duration since_start) {
 
 void Scenario::apply(Command&& command) {
   state_.apply(std::move(command), now_, effects_);
+  note_said();
+}
+
+void Scenario::note_said() {
   for (Message& message : effects_.messages) {
     const Origin to = std::holds_alternative<Reply>(message) ? std::get<Reply>(message).to
                                                              : std::get<Notice>(message).stream;
@@ -30,6 +34,16 @@ RequestId Scenario::ask(SessionId who, Operation operation, std::optional<Reques
   RequestId& next = next_[who];
   const RequestId request = as ? *as : RequestId{++next.value};
   apply(Perform{{who, request}, std::move(operation)});
+  return request;
+}
+
+RequestId Scenario::collect(SessionId who, Scenario& other, CollectOp op,
+                            std::optional<RequestId> as) {
+  const RequestId request = as ? *as : RequestId{++next_[who].value};
+  SpaceState::collect(state_, other.state_, Perform{{who, request}, std::move(op)}, now_, effects_,
+                      other.effects_);
+  note_said();
+  other.note_said();
   return request;
 }
 

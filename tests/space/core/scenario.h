@@ -44,6 +44,8 @@ class Scenario {
 
   // One request; its number is the answer's address.  `as` repeats an earlier number.
   RequestId ask(SessionId who, Operation operation, std::optional<RequestId> as = {});
+  // One step of this space and of `other` (P28).
+  RequestId collect(SessionId who, Scenario& other, CollectOp op, std::optional<RequestId> as = {});
   RequestId put(SessionId who, Tuple tuple, Attributes attributes = {});
   RequestId put_all(SessionId who, std::vector<NewTuple> tuples);
   RequestId take(SessionId who, Template form, Duration timeout = kForever);
@@ -88,6 +90,7 @@ class Scenario {
 
  private:
   void apply(Command&& command);
+  void note_said();
 
   Limits limits_;
   SpaceState state_;

@@ -176,6 +176,24 @@ TEST(SpaceGroupP22, WaitsForADelayedOne) {
 }
 
 // P35: order and turns survive a restart, in whatever state the first is.
+// P27: what an open transaction has taken may come back.
+TEST(SpaceGroupP22, WaitsForATransaction) {
+  Scenario s;
+  s.put_all(kAlice, {in_group(task(1)), in_group(task(2))});
+  const auto take_inside = [&] {
+    const RequestId open = s.ask(kBob, BeginOp{});
+    TakeOp take{TakeMode::kTake, {any_task()}};
+    take.transaction = open;
+    EXPECT_EQ(s.got(kBob, s.ask(kBob, take)), Tuples{task(1)});
+    EXPECT_EQ(s.count(any_task()), 0u);
+    return open;
+  };
+  s.ask(kBob, EndOp{take_inside(), false});
+  EXPECT_EQ(s.count(any_task()), 1u);
+  s.ask(kBob, EndOp{take_inside(), true});
+  EXPECT_EQ(s.got(kCarol, s.take(kCarol, any_task())), Tuples{task(2)});
+}
+
 TEST(SpaceGroupP22, SurvivesARestart) {
   Scenario s;
   s.put_all(kAlice, {in_group(task(1)), in_group(task(2)), in_group(task(3))});

@@ -147,6 +147,46 @@ TEST(SpaceKeyP23, RemembersTheAnswer) {
   EXPECT_EQ(s.state().counters().ready, 1u);
 }
 
+// P26: a commit looks at keys before it does anything.
+TEST(SpaceKeyP23, HoldsForACommit) {
+  Scenario s;
+  const TupleId known = ids(s, s.put_all(kAlice, {keyed(task(1), "a")})).at(0);
+  const TupleId free = s.answer_as<PutDone>(kAlice, s.put(kAlice, result(0))).first;
+  CommitOp op{{keyed(task(2), "a")}, {}, {free}};
+  EXPECT_EQ(s.code(kAlice, s.ask(kAlice, op)), ErrorCode::kKeyConflict);
+  EXPECT_EQ(s.count(any_result()), 1u);
+  op.puts = {keyed(task(1), "a"), keyed(task(2), "b")};
+  const std::vector<TupleId> put = ids(s, s.ask(kAlice, op));
+  ASSERT_EQ(put.size(), 2u);
+  EXPECT_EQ(put[0], known);
+  EXPECT_EQ(s.count(any_task()), 2u);
+  EXPECT_EQ(s.count(any_result()), 0u);
+}
+
+// P27: a transaction's keys are looked at when it commits; one that was used for something else
+// aborts it.
+TEST(SpaceKeyP23, HoldsForATransaction) {
+  Scenario s;
+  s.put_all(kAlice, {keyed(task(1), "a")});
+  s.put(kAlice, result(0));
+  const auto commit_with = [&](NewTuple put) {
+    const RequestId open = s.ask(kBob, BeginOp{});
+    PutOp inside{{std::move(put)}};
+    inside.transaction = open;
+    EXPECT_EQ(s.code(kBob, s.ask(kBob, inside)), ErrorCode::kOk);
+    TakeOp take{TakeMode::kTake, {any_result()}};
+    take.transaction = open;
+    EXPECT_EQ(s.code(kBob, s.ask(kBob, take)), ErrorCode::kOk);
+    return s.ask(kBob, EndOp{open, true});
+  };
+  EXPECT_EQ(s.code(kBob, commit_with(keyed(task(2), "a"))), ErrorCode::kKeyConflict);
+  EXPECT_EQ(s.count(any_result()), 1u);  // it was aborted
+  const RequestId again = commit_with(keyed(task(1), "a"));
+  EXPECT_EQ(s.answer_as<KeyedPutDone>(kBob, again).ids, std::vector<TupleId>{TupleId{1}});
+  EXPECT_EQ(s.count(any_task()), 1u);
+  EXPECT_EQ(s.count(any_result()), 0u);
+}
+
 // P38: bad keys and too many of them are refused without effect; a known key always has an answer.
 TEST(SpaceKeyP23, IsBounded) {
   Limits limits;

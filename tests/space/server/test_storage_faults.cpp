@@ -64,6 +64,27 @@ TEST_F(StorageFaults, P33AFailedSyncStopsTheServerAndAnswersNobody) {
   as<PutDone>(peer_->ask(put(3)));
 }
 
+// P32: one takes, another finds nothing because of that; neither is told, for the take is not
+// durable, and after a restart the tuple is there.
+TEST_F(StorageFaults, P32ANoneThatATakeHasCausedWaitsForItsCommit) {
+  start();
+  as<PutDone>(peer_->ask(put(1)));
+  Peer other(server_->unix_path());
+  other.hello(session(++sessions_));
+  other.open("jobs");
+  disk_.fail_after(Fault::kAppend, 0, ".log");
+  peer_->request(take());
+  other.request(TakeOp{TakeMode::kTake, {any_task()}});
+  EXPECT_EQ(server_->wait(), kExitStorage);
+  server_.reset();
+  EXPECT_FALSE(peer_->receive());
+  EXPECT_FALSE(other.receive());
+
+  disk_.heal();
+  start();
+  EXPECT_EQ(as<Found>(peer_->ask(take())).tuples.size(), 1U);
+}
+
 TEST_F(StorageFaults, P33AFailedWriteStopsTheServerAndAnswersNobody) {
   start();
   as<PutDone>(peer_->ask(put(1)));

@@ -205,5 +205,40 @@ TEST_F(PowerTest, P34ALossOfPowerLeavesAStateThatProcessOnceHad) {
   EXPECT_GT(whole, 40U);
 }
 
+// P28: a tuple goes to and fro between two spaces until the power goes, and is in one of them.
+TEST_F(PowerTest, P28WhatGoesFromSpaceToSpaceIsNeverInBothNorInNone) {
+  constexpr SpaceNumber kOther{2};
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    create(Durability::kSync);
+    storage_->create_space("other", Durability::kProcess, {}, Time{}).value_or_throw();
+    put(1).value_or_throw();
+    disk_.power_off_after(seed * 37 % 200 + 1);
+    SpaceNumber from = kSpace;
+    SpaceNumber to = kOther;
+    for (std::uint64_t id = 1;; ++id) {
+      Batch out, in;
+      out.start(from, Time(Duration(6)));
+      out.add(core::TupleRemoved{TupleId{id}});
+      in.start(to, Time(Duration(6)));
+      in.add(core::TupleAdded{TupleId{id + 1}, Tuple{"task"}, {}});
+      if (!storage_->commit_both(out, in)) break;
+      std::swap(from, to);
+    }
+    storage_.reset();
+    disk_.power_on(seed);
+    open().value_or_throw();
+    std::size_t there = 0;
+    for (const SpaceNumber space : {kSpace, kOther}) {
+      ModelSpace model;
+      storage_->load(space, [&](core::Mutation&& each) { model.apply(each); }).value_or_throw();
+      there += model.ids().size();
+    }
+    EXPECT_EQ(there, 1U);
+    storage_.reset();
+    std::filesystem::remove_all(path_);
+  }
+}
+
 }  // namespace
 }  // namespace linden::storage

@@ -96,6 +96,36 @@ INSTANTIATE_TEST_SUITE_P(Makers, StorageContract,
                                            NamedMaker{"Rocksdb", make_rocksdb}),
                          [](const auto& each) { return std::string(each.param.name); });
 
+// P28: one step of two spaces.
+TEST_P(StorageContract, P28CommitsTwoSpacesAsOne) {
+  const SpaceNumber jobs = create("jobs");
+  const SpaceNumber done = create("done", Durability::kSync);
+  const SpaceNumber scratch = create("scratch", Durability::kMemory);
+  commit(jobs, {added(1, Tuple{"task", 1}), added(2, Tuple{"task", 2})});
+  const auto move = [&](std::uint64_t id, SpaceNumber to, std::uint64_t id_there) {
+    Batch out, in;
+    out.start(jobs, at(3));
+    out.add(core::TupleRemoved{TupleId{id}});
+    in.start(to, at(3));
+    in.add(added(id_there, Tuple{"task", 1}));
+    storage_->commit_both(out, in).value_or_throw();
+  };
+  move(1, done, 7);
+  move(2, scratch, 8);
+  reopen();
+  EXPECT_TRUE(load(jobs).ids().empty());
+  EXPECT_EQ(last_time_, at(3));
+  EXPECT_EQ(load(done).ids(), std::vector<TupleId>{TupleId{7}});
+  EXPECT_TRUE(load(scratch).ids().empty());
+  Batch out, nowhere;
+  out.start(jobs, at(4));
+  out.add(added(9, Tuple{"task", 9}));
+  nowhere.start(SpaceNumber{99}, at(4));
+  EXPECT_EQ(storage_->commit_both(out, nowhere).error().code, ErrorCode::kNoSuchSpace);
+  reopen();
+  EXPECT_TRUE(load(jobs).ids().empty());
+}
+
 TEST_P(StorageContract, ListsSpacesInOrderOfCreationOverARestart) {
   EXPECT_TRUE(storage_->spaces().empty());
   create("jobs");
