@@ -334,6 +334,7 @@ void Core::take_answer(RequestId id, AnyAnswer&& answer) {
     return take_answer(*told->second, answer);
   }
   if (!request) return;
+  if (!closing_.empty()) closing_.erase(id);
   note_taken(id, *request, answer);
   if (request->answer_to == AnswerTo::kWaiter || request->answer_to == AnswerTo::kPatientWaiter) {
     answers_.emplace(id, std::move(answer));
@@ -375,8 +376,7 @@ void Core::take_event(RequestId id, Event&& event) {
     return take_event(*told->second, std::move(event));
   }
   const auto found = streams_.find(id);
-  if (found == streams_.end())
-    return;  // closed a moment ago; the space gives its hand-outs back on cancel
+  if (found == streams_.end()) return take_late_event(id, std::move(event));
   auto& stream = *found->second;
   if (auto* delivered = std::get_if<Delivered>(&event)) {
     stream.deliver(std::move(delivered->tuples));
@@ -386,6 +386,18 @@ void Core::take_event(RequestId id, Event&& event) {
     }
   } else if (auto* ended = std::get_if<StreamEnded>(&event)) {
     stream.ended = std::move(ended->why);
+  }
+}
+
+// The stream was closed a moment ago.  What was on its way to it goes back.
+void Core::take_late_event(RequestId id, Event&& event) {
+  auto* delivered = std::get_if<Delivered>(&event);
+  if (delivered == nullptr) return;
+  for (auto& [cancel, stream] : closing_) {
+    if (stream->id != id) continue;
+    stream->deliver(std::move(delivered->tuples));
+    if (auto back = stream->give_back_queue()) say_later(stream->space, std::move(*back));
+    return;
   }
 }
 

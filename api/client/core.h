@@ -111,6 +111,7 @@ class Core {
   Result<wire::Welcome> shake_hands(int fd, bool resume, Duration absent, SteadyTime deadline);
   void reconnect(Lock& lock);
   void say_everything_again(SteadyTime now);
+  [[nodiscard]] bool is_closing(RequestId stream) const;
   void break_connection(SteadyTime now);
   void fail(Failure why);
 
@@ -123,6 +124,9 @@ class Core {
   void dispatch(wire::ServerMessage&& message);
   void take_answer(RequestId id, AnyAnswer&& answer);
   void take_event(RequestId id, Event&& event);
+  void end_stream(RequestId id);
+  void end_taking_streams(Lock& lock, SteadyTime deadline);
+  void take_late_event(RequestId id, Event&& event);
   void take_answer(SubscriptionState& state, const AnyAnswer& answer);
   void take_event(SubscriptionState& state, Event&& event);
   void announce_news(SubscriptionState& state);
@@ -163,6 +167,7 @@ class Core {
   std::unordered_map<RequestId, AnyAnswer> answers_;  // for a waiter, not yet asked for
   std::vector<Completion> completions_;               // kQueue
   std::unordered_map<RequestId, std::shared_ptr<StreamState>> streams_;
+  std::map<RequestId, std::shared_ptr<StreamState>> closing_;  // by the CancelOp that ends it
   std::map<RequestId, std::shared_ptr<SubscriptionState>> subscriptions_;
   std::vector<Operation> from_events_;  // what dispatch wants to say, with the space of each
   std::vector<SpaceNumber> from_events_space_;

@@ -211,8 +211,15 @@ void Core::reconnect(Lock& lock) {
 // subscriptions with what they have.
 void Core::say_everything_again(SteadyTime now) {
   out_.clear();
+  const auto say = [&](StreamState& stream) {
+    encoder_.encode_request(stream.id, pending_.acknowledged(), stream.space,
+                            Operation(stream.reopened()), true, out_);
+  };
+  // Those that are being closed are opened once more, so that what was on its way to them comes and
+  // can be given back; the request that ends them follows.
+  for (const auto& [cancel, stream] : closing_) say(*stream);
   pending_.for_each([&](RequestId id, const PendingRequest& request) {
-    if (streams_.contains(id) || subscriptions_.contains(id)) return;
+    if (streams_.contains(id) || subscriptions_.contains(id) || is_closing(id)) return;
     const auto* of_space = std::get_if<Operation>(&request.operation);
     const auto* take = of_space != nullptr ? std::get_if<TakeOp>(of_space) : nullptr;
     if (take == nullptr || request.deadline == SteadyTime::max()) {
@@ -228,10 +235,7 @@ void Core::say_everything_again(SteadyTime now) {
   for (const auto& [id, stream] : streams_) standing.push_back(stream);
   std::sort(standing.begin(), standing.end(),
             [](const auto& a, const auto& b) { return a->id < b->id; });
-  for (const auto& stream : standing) {
-    encoder_.encode_request(stream->id, pending_.acknowledged(), stream->space,
-                            Operation(stream->reopened()), true, out_);
-  }
+  for (const auto& stream : standing) say(*stream);
   for (const auto& [id, told] : subscriptions_) {
     if (told->ended) continue;
     encoder_.encode_request(id, pending_.acknowledged(), told->space, Operation(told->resumed()),
@@ -240,9 +244,17 @@ void Core::say_everything_again(SteadyTime now) {
   write_out();
 }
 
+bool Core::is_closing(RequestId stream) const {
+  return std::any_of(closing_.begin(), closing_.end(),
+                     [&](const auto& each) { return each.second->id == stream; });
+}
+
 void Core::close(bool goodbye) {
   {
     Lock lock(mutex_);
+    if (state_ == State::kConnected && goodbye) {
+      end_taking_streams(lock, std::chrono::steady_clock::now() + kGoodbyeMax);
+    }
     if (state_ != State::kClosed) {
       const bool reachable = state_ == State::kConnected;
       if (reachable && goodbye) {

@@ -124,17 +124,35 @@ std::size_t Core::queued(const StreamState& stream) {
 
 void Core::close_stream(StreamState& stream) {
   const Lock lock(mutex_);
-  if (streams_.erase(stream.id) == 0) return;
+  end_stream(stream.id);
+}
+
+void Core::end_stream(RequestId id) {
+  auto found = streams_.extract(id);
+  if (found.empty()) return;
+  StreamState& stream = *found.mapped();
   stream.ended = Refused{ErrorCode::kClosed, "the stream was closed"};
   changed_.notify_all();
   leader_wake_.signal();
   if (state_ != State::kConnected && state_ != State::kBroken) return;
   flush_stream(stream);
-  auto back = stream.give_back_queue();
-  enqueue(stream.space, Operation(CancelOp{stream.id}), AnswerTo::kNobody, true);
-  if (!back.empty())
-    enqueue(stream.space, Operation(ReleaseOp{std::move(back)}), AnswerTo::kNobody, true);
+  const RequestId cancel =
+      enqueue(stream.space, Operation(CancelOp{stream.id}), AnswerTo::kNobody, true);
+  if (auto back = stream.give_back_queue())
+    enqueue(stream.space, std::move(*back), AnswerTo::kNobody, true);
+  closing_.emplace(cancel, std::move(found.mapped()));
   write_out();
+}
+
+// Before the goodbye: with the session goes what it has reserved, but not what it has taken.
+void Core::end_taking_streams(Lock& lock, SteadyTime deadline) {
+  std::vector<RequestId> taking;
+  for (const auto& [id, stream] : streams_) {
+    if (stream->form.mode == TakeMode::kTake) taking.push_back(id);
+  }
+  if (taking.empty()) return;
+  for (const RequestId id : taking) end_stream(id);
+  wait_until(lock, deadline, {}, [this] { return closing_.empty(); });
 }
 
 }  // namespace linden::client

@@ -111,15 +111,18 @@ StreamOp StreamState::reopened() {
   return again;
 }
 
-std::vector<ReleaseItem> StreamState::give_back_queue() {
-  std::vector<ReleaseItem> items;
-  if (form.mode != TakeMode::kReserve) return items;
-  for (const auto& tuple : queue) {
-    items.push_back({{tuple.id, tuple.attempt}, false});
-    held.erase(tuple.id);
+std::optional<Operation> StreamState::give_back_queue() {
+  const auto back = std::exchange(queue, {});
+  if (back.empty() || form.mode == TakeMode::kRead) return std::nullopt;
+  if (form.mode == TakeMode::kTake) {
+    PutOp put;  // they stay in `held`, or the space would deliver them again after a reconnect
+    for (const auto& handout : back) put.tuples.push_back({handout.tuple, {}});
+    return put;
   }
-  queue.clear();
-  return items;
+  ReleaseOp release;
+  for (const auto& handout : back) held.erase(handout.id);
+  for (const auto& handout : back) release.items.push_back({{handout.id, handout.attempt}, false});
+  return release;
 }
 
 }  // namespace linden::client

@@ -68,8 +68,9 @@ struct StreamState {
   // What to say to open it again after a reconnect.
   [[nodiscard]] StreamOp reopened();
 
-  // Closed by its owner: what lies in the queue goes back un-started.
-  std::vector<ReleaseItem> give_back_queue();
+  // Closed by its owner: what lies in the queue goes back.  What was reserved is released
+  // un-started; what was taken is put again, as a new tuple.  nullopt: there is nothing.
+  std::optional<Operation> give_back_queue();
 };
 
 }  // namespace linden::client

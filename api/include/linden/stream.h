@@ -48,7 +48,9 @@ class Stream {
   [[nodiscard]] std::size_t queued() const;  // hand-outs in the local queue
   [[nodiscard]] RequestId id() const;
 
-  // Ends it; hand-outs in the local queue are given back un-started.  Waiting calls throw kClosed.
+  // Ends it.  What next() has not returned goes back, also what was still on its way: reserved
+  // tuples un-started and with their age, taken ones as new tuples without attributes.  Waiting
+  // calls throw kClosed.
   void close();
 
  private:

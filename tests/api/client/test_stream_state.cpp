@@ -189,7 +189,9 @@ TEST(StreamState, ClosingGivesBackTheQueueButNotWhatRuns) {
   auto stream = reserving();
   stream.deliver({handout(1, true), handout(2), handout(3)});
   stream.pop();
-  const auto items = stream.give_back_queue();
+  const auto back = stream.give_back_queue();
+  ASSERT_TRUE(back);
+  const auto& items = std::get<ReleaseOp>(*back).items;
   ASSERT_EQ(items.size(), 2U);
   EXPECT_FALSE(items[0].started);
   EXPECT_TRUE(stream.held.contains({1}));

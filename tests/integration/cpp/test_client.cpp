@@ -439,6 +439,77 @@ TEST(ClientServer, ATakingStreamSurvivesRestarts) {
   EXPECT_THAT(seen, ::testing::Each(1));
 }
 
+// What the application has not been given goes back, also what was still on its way; if the server
+// is killed in between, too.
+void close_streams(TakeMode mode, bool kill) {
+  ServerProcess server;
+  auto worker = open_in(connect_to(server));
+  auto space = open_in(connect_to(server));
+  constexpr std::uint64_t kTuples = 300;
+  std::vector<NewTuple> tuples;
+  for (std::uint64_t i = 0; i < kTuples; ++i) {
+    tuples.push_back({Tuple{"n", static_cast<std::int64_t>(i), std::string(1000, 'x')}, {}});
+  }
+  space.put_many(tuples);
+  const Template any{"n", kInt, kText};
+  std::uint64_t consumed = 0;
+  for (int round = 0; round < 10; ++round) {
+    StreamOp form;
+    form.mode = mode;
+    form.templates = {any};
+    form.credit = 200;
+    auto stream = worker.open_stream(form);
+    if (round % 2 == 0) {
+      const auto one = stream.next(20s);
+      ASSERT_TRUE(one);
+      ++consumed;
+      if (mode == TakeMode::kReserve) stream.finish({one->id, one->attempt}, {});
+    }
+    stream.close();
+    if (kill && round % 3 == 0) {
+      server.kill();
+      server.start();
+    }
+    // The first answer comes after what was on its way, so after it all has gone back (P9).
+    worker.count(any);
+    EXPECT_EQ(worker.count(any), kTuples - consumed);
+    EXPECT_EQ(space.count(any), kTuples - consumed);
+  }
+}
+
+TEST(ClientServer, P18AClosedStreamGivesBackWhatWasReserved) {
+  close_streams(TakeMode::kReserve, false);
+}
+
+TEST(ClientServer, P18AClosedStreamGivesBackWhatWasReservedOverARestart) {
+  close_streams(TakeMode::kReserve, true);
+}
+
+TEST(ClientServer, P32AClosedStreamPutsBackWhatWasTaken) {
+  close_streams(TakeMode::kTake, false);
+}
+
+TEST(ClientServer, P32AClosedStreamPutsBackWhatWasTakenOverARestart) {
+  close_streams(TakeMode::kTake, true);
+}
+
+TEST(ClientServer, P32AClosedClientPutsBackWhatItsStreamsHaveTaken) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  std::vector<NewTuple> tuples;
+  for (int i = 0; i < 300; ++i) tuples.push_back({Tuple{"n", i}, {}});
+  space.put_many(tuples);
+  auto client = connect_to(server);
+  StreamOp form;
+  form.mode = TakeMode::kTake;
+  form.templates = {Template{"n", kInt}};
+  form.credit = 100;
+  auto stream = open_in(client).open_stream(form);
+  ASSERT_TRUE(stream.next(20s));
+  client.close();
+  EXPECT_EQ(space.count({"n", kInt}), 299U);
+}
+
 TEST(ClientServer, ReportsADeadServerInTime) {
   ServerProcess server;
   auto space = open_in(connect_to(server, 300ms));
