@@ -57,6 +57,7 @@ class Run {
     connection.address = "unix:" + server_.socket().string();
     connection.name = "controller";
     connection.memory = std::chrono::hours(1);
+    connection.reconnect = std::chrono::minutes(10);
     SpaceOptions space;
     space.create = true;
     Client client = Client::connect(connection);
@@ -185,7 +186,7 @@ Counts checks_of(const Verdict& verdict) {
                 {"ended", verdict.ended},
                 {"unanswered", verdict.unknown},
                 {"nones", verdict.nones}};
-  for (std::size_t i = 0; i <= static_cast<std::size_t>(Violation::Sort::kExpired); ++i) {
+  for (std::size_t i = 0; i <= static_cast<std::size_t>(Violation::Sort::kEarly); ++i) {
     const auto sort = static_cast<Violation::Sort>(i);
     counts.emplace_back(name_of(sort), verdict.count(sort));
   }

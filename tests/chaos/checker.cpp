@@ -59,6 +59,7 @@ struct Fate {
   const Item* as = nullptr;
   std::uint64_t id = 0;
   bool seen = false;
+  Moment first_shown = kNotYet;    // answer of the first call that was given it
   Moment last_seen = 0;            // question of the last call that was given it
   Moment hidden_from = kNotYet;    // from then on somebody else may have had it
   const Call* ended_by = nullptr;  // certainly
@@ -137,6 +138,7 @@ class Checker {
     check_nothing_after_the_end();
     settle_missing();
     check_lost();
+    check_groups();
     check_tokens();
     check_searches();
     return std::move(verdict_);
@@ -147,6 +149,7 @@ class Checker {
   void note_puts();
   void note_given();
   void note_given(const Call& call, const Item& item);
+  void check_not_early(const Fate& fate, const Call& call);
   void note_ends();
   // ---- Unknown calls
   [[nodiscard]] bool happened(const Call& call) const {
@@ -176,6 +179,7 @@ class Checker {
   [[nodiscard]] bool may_have_vanished(const Fate& fate) const;
   [[nodiscard]] bool is_missing(const Fate& fate) const;
   [[nodiscard]] bool may_have_taken(const Call& call, const Fate& fate) const;
+  void check_groups();
   void check_tokens();
   void check_tokens(Serial serial, Fate& fate);
   void check_searches();
@@ -213,6 +217,12 @@ void Checker::note_puts() {
     for (const Item& item : call.items) {
       if (item.part != Part::kPut) continue;
       Fate& fate = fates_[item.serial];
+      if (fate.put != nullptr) {  // under its key again: it must be the same (P23)
+        if (item.id != 0 && item.id != fate.id) {
+          report(Sort::kDoubled, item.serial, "was put under one key, but is there under two ids");
+        }
+        continue;
+      }
       fate.put = &call;
       fate.as = &item;
       fate.id = item.id;
@@ -239,6 +249,10 @@ void Checker::note_given(const Call& call, const Item& item) {
   if (fate.put->asked > call.answered) {
     report(Sort::kHalf, item.serial, "was seen before it was put");
   }
+  if (call.kind != Kind::kLeft) {
+    fate.first_shown = std::min(fate.first_shown, call.answered);
+    check_not_early(fate, call);
+  }
   if (fate.id == 0) fate.id = item.id;
   if (fate.id != item.id && item.id != 0) {
     report(Sort::kDoubled, item.serial, "was put once, but is there under two ids");
@@ -248,6 +262,19 @@ void Checker::note_given(const Call& call, const Item& item) {
   if (call.streamed) fate.hidden_from = 0;
   if (hides(call.kind) || call.kind == Kind::kLook) {
     fate.hidden_from = std::min(fate.hidden_from, call.asked);
+  }
+}
+
+// The controller's last look also sees what is hidden.
+void Checker::check_not_early(const Fate& fate, const Call& call) {
+  const Item& as = *fate.as;
+  if (as.delay != 0 && call.answered < fate.put->asked + as.delay) {
+    report(Sort::kEarly, as.serial, "was seen before its delay was over");
+  }
+  if (as.waits_for == 0) return;
+  const auto guard = fates_.find(as.waits_for);
+  if (guard == fates_.end() || guard->second.put->asked > call.answered) {
+    report(Sort::kEarly, as.serial, "was seen before what it waits for was put");
   }
 }
 
@@ -470,6 +497,26 @@ void Checker::report_lost(const Fate& fate) {
   }
 }
 
+// One of a group is shown when all before it have been finished, taken or gone.
+void Checker::check_groups() {
+  std::map<std::uint32_t, std::map<std::uint64_t, const Fate*>> groups;
+  for (const auto& [serial, fate] : fates_) {
+    const bool known = fate.as->group != 0 && fate.id != 0 && happened(*fate.put);
+    if (known) groups[fate.as->group][fate.id] = &fate;
+  }
+  for (const auto& [group, members] : groups) {
+    Moment earlier_asked = 0;  // when the last of those before was to be ended, at the earliest
+    for (const auto& [id, fate] : members) {
+      if (fate->first_shown < earlier_asked) {
+        report(Sort::kEarly, fate->as->serial, "was seen before its turn in its group");
+      }
+      if (fate->ended_by != nullptr) {
+        earlier_asked = std::max(earlier_asked, fate->ended_by->asked);
+      }
+    }
+  }
+}
+
 void Checker::check_tokens() {
   for (auto& [serial, fate] : fates_) {
     if (!fate.handouts.empty()) check_tokens(serial, fate);
@@ -529,7 +576,9 @@ class Searches {
 
   void run() {
     for (auto& [serial, fate] : checker_.fates_) {
-      const bool certain = fate.put->outcome == Outcome::kDone && !fate.as->lives_with &&
+      const Item& as = *fate.as;
+      const bool hidden = as.lives_with || as.delay != 0 || as.group != 0 || as.waits_for != 0;
+      const bool certain = fate.put->outcome == Outcome::kDone && !hidden &&
                            fate.put->kind != Kind::kWill && fate.id != 0;
       if (certain) steps_.push_back({fate.put->answered, kComes, &fate, nullptr});
     }
@@ -661,8 +710,8 @@ bool Checker::is_disturbed(Moment from, Moment to) const {
 }  // namespace
 
 std::string_view name_of(Violation::Sort sort) {
-  static constexpr std::array<std::string_view, 7> kNames = {"lost",  "doubled", "half",   "none",
-                                                             "order", "fencing", "expired"};
+  static constexpr std::array<std::string_view, 8> kNames = {
+      "lost", "doubled", "half", "none", "order", "fencing", "expired", "early"};
   return kNames.at(static_cast<std::size_t>(sort));
 }
 

@@ -16,12 +16,14 @@ namespace linden::chaos {
 struct Violation {
   enum class Sort : std::uint8_t {
     kLost,     // an acknowledged tuple is gone, and nobody can have removed it (P31)
-    kDoubled,  // stored, taken or finished twice, or back (P17, P32, P36)
+    kDoubled,  // stored, taken or finished twice, or back (P17, P23, P32, P36)
     kHalf,     // a part of what happens as one, or something that was refused (P26, P27, P38)
     kNone,     // "nothing matches", although something did all the while (P8)
     kOrder,    // not the most urgent, the oldest (P5)
     kFencing,  // a token that is not the latest was accepted, or given out twice (P16)
     kExpired,  // seen after its time to live or its session (P21, P25)
+    kEarly,    // seen before its delay was over, its guard was met, or its turn in its group (P22,
+               // P24)
   };
   Sort sort = Sort::kLost;
   std::string what;

@@ -18,14 +18,15 @@ constexpr std::array<std::string_view, kKinds> kNames = {
     "release", "commit", "end",  "will",    "goodbye", "left"};
 constexpr std::array<std::string_view, 4> kOutcomes = {"unknown", "done", "none", "refused"};
 
-// +serial,word,priority,ttl,max_attempts,lives_with,id  =serial,id,attempt
+// +serial,word,priority,ttl,max_attempts,lives_with,id,delay,group,waits_for  =serial,id,attempt
 // -serial,id,attempt,started
 std::string written(const Item& item) {
   std::ostringstream out;
   switch (item.part) {
     case Item::Part::kPut:
       out << '+' << item.serial << ',' << static_cast<int>(item.word) << ',' << item.priority << ','
-          << item.ttl << ',' << item.max_attempts << ',' << item.lives_with << ',' << item.id;
+          << item.ttl << ',' << item.max_attempts << ',' << item.lives_with << ',' << item.id << ','
+          << item.delay << ',' << item.group << ',' << item.waits_for;
       break;
     case Item::Part::kGiven:
       out << '=' << item.serial << ',' << item.id << ',' << item.attempt;
@@ -76,6 +77,9 @@ Item read_item(std::string_view text) {
     item.max_attempts = words.number<std::uint32_t>();
     item.lives_with = words.yes();
     item.id = words.number<std::uint64_t>();
+    item.delay = words.number<std::int64_t>();
+    item.group = words.number<std::uint32_t>();
+    item.waits_for = words.number<Serial>();
     return item;
   }
   item.part = text[0] == '=' ? Item::Part::kGiven : Item::Part::kEnded;
@@ -152,6 +156,9 @@ std::string to_string(const Call& call, Serial of) {
     if (item.ttl != 0) out << " ttl " << item.ttl;
     if (item.max_attempts != 0) out << " max_attempts " << item.max_attempts;
     if (item.lives_with) out << " of the session";
+    if (item.delay != 0) out << " delay " << item.delay;
+    if (item.group != 0) out << " group " << item.group;
+    if (item.waits_for != 0) out << " waits for " << item.waits_for;
   }
   return out.str();
 }

@@ -65,8 +65,11 @@ struct Item {
   std::uint32_t attempt = 0;       // kGiven, kEnded: of the token; 0: taken or read, no token
   std::uint32_t max_attempts = 0;  // kPut
   Serial serial = 0;
-  std::uint64_t id = 0;  // as far as it is known; 0: not
-  std::int64_t ttl = 0;  // kPut: microseconds; 0: none
+  std::uint64_t id = 0;     // as far as it is known; 0: not
+  std::int64_t ttl = 0;     // kPut: microseconds; 0: none
+  std::int64_t delay = 0;   // kPut: microseconds
+  std::uint32_t group = 0;  // kPut; 0: none
+  Serial waits_for = 0;     // kPut: hidden until that tuple has been put; 0: is not guarded
   friend bool operator==(const Item&, const Item&) = default;
 };
 

@@ -21,7 +21,7 @@ constexpr std::array<std::pair<Fault, unsigned>, kFaults> kShares = {{
 // A longer time between two steps than this means that the whole machine had other things to do.
 constexpr Moment kPause = 100'000;
 constexpr Moment kBetweenQuestions = 150'000;
-constexpr Moment kEndMax = 60'000'000;
+constexpr Moment kEndMax = 120'000'000;
 
 }  // namespace
 

@@ -17,6 +17,11 @@ void take_in(Call& call, const Answer& answer) {
     for (Item& item : call.items) {
       if (item.part == Item::Part::kPut && id != 0) item.id = id++;
     }
+  } else if (const auto* keyed = std::get_if<KeyedPutDone>(&answer)) {
+    auto id = keyed->ids.begin();
+    for (Item& item : call.items) {
+      if (item.part == Item::Part::kPut) item.id = (id++)->value;
+    }
   } else if (const auto* finished = std::get_if<FinishDone>(&answer)) {
     if (finished->codes.at(0) == ErrorCode::kOk) return;
     call.outcome = Outcome::kRefused;

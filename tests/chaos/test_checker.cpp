@@ -421,6 +421,59 @@ TEST(HistoryChecker, NoticesMoreHandoutsThanAllowed) {
   EXPECT_THAT(tale.violations(), IsEmpty());
 }
 
+// ---- P22, P23, P24: what is hidden, and keys
+// -----------------------------------------------------
+
+TEST(HistoryChecker, NoticesATupleThatIsSeenBeforeItsDelayIsOver) {
+  Tale tale;
+  tale.call(kAlice, Kind::kPut, 10, 12, {put_of(1)}).items[0].delay = 20;
+  tale.search(kBob, Kind::kRead, 13, 14);
+  tale.search(kBob, Kind::kTake, 15, 31, {given(1)});
+  EXPECT_THAT(tale.violations(), IsEmpty());
+  tale.search(kAlice, Kind::kRead, 13, 14, {given(1)});
+  EXPECT_THAT(tale.violations(), ElementsAre(Sort::kEarly));
+}
+
+TEST(HistoryChecker, NoticesATupleThatIsSeenBeforeItsGuardIsMet) {
+  Tale tale;
+  tale.call(kAlice, Kind::kPut, 1, 2, {put_of(1)}).items[0].waits_for = 2;
+  tale.search(kBob, Kind::kRead, 3, 4);
+  tale.search(kBob, Kind::kTake, 9, 10, {given(1)});
+  EXPECT_THAT(tale.violations(), ElementsAre(Sort::kEarly));
+  tale.call(kAlice, Kind::kPut, 5, 6, {put_of(2, 'b')});
+  tale.search(kBob, Kind::kTake, 7, 8, {given(2)}, "b");
+  EXPECT_THAT(tale.violations(), IsEmpty());
+}
+
+TEST(HistoryChecker, LetsAGuardedTupleStayHiddenToTheEnd) {
+  Tale tale;
+  tale.call(kAlice, Kind::kPut, 1, 2, {put_of(1)}).items[0].waits_for = 2;
+  tale.call(0, Kind::kLeft, 5, 6, {given(1)});
+  EXPECT_THAT(tale.violations(), IsEmpty());
+}
+
+TEST(HistoryChecker, NoticesATupleThatIsSeenBeforeItsTurnInItsGroup) {
+  Tale tale;
+  Call& put = tale.call(kAlice, Kind::kPut, 1, 2, {put_of(1), put_of(2)});
+  for (Item& item : put.items) item.group = 1;
+  tale.search(kBob, Kind::kReserve, 3, 4, {given(1, 1)});
+  tale.call(kBob, Kind::kFinish, 7, 8, {ended(1, 1)});
+  tale.search(kAlice, Kind::kTake, 6, 9, {given(2)});
+  EXPECT_THAT(tale.violations(), IsEmpty());
+  tale.search(kAlice, Kind::kRead, 5, 6, {given(2)});
+  EXPECT_THAT(tale.violations(), ElementsAre(Sort::kEarly));
+}
+
+TEST(HistoryChecker, NoticesAKeyThatStoresTwice) {
+  Tale tale;
+  tale.call(kAlice, Kind::kPut, 1, 2, {put_of(1)});
+  tale.call(kAlice, Kind::kPut, 3, 4, {put_of(1)});
+  tale.search(kBob, Kind::kTake, 5, 6, {given(1)});
+  EXPECT_THAT(tale.violations(), IsEmpty());
+  tale.history.calls[1].items[0].id = 11;
+  EXPECT_THAT(tale.violations(), ElementsAre(Sort::kDoubled));
+}
+
 // ---- P21, P25: what vanishes --------------------------------------------------------------------
 
 TEST(HistoryChecker, LetsATupleWithATimeToLiveVanish) {

@@ -36,6 +36,9 @@ Call some_call() {
   put.ttl = 250;
   put.max_attempts = 2;
   put.lives_with = true;
+  put.delay = 70;
+  put.group = 3;
+  put.waits_for = 9;
   Item ended;
   ended.part = Item::Part::kEnded;
   ended.serial = 4;

@@ -27,6 +27,8 @@ constexpr Moment kTide = 2'000'000;
 constexpr Moment kBurst = 100'000;
 constexpr int kActs = 40;
 
+constexpr std::uint64_t kGroups = 5;
+
 // What one thread does that asks for one thing after another, or for several at once.
 class Actor {
  public:
@@ -46,6 +48,10 @@ class Actor {
   struct Held {
     Serial serial;
     Token token;
+  };
+  struct Promised {
+    Serial serial;
+    Word word;
   };
 
   std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
@@ -90,9 +96,59 @@ class Actor {
     } else if (what < 24) {
       item.max_attempts = tuple.attributes.max_attempts = static_cast<std::uint32_t>(1 + below(3));
       if (chance(70)) tuple.attributes.will = some_will(item.serial);
+    } else if (what < 34) {
+      tuple.attributes.rare = some_rare(item);
     }
     call.items.push_back(item);
     return tuple;
+  }
+
+  // What keeps it hidden for a while.
+  RareAttributes some_rare(Item& item) {
+    RareAttributes rare;
+    switch (below(3)) {
+      case 0:
+        rare.delay = milliseconds(10 + below(500));
+        item.delay = rare.delay.count();
+        break;
+      case 1:
+        item.group = static_cast<std::uint32_t>(1 + below(kGroups));
+        rare.group = "group-" + std::to_string(item.group);
+        break;
+      default:
+        promised_.push_back({recorder_.next_serial(), one_of(kWords)});
+        item.waits_for = promised_.back().serial;
+        rare.when = {{Template{Value(std::string(1, promised_.back().word)),
+                               Value(promised_.back().serial), kBytes},
+                      {}}};
+    }
+    return rare;
+  }
+
+  // What others wait for, unless we are killed before.
+  void keep_promises() {
+    for (const Promised& promised : std::exchange(promised_, {})) {
+      Call call = recorder_.new_call(Kind::kPut);
+      Item item;
+      item.serial = promised.serial;
+      item.word = promised.word;
+      call.items.push_back(item);
+      recorder_.perform(call, PutOp{{{tuple_of(item.word, item.serial, "promised"), {}}}, {}});
+    }
+  }
+
+  // The same put again, and perhaps once more, under one key: stored once.
+  void put_with_key() {
+    Call call = recorder_.new_call(Kind::kPut);
+    PutOp op{some_tuples(call, kAllWords, 1), {}};
+    RareAttributes rare;
+    rare.key = "key-" + std::to_string(call.items[0].serial);
+    op.tuples[0].attributes.rare = rare;
+    for (std::uint64_t times = 1 + below(3); times > 0; --times) {
+      Call again = call;
+      recorder_.perform(again, op);
+      if (again.outcome != Outcome::kDone) return;
+    }
   }
 
   // Written down as a call of its own, which the space may or may not make.
@@ -124,6 +180,8 @@ class Actor {
 
   // One, several as one, or several requests at once.
   void put() {
+    if (chance(10)) return put_with_key();
+    if (chance(20)) keep_promises();
     const std::size_t requests = chance(10) ? 2 + below(16) : 1;
     std::vector<Call> calls(requests, recorder_.new_call(Kind::kPut));
     std::vector<Recorder::Asked> asked;
@@ -254,6 +312,7 @@ class Actor {
   std::mt19937_64 random_;
   std::deque<Held> held_;      // until it ends them; some have ended by themselves
   std::optional<Held> known_;  // read last
+  std::vector<Promised> promised_;
 };
 
 // Reserves by a stream, as engines do, and finishes with a result.
@@ -343,6 +402,7 @@ int run_worker(const WorkerOptions& options) try {
   connection.name = "worker-" + std::to_string(options.process);
   connection.hold = milliseconds(300);
   connection.memory = std::chrono::minutes(2);
+  connection.reconnect = std::chrono::minutes(10);  // a server starts slowly on a busy machine
   connection.timeout = std::chrono::seconds(60);
   Client client = Client::connect(connection);
   Recorder recorder(client.open_space(kSpaceName, {}, std::chrono::seconds(60)), options.history,

@@ -2,8 +2,12 @@
 // means something, since written and read again it is the same.
 #include "fuzz_main.h"
 
-#include <limits>
+#include <boost/pfr.hpp>
+
+#include <optional>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "space/core/mutation.h"
 #include "space/storage/record_codec.h"
@@ -19,62 +23,65 @@ std::string written(Time time, const std::vector<core::Mutation>& mutations) {
   return record;
 }
 
-// Mutations as a space makes them of what clients ask.
-std::vector<core::Mutation> some_mutations(wire::RandomMessages& random) {
-  const auto number = [&] { return static_cast<std::uint64_t>(random.below(1 << 20)); };
-  const auto id = [&] { return TupleId{number()}; };
-  const auto session = [&] { return SessionId{number(), number()}; };
-  const auto origin = [&] { return core::Origin{session(), {number()}}; };
-  const auto small = [&] { return static_cast<std::uint32_t>(random.below(1000)); };
-  std::vector<core::Mutation> mutations;
-  const auto add = [&](core::Mutation mutation) { mutations.push_back(std::move(mutation)); };
-  for (std::size_t count = 1 + random.below(12); count > 0; --count) {
-    switch (random.below(11)) {
-      case 0: {
-        Attributes attributes;
-        attributes.priority = static_cast<std::int32_t>(small()) - 500;
-        if (random.below(2) == 0) attributes.ttl = Duration(small());
-        attributes.max_attempts = small();
-        if (random.below(2) == 0) attributes.will = random.tuple();
-        if (random.below(2) == 0) attributes.lives_with = session();
-        add(core::TupleAdded{id(), random.tuple(), attributes, Time(Duration(small()))});
-        break;
-      }
-      case 1:
-        add(core::TupleReserved{id(), small(), origin(), Duration(small()), random.below(2) == 0,
-                                small()});
-        break;
-      case 2:
-        add(core::TupleStarted{id()});
-        break;
-      case 3:
-        add(core::TupleReleased{id(), small()});
-        break;
-      case 4:
-        add(core::TupleTaken{id(), origin(), small(), random.below(2) == 0});
-        break;
-      case 5:
-        add(core::TupleRemoved{id()});
-        break;
-      case 6:
-        add(core::TupleDied{id(), small()});
-        break;
-      case 7:
-        add(core::SessionOpened{session(), "engine", Duration(small()), kForever});
-        break;
-      case 8:
-        add(core::SessionEnded{session()});
-        break;
-      case 9:
-        add(core::RequestAnswered{origin(), PutDone{id(), small()}});
-        add(core::RequestAnswered{origin(), FinishDone{{ErrorCode::kOk, ErrorCode::kStaleLease}}});
-        break;
-      default:
-        add(core::NextTupleId{id()});
+// Every field of whatever kind of mutation there is, from chance.
+class Filler {
+ public:
+  explicit Filler(wire::RandomMessages& random) : random_(random) {}
+
+  core::Mutation mutation() {
+    constexpr std::size_t kKinds = std::variant_size_v<core::Mutation>;
+    core::Mutation made;
+    set_kind(made, random_.below(kKinds), std::make_index_sequence<kKinds>());
+    fill(made);
+    return made;
+  }
+
+ private:
+  template <class... T, std::size_t... I>
+  void set_kind(std::variant<T...>& value, std::size_t kind, std::index_sequence<I...> /*all*/) {
+    ((I == kind ? static_cast<void>(value.template emplace<I>()) : void()), ...);
+  }
+
+  void fill(bool& value) { value = random_.below(2) == 0; }
+  void fill(std::string& text) { text.assign(random_.below(20), 'k'); }
+  void fill(Tuple& tuple) { tuple = random_.tuple(); }
+  void fill(ErrorCode& code) { code = ErrorCode::kStaleLease; }
+  void fill(Duration& duration) { duration = Duration(random_.below(1 << 20)); }
+  void fill(Time& time) { time = Time(Duration(random_.below(1 << 20))); }
+  void fill(Rare& rare) {
+    RareAttributes attributes;
+    fill(attributes.group);
+    if (random_.below(3) == 0) attributes.delay = std::chrono::milliseconds(20);
+    if (random_.below(3) == 0) attributes.when = {{random_.form(), {{0, 0}}}};
+    if (random_.below(2) == 0) rare = attributes;
+  }
+  template <class T>
+  void fill(std::optional<T>& value) {
+    if (random_.below(2) == 0) fill(value.emplace());
+  }
+  template <class T>
+  void fill(std::vector<T>& values) {
+    values.resize(random_.below(4));
+    for (T& value : values) fill(value);
+  }
+  template <class... T>
+  void fill(std::variant<T...>& value) {
+    if (!std::is_same_v<std::variant<T...>, core::Mutation>) {
+      set_kind(value, random_.below(sizeof...(T)), std::index_sequence_for<T...>());
+    }
+    std::visit([this](auto& what) { fill(what); }, value);
+  }
+  template <class T>
+  void fill(T& value) {
+    if constexpr (std::is_integral_v<T>) {
+      value = static_cast<T>(random_.below(std::size_t{1} << (8 * sizeof(T) - 2)));
+    } else {
+      boost::pfr::for_each_field(value, [this](auto& field) { fill(field); });
     }
   }
-  return mutations;
-}
+
+  wire::RandomMessages& random_;
+};
 
 }  // namespace
 }  // namespace linden::storage
@@ -83,9 +90,11 @@ std::vector<std::string> fuzz_samples(std::uint64_t seed) {
   using namespace linden;
   wire::RandomMessages random(seed);
   std::vector<std::string> samples;
+  storage::Filler filler(random);
   for (int i = 0; i < 300; ++i) {
-    const Time time{Duration(static_cast<std::int64_t>(random.below(1'000'000)))};
-    samples.push_back(storage::written(time, storage::some_mutations(random)));
+    std::vector<core::Mutation> mutations(1 + random.below(12));
+    for (core::Mutation& mutation : mutations) mutation = filler.mutation();
+    samples.push_back(storage::written(Time(Duration(random.below(1 << 20))), mutations));
   }
   return samples;
 }
