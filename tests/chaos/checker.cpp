@@ -510,8 +510,10 @@ void Checker::check_groups() {
       if (fate->first_shown < earlier_asked) {
         report(Sort::kEarly, fate->as->serial, "was seen before its turn in its group");
       }
-      if (fate->ended_by != nullptr) {
-        earlier_asked = std::max(earlier_asked, fate->ended_by->asked);
+      const Call* end = fate->ended_by;
+      // A stream took it before it was asked for it.
+      if (end != nullptr && !(end->streamed && takes(end->kind))) {
+        earlier_asked = std::max(earlier_asked, end->asked);
       }
     }
   }

@@ -186,7 +186,9 @@ void Nemesis::reap() {
       ++client;
       continue;
     }
-    const bool wanted = client->second.ending && (*status == 0 || *status == 128 + SIGKILL);
+    // One that has just started may be told to end before it can say goodbye.
+    const bool wanted = client->second.ending &&
+                        (*status == 0 || *status == 128 + SIGKILL || *status == 128 + SIGTERM);
     if (!wanted) {
       surprises_.push_back("client " + std::to_string(client->first) + " ended with " +
                            std::to_string(*status) + "; clients.log may say why");

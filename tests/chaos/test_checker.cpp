@@ -464,6 +464,15 @@ TEST(HistoryChecker, NoticesATupleThatIsSeenBeforeItsTurnInItsGroup) {
   EXPECT_THAT(tale.violations(), ElementsAre(Sort::kEarly));
 }
 
+TEST(HistoryChecker, KnowsThatAStreamHasATupleBeforeItsClientAsks) {
+  Tale tale;
+  Call& put = tale.call(kAlice, Kind::kPut, 1, 2, {put_of(1), put_of(2)});
+  for (Item& item : put.items) item.group = 1;
+  tale.search(kBob, Kind::kTake, 7, 8, {given(1)}).streamed = true;
+  tale.search(kAlice, Kind::kTake, 5, 6, {given(2)});
+  EXPECT_THAT(tale.violations(), IsEmpty());
+}
+
 TEST(HistoryChecker, NoticesAKeyThatStoresTwice) {
   Tale tale;
   tale.call(kAlice, Kind::kPut, 1, 2, {put_of(1)});
