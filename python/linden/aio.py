@@ -28,7 +28,7 @@ from .aio_transaction import Transaction
 from .completions import RequestFuture
 from .connection_file import ConnectionInfo
 from .errors import StaleLease
-from .fields import Template, Tuple, check_duration, make_form, to_python
+from .fields import Template, Tuple, check_count, check_duration, make_form, several, to_python
 from .space import Ids, Tuples
 from .subscription import Subscription
 
@@ -199,7 +199,7 @@ class Space:
 
     async def put_many(self, tuples: Iterable[Sequence[Any] | _native.Put], **attributes: Any) -> Ids:
         """Put all `tuples` in one step, or none, and return their ids; as `linden.Space.put_many`."""
-        rows = list(tuples)
+        rows = several(tuples, "tuple")
         return list(await answer(self._plain.put_many_async(rows, **attributes))) if rows else []
 
     async def renew(self, id: int, ttl: float | None) -> None:
@@ -283,7 +283,7 @@ class Space:
 
         Raises: StaleLease, TransactionConflict: what stood in the way is named; nothing has happened.
         """
-        held = [item.plain if isinstance(item, Reservation) else item for item in finishes]
+        held = [item.plain if isinstance(item, Reservation) else item for item in several(finishes, "reservation")]
         return list(await answer(self._plain.commit_async(puts, held, takes)))
 
     def transaction(self, *, lease: float = 30.0) -> Opening[Transaction]:
@@ -332,11 +332,11 @@ class Space:
 
     async def collect(self, to: Space, template: Template) -> int:
         """Move all free matches into another space and return how many, as `linden.Space.collect`."""
-        return int(await answer(self._plain.collect_async(to._plain, template)))
+        return int(await answer(self._plain.collect_async(_plain_of(to), template)))
 
     async def copy_collect(self, to: Space, template: Template) -> int:
         """Copy all free matches into another space and return how many, as `linden.Space.copy_collect`."""
-        return int(await answer(self._plain.collect_async(to._plain, template, copy=True)))
+        return int(await answer(self._plain.collect_async(_plain_of(to), template, copy=True)))
 
     async def count(self, template: Template) -> int:
         """How many free tuples match."""
@@ -349,6 +349,7 @@ class Space:
 
     async def list(self, template: Template | None = None, limit: int = 100) -> Tuples:
         """Up to `limit` free tuples that match, oldest first; they stay."""
+        check_count("limit", limit, least=0)
         found: Tuples = []
         if limit > 0:
             async for fields in self.iterate(template):
@@ -389,6 +390,8 @@ class Space:
 
     async def summarize(self, first_fields: int = 2, groups: int = 1000) -> dict[str, Any]:
         """Counts by state and by the values of the first fields."""
+        check_count("first_fields", first_fields, least=0)
+        check_count("groups", groups, least=0)
         native = self._plain.native
         return dict(
             await answer(self._plain.submit(lambda: native.send_summarize(first_fields, groups, queue=True), dict))
@@ -458,6 +461,10 @@ class Reservation:
 
     def __repr__(self) -> str:
         return f"<linden.aio.Reservation {self.tuple!r}, attempt {self.attempt}>"
+
+
+def _plain_of(other: Space) -> space.Space:
+    return other.plain if isinstance(other, Space) else other  # what is no space is refused there
 
 
 def _fields_of(handout: _native.Handout) -> Tuple:

@@ -18,7 +18,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from . import _native
 from .errors import Closed, LindenError
-from .fields import Template, Tuple, make_form, make_puts, to_python
+from .fields import Template, Tuple, check_count, make_forms, make_puts, to_python
 from .space import Space, Token
 
 T = TypeVar("T")
@@ -41,11 +41,10 @@ class Stream(Generic[T]):
     ) -> None:
         if not templates:
             raise ValueError("a stream needs at least one template")
-        if credit < 1:
-            raise ValueError(f"credit is {credit}; it must be at least 1")
+        check_count("credit", credit)
         self._space = space
         self._mode = mode
-        self._forms = [make_form(template) for template in templates]
+        self._forms = make_forms(templates)
         self._convert = convert
         self._native = space.native.open_stream(mode, self._forms, credit=credit, lease=lease)
         # What next() gives of a reserving stream counts as begun, so it is asked for singly.

@@ -12,6 +12,7 @@ from typing import Any
 from . import _native
 from .completions import Completions
 from .connection_file import ConnectionInfo, find_connection
+from .fields import check_name
 from .space import Space
 
 
@@ -42,7 +43,12 @@ def open_native(
 ) -> _native.Client:
     """A session with the server of `info`."""
     return _native.Client.connect(
-        info.reachable_address(), name=name, timeout=timeout, hold=hold, memory=memory, reconnect=reconnect
+        info.reachable_address(),
+        name=check_name("client name", name),
+        timeout=timeout,
+        hold=hold,
+        memory=memory,
+        reconnect=reconnect,
     )
 
 
@@ -95,12 +101,13 @@ class Connection:
             default; initial: tuples to put in the same step as making it.
         Raises: NoSuchSpace.
         """
+        check_name("space name", name)
         native = self._native.open_space(name, create=create, durability=durability, initial=initial, timeout=timeout)
         return Space(native, self._completions)
 
     def drop_space(self, name: str) -> None:
         """Remove the space and all its tuples."""
-        self._native.drop_space(name)
+        self._native.drop_space(check_name("space name", name))
 
     def spaces(self) -> list[dict[str, Any]]:
         """All spaces of the server with their counts."""

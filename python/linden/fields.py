@@ -6,7 +6,9 @@ an object, which a space stores and returns but cannot match by value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import operator
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, TypedDict
 
 from . import _native, serialize
@@ -21,6 +23,8 @@ Prefix = _native.Prefix
 OneOf = _native.OneOf
 
 _LIST_DEPTH_MAX = 64  # as in api/include/linden/value.h
+_COUNT_MAX = 2**32 - 1
+_ID_MAX = 2**64 - 1
 
 _FORMALS: dict[Any, Any] = {
     type(None): _native.Typed("nil"),
@@ -87,14 +91,14 @@ def make_put(
     """
     check_duration("ttl", ttl)
     rare: dict[str, Any] = {}
-    if key is not None or delay is not None or group is not None:
+    if key is not None or delay is not None or group is not None or key_window is not None:
         check_duration("key_window", key_window)
         check_duration("delay", delay)
         rare = {"key": key, "key_window": key_window, "delay": delay, "group": group}
-    packed = tuple(fields)
+    packed = _row(fields, "tuple")
     if when is not None:
         packed, rare["when"] = _guarded(packed, when)
-    packed_will = None if will is None else tuple(will)
+    packed_will = None if will is None else _row(will, "will")
     while True:
         try:
             return _native.Put(
@@ -122,7 +126,8 @@ def make_puts(
 ) -> list[_native.Put]:
     """`make_put` for each row of fields; what `with_attributes` made stays as it is."""
     return [
-        fields if isinstance(fields, _native.Put) else make_put(fields, priority=priority, ttl=ttl) for fields in tuples
+        fields if isinstance(fields, _native.Put) else make_put(fields, priority=priority, ttl=ttl)
+        for fields in _rows(tuples, "tuple")
     ]
 
 
@@ -161,8 +166,8 @@ def _guarded(fields: Tuple, when: Sequence[Template]) -> tuple[Tuple, _Guards]:
     """The tuple with None where variables stand, and its guards: each a form and which of its fields fills which."""
     bound: dict[str, tuple[int, int]] = {}
     guards: _Guards = []
-    for number, template in enumerate(when):
-        for index, field in enumerate(template):
+    for number, template in enumerate(_rows(when, "guard")):
+        for index, field in enumerate(_row(template, "guard")):
             if not isinstance(field, Var):
                 continue
             if field.name in bound:
@@ -198,9 +203,54 @@ def _pack_field(fields: Tuple, index: int) -> Tuple:
 def make_form(template: Sequence[Any]) -> Tuple:
     """A template as the native side takes it: types become formals.
 
-    Raises: TypeError: a value that can be stored but not matched.
+    Raises: TypeError: no row, or a value that can be stored but not matched.
     """
-    return tuple(_form_field(field, index) for index, field in enumerate(template))
+    return tuple(_form_field(field, index) for index, field in enumerate(_row(template, "template")))
+
+
+def make_forms(templates: Sequence[Template]) -> list[Tuple]:
+    """`make_form` for each of several templates."""
+    return [make_form(template) for template in _rows(templates, "template")]
+
+
+# Iterable all the same, but hardly ever meant as a row: put("task") would store four fields.
+_NO_ROWS = (str, bytes, bytearray, memoryview, Mapping, Set)
+
+
+def _row(fields: Any, what: str) -> Tuple:
+    """The fields of one tuple or template."""
+    if type(fields) is tuple:
+        return fields
+    if isinstance(fields, _NO_ROWS) or not isinstance(fields, Iterable):
+        raise TypeError(
+            f"{what}: wanted a row of fields such as ('task', 7), found {shown(fields)}; a single field is written (field,)"
+        )
+    return tuple(fields)
+
+
+def _rows(rows: Any, what: str) -> Iterable[Any]:
+    """Several tuples or templates; each is looked at by itself."""
+    if isinstance(rows, _NO_ROWS) or not isinstance(rows, Iterable):
+        raise TypeError(
+            f"wanted a list of which each is a {what}, found {shown(rows)}; a single one is written [{what}]"
+        )
+    return rows
+
+
+def several(items: Any, what: str) -> list[Any]:
+    """`items` as a list, if there may be several."""
+    return list(_rows(items, what))
+
+
+def shown(value: Any) -> str:
+    """`value` as messages write it: its type, and as much of it as is worth showing."""
+    return f"the {type(value).__name__} {_written(value)}"
+
+
+def _written(value: Any) -> str:
+    if type(value) is int and value.bit_length() > 128:  # Python refuses to write out what is much longer
+        return f"of {value.bit_length()} bits"
+    return reprlib.repr(value)
 
 
 def _form_field(field: Any, index: int, depth: int = 0) -> Any:
@@ -249,11 +299,62 @@ def _value(field: Any) -> Any:
 
 def check_timeout(timeout: float | None) -> None:
     """Refuse a negative timeout (P12)."""
-    if timeout is not None and not timeout >= 0:
-        raise ValueError(f"timeout is {timeout!r}; 0 does not wait, None waits for ever, a negative one is an error")
+    if timeout is not None and not _number("timeout", timeout) >= 0:
+        raise ValueError(
+            f"timeout is {_written(timeout)}; 0 does not wait, None waits for ever, a negative one is an error"
+        )
 
 
 def check_duration(name: str, seconds: float | None) -> None:
     """Refuse what is no duration."""
-    if seconds is not None and not seconds > 0:
-        raise ValueError(f"{name} is {seconds!r}; it must be a positive number of seconds, or None")
+    if seconds is not None and not _number(name, seconds) > 0:
+        raise ValueError(f"{name} is {_written(seconds)}; it must be a positive number of seconds, or None")
+
+
+def _number(name: str, seconds: Any) -> Any:
+    if type(seconds) is float or type(seconds) is int or hasattr(seconds, "__float__"):
+        return seconds
+    raise TypeError(f"{name} is {shown(seconds)}; it must be a number of seconds, or None")
+
+
+def check_count(name: str, count: int, least: int = 1) -> int:
+    """`count` as an int, if it is one of at least `least` and of no more than 32 bits."""
+    number = _int(name, count)
+    if number < least:
+        raise ValueError(f"{name} is {_written(number)}; it must be at least {least}")
+    if number > _COUNT_MAX:
+        raise ValueError(f"{name} is {_written(number)}; it must be at most {_COUNT_MAX}")
+    return number
+
+
+def check_id(id: int) -> int:
+    """`id` as an int, if a tuple may have it."""
+    number = _int("the id of a tuple", id)
+    if not 0 <= number <= _ID_MAX:
+        raise ValueError(f"the id of a tuple is {_written(number)}; ids are from 1 to {_ID_MAX}, and put returns them")
+    return number
+
+
+def check_token(token: Any) -> tuple[int, int]:
+    """`token` as a pair of ints, if it is what `Reservation.token` gives."""
+    if not isinstance(token, (tuple, list)) or len(token) != 2:
+        raise TypeError(f"wanted a Reservation or its token (tuple id, attempt), found {shown(token)}")
+    return check_id(token[0]), check_count("the attempt of a token", token[1], least=0)
+
+
+def check_name(what: str, name: str) -> str:
+    """`name`, if it is text that UTF-8 can carry."""
+    if not isinstance(name, str):
+        raise TypeError(f"{what}: wanted a str, found {shown(name)}")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{what}: wanted text that UTF-8 can carry, found {name!r}; choose another one") from None
+    return name
+
+
+def _int(name: str, number: Any) -> int:
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise TypeError(f"{name} is {shown(number)}; it must be an int") from None

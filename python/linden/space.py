@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any
 
 from . import _native
 from .completions import Completions, RequestFuture
-from .errors import KeyConflict, NoMatch, StaleLease
-from .fields import Template, Tuple, check_duration, check_timeout, make_form, make_put, make_puts, to_python
+from .errors import InvalidArgument, KeyConflict, LimitExceeded, NoMatch, Overloaded, StaleLease
+from .fields import (
+    Template,
+    Tuple,
+    check_count,
+    check_duration,
+    check_id,
+    check_timeout,
+    check_token,
+    make_form,
+    make_forms,
+    make_put,
+    make_puts,
+    several,
+    shown,
+    to_python,
+)
 from .subscription import Gap, Subscription
 from .transaction import Transaction
 
 _PAGE = 1000
 _SNAPSHOT_CREDIT = 10_000
 _GIVE_BACK_S = 1.0
+# Nothing has happened, so a reservation is still held (P38).
+_REFUSED = (InvalidArgument, LimitExceeded, Overloaded, KeyConflict)
 Token = tuple[int, int]
 Ids = list[int]
 Tuples = list[Tuple]
@@ -139,12 +157,12 @@ class Space:
 
         Raises: NoMatch: it was taken or has expired.
         """
-        self._check_renewed(id, self._client.wait(self._native.send_renew([id], _checked_ttl(ttl))))
+        self._check_renewed(id, self._client.wait(self._native.send_renew([check_id(id)], _checked_ttl(ttl))))
 
     def renew_async(self, id: int, ttl: float | None) -> RequestFuture:
         """`renew` as a future."""
         return self.submit(
-            lambda: self._native.send_renew([id], _checked_ttl(ttl), queue=True),
+            lambda: self._native.send_renew([check_id(id)], _checked_ttl(ttl), queue=True),
             lambda codes: self._check_renewed(id, codes),
         )
 
@@ -188,8 +206,7 @@ class Space:
 
     def take_many(self, template: Template, n: int, *, timeout: float | None = 0) -> Tuples:
         """Take at least one and at most `n` matching tuples (P15); an empty list if there is none in time."""
-        if n < 1:
-            raise ValueError(f"n is {n}; it must be at least 1")
+        check_count("n", n)
         try:
             return [to_python(handout.fields) for handout in self._wait_take(_native.TAKE, [template], n, timeout)]
         except NoMatch:
@@ -200,8 +217,7 @@ class Space:
 
         For all of them, whatever their number: `snapshot` or `iterate`.
         """
-        if n < 1:
-            raise ValueError(f"n is {n}; it must be at least 1")
+        check_count("n", n)
         try:
             return [to_python(handout.fields) for handout in self._wait_take(_native.READ, [template], n, timeout)]
         except NoMatch:
@@ -233,12 +249,14 @@ class Space:
 
     def take_many_async(self, template: Template, n: int, *, timeout: float | None = 0) -> RequestFuture:
         """`take_many` as a future."""
+        check_count("n", n)
         return self._submit_take(
             _native.TAKE, [template], timeout, lambda found: [to_python(h.fields) for h in found or ()], n, none=True
         )
 
     def read_many_async(self, template: Template, n: int, *, timeout: float | None = 0) -> RequestFuture:
         """`read_many` as a future."""
+        check_count("n", n)
         return self._submit_take(
             _native.READ, [template], timeout, lambda found: [to_python(h.fields) for h in found or ()], n, none=True
         )
@@ -291,9 +309,9 @@ class Space:
         Raises: StaleLease: a reservation had ended. TransactionConflict: a tuple of `takes` is not free. The message
             names it, and nothing has happened.
         """
-        held = list(finishes)
+        held = several(finishes, "reservation")
         made = make_puts(puts)
-        ids = self._client.wait(self._native.send_commit(made, _tokens(held), list(takes)))
+        ids = self._client.wait(self._native.send_commit(made, _tokens(held), _ids(takes)))
         _finished(held)
         return list(ids)
 
@@ -304,8 +322,8 @@ class Space:
         takes: Iterable[int] = (),
     ) -> RequestFuture:
         """`commit` as a future."""
-        held = list(finishes)
-        made, tokens, ids = make_puts(puts), _tokens(held), list(takes)
+        held = several(finishes, "reservation")
+        made, tokens, ids = make_puts(puts), _tokens(held), _ids(takes)
 
         def convert(answer: Any) -> Ids:
             _finished(held)
@@ -338,6 +356,8 @@ class Space:
         return len(self._client.wait(request))
 
     def _number_of(self, other: Space) -> int:
+        if not isinstance(other, Space):
+            raise TypeError(f"to: wanted a Space of the same connection, found {shown(other)}")
         if other._client is not self._client:
             raise ValueError(
                 f"collect from {self.name!r} to {other.name!r}: wanted two spaces of one connection; open both with the same client"
@@ -392,6 +412,7 @@ class Space:
 
     def list(self, template: Template | None = None, limit: int = 100) -> Tuples:
         """Up to `limit` free tuples that match, oldest first; they stay."""
+        check_count("limit", limit, least=0)
         found: Tuples = []
         for fields in self.iterate(template):
             if len(found) >= limit:
@@ -432,7 +453,8 @@ class Space:
         Returns: an iterator of `Notification`, and of `Gap` where some were missed: the space keeps a bounded backlog
             for whoever is slow, and never lets a put wait. Also a context manager, and an asynchronous iterator.
         """
-        native = self._native.subscribe([make_form(template)], initial=initial, credit=credit)
+        forms = [make_form(template)]
+        native = self._native.subscribe(forms, initial=initial, credit=check_count("credit", credit))
         return Subscription(native, self._completions)
 
     def describe(self, template: Template | None = None, *, all_states: bool = True) -> Iterator[dict[str, Any]]:
@@ -450,6 +472,8 @@ class Space:
 
     def summarize(self, first_fields: int = 2, groups: int = 1000) -> dict[str, Any]:
         """Counts by state and by the values of the first fields."""
+        check_count("first_fields", first_fields, least=0)
+        check_count("groups", groups, least=0)
         return dict(self._client.wait(self._native.send_summarize(first_fields, groups)))
 
     def __repr__(self) -> str:
@@ -467,7 +491,7 @@ class Space:
     ) -> Handouts:
         check_timeout(timeout)
         check_duration("lease", lease)
-        forms = [make_form(template) for template in templates]
+        forms = make_forms(templates)
         request = self._native.send_take(mode, forms, count=count, timeout=timeout, lease=lease)
         try:
             return list(self._client.wait(request))
@@ -502,7 +526,7 @@ class Space:
     ) -> RequestFuture:
         check_timeout(timeout)
         check_duration("lease", lease)
-        forms = [make_form(template) for template in templates]
+        forms = make_forms(templates)
         return self.submit(
             lambda: self._native.send_take(mode, forms, count=count, timeout=timeout, lease=lease, queue=True),
             convert,
@@ -585,11 +609,22 @@ class Reservation:
 
     def _end(self, request: int, verb: str) -> None:
         self._over = True
-        self._check(self._space.native.client.wait(request), verb)
+        try:
+            codes = self._space.native.client.wait(request)
+        except _REFUSED:
+            self._over = False
+            raise
+        self._check(codes, verb)
 
     def _end_async(self, send: Callable[[], int], verb: str) -> RequestFuture:
-        self._over = True
-        return self._space.submit(send, lambda codes: self._check(codes, verb))
+        future = self._space.submit(send, lambda codes: self._check(codes, verb))
+        self._over = True  # not before, since what cannot be sent leaves it held
+        future.add_done_callback(self._look_whether_refused)
+        return future
+
+    def _look_whether_refused(self, future: Future[Any]) -> None:
+        if not future.cancelled() and isinstance(future.exception(), _REFUSED):
+            self._over = False
 
     def _check(self, codes: Sequence[int], verb: str) -> None:
         if codes[0] == KeyConflict.code:
@@ -630,7 +665,11 @@ def _checked_ttl(ttl: float | None) -> float | None:
 
 
 def _tokens(finishes: Iterable[Reservation | Token]) -> list[Token]:
-    return [item.token if isinstance(item, Reservation) else item for item in finishes]
+    return [item.token if isinstance(item, Reservation) else check_token(item) for item in finishes]
+
+
+def _ids(takes: Iterable[int]) -> Ids:
+    return [check_id(id) for id in several(takes, "id")]
 
 
 def _finished(finishes: Iterable[Reservation | Token]) -> None:

@@ -9,7 +9,17 @@ from typing import Any, Unpack
 from . import _native
 from .completions import Completions, RequestFuture
 from .errors import LindenError, NoMatch
-from .fields import PutAttributes, Template, Tuple, check_timeout, make_form, make_put, make_puts, to_python
+from .fields import (
+    PutAttributes,
+    Template,
+    Tuple,
+    check_count,
+    check_timeout,
+    make_form,
+    make_put,
+    make_puts,
+    to_python,
+)
 
 
 class Transaction:
@@ -96,8 +106,7 @@ class Transaction:
 
     def take_many(self, template: Template, n: int, *, timeout: float | None = 0) -> list[Tuple]:
         """Take at least one and at most `n` matching tuples; an empty list if there is none in time."""
-        if n < 1:
-            raise ValueError(f"n is {n}; it must be at least 1")
+        check_count("n", n)
         try:
             return [to_python(handout.fields) for handout in self._wait_take(_native.TAKE, template, n, timeout)]
         except NoMatch:
@@ -121,6 +130,7 @@ class Transaction:
 
     def take_many_async(self, template: Template, n: int, *, timeout: float | None = 0) -> RequestFuture:
         """`take_many` as a future."""
+        check_count("n", n)
         return self._submit_take(
             _native.TAKE, template, timeout, lambda found: [to_python(h.fields) for h in found or ()], n, none=True
         )
