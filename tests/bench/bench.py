@@ -17,17 +17,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import contestant, machine
+from tests.bench import contestant, cycles, machine
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS_PYTHON = ROOT / ".cache" / "peers" / "bin" / "python"
 COMMIT_BENCHMARK = ROOT / "build" / "tests" / "bench" / "bench_commit"
 
 USUAL = ["linden", "ProcessPoolExecutor"]
-PEERS = ["ipyparallel", "dask.distributed", "redis-list", "redis-stream", "beanstalkd"]
+PEERS = ["ipyparallel", "dask.distributed", "redis-list", "redis-stream", "beanstalkd", "nats-jetstream"]
 FROM_PYPI = {"ipyparallel", "dask.distributed"}
 
 UNITS = contestant.UNITS | machine.UNITS
+USUAL_FIGURES = [*contestant.USUAL, *machine.UNITS]
 LESS_IS_BETTER = {"us", "s"}
 SECONDS_PER_CONTESTANT = 300
 
@@ -125,22 +126,26 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="one line of JSON per figure and contestant")
     parser.add_argument("--peers", action="store_true", help=f"more contestants: {', '.join(PEERS)}")
-    parser.add_argument("--only", action="append", metavar="NAME", help="figures or contestants; may be repeated")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="figures or contestants; cycle: all cycles; may be repeated"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="how often everybody has a turn (default: %(default)s)")
     options = parser.parse_args()
 
     everybody = USUAL + (PEERS if options.peers else [])
     only = options.only or []
-    if unknown := [name for name in only if name not in {*UNITS, *everybody, "commit"}]:
+    groups = {"cycle": set(cycles.UNITS), "commit": set[str]()}
+    if unknown := [name for name in only if name not in {*UNITS, *everybody, *groups}]:
         parser.error(
-            f"--only {unknown[0]}: neither a figure ({', '.join(UNITS)}, commit) nor a contestant ({', '.join(everybody)})"
+            f"--only {unknown[0]}: neither a figure ({', '.join([*UNITS, *groups])}) nor a contestant ({', '.join(everybody)})"
         )
-    wanted = [what for what in UNITS if what in only] or ([] if "commit" in only else list(UNITS))
+    chosen = {*only}.union(*(groups[name] for name in only if name in groups))
+    wanted = [what for what in UNITS if what in chosen] or ([] if "commit" in only else USUAL_FIGURES)
     who = [name for name in everybody if name in only] or everybody
 
     note(
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; "
-        "durability process; 2 workers, 4 for startup_4"
+        "durability process unless the name says another; 2 workers, 4 for startup_4"
     )
     found = measure(who if wanted else [], wanted, options.rounds)
     if "commit" in only or not only:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from tests.bench import cycles
 from tests.bench.work import burn, increment
 
 Chunk = int | Literal["auto"]
@@ -50,7 +51,11 @@ CONTESTANTS = {
     "redis-list": "tests.bench.peers.redis_queue",
     "redis-stream": "tests.bench.peers.redis_queue",
     "beanstalkd": "tests.bench.peers.beanstalkd_queue",
+    "nats-jetstream": "tests.bench.cycles",
 }
+
+# Those that a load of many cycles is put on.
+CYCLERS = {"linden", "redis-list", "redis-stream", "beanstalkd", "nats-jetstream"}
 
 
 def seconds_of(action: Callable[[], object]) -> float:
@@ -107,7 +112,9 @@ UNITS = {
     "put_take_1": "us",
     "put_take_pipelined": "pairs/s",
     "startup_4": "s",
-}
+} | cycles.UNITS
+# Those with a load of many cycles in all combinations are measured when asked for.
+USUAL = [what for what in UNITS if what not in cycles.UNITS or what in cycles.USUAL]
 
 # Two workers: a machine with two cores is what the figures are compared on.
 FARM_FIGURES: dict[str, Callable[[Farm], float]] = {
@@ -157,6 +164,10 @@ def samples(name: str, wanted: list[str]) -> Iterator[tuple[str, float]]:
             for what in twice_if_quick(chosen):
                 yield what, QUEUE_FIGURES[what](queue)
             queue.close()
+    if name in CYCLERS:
+        for what in wanted:
+            if cycles.has(name, what):
+                yield what, cycles.measure(name, what)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A peer's server, started on a Unix socket in a folder of its own and stopped by its process id; and a socket read in lines."""
+"""A server, started with its files in a folder of its own and stopped by its process id; and a socket read in lines."""
 
 import socket
 import subprocess
@@ -7,21 +7,21 @@ from pathlib import Path
 
 
 class Daemon:
-    """Runs *argv* until close().  Made once it accepts connections at *path*."""
+    """Runs *argv* until close().  Made once it accepts connections at *address*, a Unix socket or a port of this machine."""
 
-    def __init__(self, argv: list[str], path: Path, folder: Path) -> None:
+    def __init__(self, argv: list[str], address: Path | int, folder: Path) -> None:
         self._process = subprocess.Popen(argv, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while True:
             try:
-                self.connection = socket.socket(socket.AF_UNIX)
-                self.connection.connect(str(path))
+                self.connection = socket.socket(socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET)
+                self.connection.connect(str(address) if isinstance(address, Path) else ("127.0.0.1", address))
                 break
             except OSError:
                 self.connection.close()
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     self._process.kill()
-                    raise RuntimeError(f"{argv[0]} does not listen on {path}") from None
+                    raise RuntimeError(f"{argv[0]} does not listen on {address}") from None
                 time.sleep(0.01)
         self._buffer = b""
 
