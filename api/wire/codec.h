@@ -1,5 +1,5 @@
 // api/wire/codec.h: messages to frames and back.  Pure; only encoder.cpp and decoder.cpp know the
-// protobuf classes.
+// protobuf classes, and shortcut.h the numbers of the fields that are said most often.
 //
 // Tuples and templates are not taken apart: their heads and attachments are attachments of the
 // frame, and the protobuf message says how many belong to each (docs/decisions/ tells why).

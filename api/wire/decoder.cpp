@@ -12,6 +12,7 @@
 
 #include "api/model/utf8.h"
 #include "api/wire/codec.h"
+#include "api/wire/shortcut.h"
 
 namespace linden::wire {
 
@@ -766,6 +767,7 @@ google::protobuf::ArenaOptions arena_in(std::span<char> block) {
 struct Decoder::Memory {
   alignas(8) std::array<char, kArenaBlockBytes> block;
   google::protobuf::Arena arena{arena_in(block)};
+  TemplateMemory templates;
 
   template <class Ours, class Message, class Read>
   Result<Ours> decode(const Frame& frame, const FrameReader& reader, const Read& read) {
@@ -785,6 +787,12 @@ Decoder::Decoder() : memory_(std::make_unique<Memory>()) {}
 Decoder::~Decoder() = default;
 
 Result<ClientMessage> Decoder::decode_client(const Frame& frame, const FrameReader& reader) {
+  ClientMessage common = Request();
+  auto& request = std::get<Request>(common);
+  if (read_common_request(frame, memory_->templates, request)) {
+    last_request_id_ = request.id;
+    return common;
+  }
   last_request_id_ = {};
   return memory_->decode<ClientMessage, pb::ClientMessage>(
       frame, reader, [&](const pb::ClientMessage& message, Source& source) {

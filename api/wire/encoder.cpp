@@ -12,6 +12,7 @@
 
 #include "api/model/utf8.h"
 #include "api/wire/codec.h"
+#include "api/wire/shortcut.h"
 
 namespace linden::wire {
 namespace {
@@ -717,6 +718,7 @@ void Encoder::encode(const ServerMessage& message, WriteBuffer& out) {
 }
 
 void Encoder::encode_reply(RequestId to, const Answer& answer, WriteBuffer& out) {
+  if (append_common_reply(to, answer, memory_->frame_bytes_max, out)) return;
   memory_->append<v1::ServerMessage>(out, [&](Writer& writer, v1::ServerMessage* filled) {
     v1::Reply* reply = filled->mutable_reply();
     reply->set_to(to.value);
