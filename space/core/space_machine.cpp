@@ -91,6 +91,7 @@ void SpaceState::Machine::settle() {
       if (waiters_[slot].number == number) refill(slot);
     }
   }
+  if (recall_tries_.empty()) return;
   const auto tries = std::exchange(recall_tries_, {});
   for (const auto& [slot, number] : tries) {
     if (waiters_[slot].number == number) try_recall(slot);

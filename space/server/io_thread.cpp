@@ -113,6 +113,7 @@ void IoThread::stop_timers() {
 
 void IoThread::end_of_round() {
   post_mailboxes();
+  if (batch_is_full_ && !is_flushing_) return flush();
   if (flush_posted_ || (dirty_.empty() && touched_.empty())) return;
   flush_posted_ = true;
   asio::post(context_, [this] {
@@ -124,6 +125,7 @@ void IoThread::end_of_round() {
 void IoThread::flush() {
   // What a flush sets off, such as a connection that is read from again, waits for the next one.
   if (std::exchange(is_flushing_, true)) return;
+  batch_is_full_ = false;
   flushing_.swap(dirty_);
   for (const auto& host : flushing_) host->run_batch();
   flushing_.clear();

@@ -73,6 +73,8 @@ class IoThread {
   void deliver(const std::shared_ptr<Connection>& to, Outbound&& outbound);
   // The host has something to do at the next flush.
   void mark_dirty(const std::shared_ptr<SpaceHost>& host);
+  // A host has enough to do: the next end_of_round() flushes rather than to wait for other sockets.
+  void batch_is_full() { batch_is_full_ = true; }
   // The connection has something to write at the end of this flush.
   void mark_touched(const std::shared_ptr<Connection>& connection);
   // The connection has something to write within limits().patient_answer_max.
@@ -117,6 +119,7 @@ class IoThread {
   std::vector<std::shared_ptr<SpaceHost>> dirty_, flushing_;
   std::vector<std::shared_ptr<Connection>> touched_, writing_;
   std::vector<std::shared_ptr<Connection>> put_off_;
+  bool batch_is_full_ = false;
   bool flush_posted_ = false;
   bool is_flushing_ = false;
 };

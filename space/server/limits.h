@@ -35,6 +35,12 @@ struct Limits {
   // A thread whose next message is expected within so long waits for it awake; 0: it always sleeps.
   Duration busy_poll_max = std::chrono::microseconds(200);
 
+  // A batch that has so many commands is applied and committed at once, though more sockets are
+  // ready: what it works on stays in the processor's caches, and its clients go on meanwhile.  A
+  // commit that syncs is dear, so more of them share one.
+  std::size_t batch_commands_max = 512;
+  std::size_t batch_commands_max_sync = 4096;
+
   // What one connection may read before others get their turn.
   int read_rounds_max = 4;
 

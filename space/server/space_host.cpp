@@ -61,6 +61,9 @@ SpaceHost::SpaceHost(storage::SpaceInfo info, core::SpaceState&& state, IoThread
     : info_(std::move(info)),
       thread_(thread),
       tools_(tools),
+      batch_commands_max_(info_.durability == storage::Durability::kSync
+                              ? thread.limits().batch_commands_max_sync
+                              : thread.limits().batch_commands_max),
       state_(std::move(state)),
       timer_(std::in_place, thread.context()) {}
 
@@ -68,6 +71,7 @@ SpaceHost::SpaceHost(storage::SpaceInfo info, core::SpaceState&& state, IoThread
 
 void SpaceHost::enqueue(Inbound&& inbound) {
   inbox_.push_back(std::move(inbound));
+  if (inbox_.size() == batch_commands_max_) thread_.batch_is_full();
   if (is_dirty_) return;
   is_dirty_ = true;
   thread_.mark_dirty(shared_from_this());

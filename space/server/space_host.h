@@ -127,6 +127,7 @@ class SpaceHost : public std::enable_shared_from_this<SpaceHost> {
   const storage::SpaceInfo info_;
   IoThread& thread_;
   HostTools& tools_;
+  const std::size_t batch_commands_max_;
   core::SpaceState state_;
   std::atomic<std::size_t> backlog_{0};
 

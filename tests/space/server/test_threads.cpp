@@ -101,6 +101,16 @@ TEST(Threads, OneServesEverybody) {
   stress({});
 }
 
+// Batches are flushed in the middle of a round then, between one socket and the next.
+TEST(Threads, ServeEverybodyInBatchesOfOne) {
+  for (const unsigned threads : {1U, 3U}) {
+    ServerOptions options;
+    options.threads = threads;
+    options.limits.batch_commands_max = 1;
+    stress(options);
+  }
+}
+
 TEST(Threads, TwoServeEverybody) {
   ServerOptions options;
   options.threads = 2;
