@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import contestant, cycles, machine
+from tests.bench import contestant, cycles, machine, micro
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS_PYTHON = ROOT / ".cache" / "peers" / "bin" / "python"
-COMMIT_BENCHMARK = ROOT / "build" / "tests" / "bench" / "bench_commit"
+PARTS = [*micro.GROUPS, "instructions"]
 
 USUAL = ["linden", "ProcessPoolExecutor"]
 PEERS = ["ipyparallel", "dask.distributed", "redis-list", "redis-stream", "beanstalkd", "nats-jetstream"]
@@ -29,7 +29,7 @@ FROM_PYPI = {"ipyparallel", "dask.distributed"}
 
 UNITS = contestant.UNITS | machine.UNITS
 USUAL_FIGURES = [*contestant.USUAL, *machine.UNITS]
-LESS_IS_BETTER = {"us", "s"}
+LESS_IS_BETTER = {"us", "s", "bytes", "instructions"}
 SECONDS_PER_CONTESTANT = 300
 
 Figure = tuple[str, str, str]  # what, who, unit
@@ -78,17 +78,14 @@ def measure(who: list[str], wanted: list[str], rounds: int) -> dict[Figure, list
     return found
 
 
-def storage_commits(rounds: int) -> dict[Figure, list[float]]:
-    """Figures of the storage alone, which the build makes with -Dbench=true."""
+def measure_parts(groups: list[str], rounds: int) -> dict[Figure, list[float]]:
+    """Figures of parts of the server alone."""
     found: dict[Figure, list[float]] = defaultdict(list)
-    if not COMMIT_BENCHMARK.exists():
-        note(
-            f"no figures for storage commits: {COMMIT_BENCHMARK.relative_to(ROOT)} is not built (meson configure build -Dbench=true)"
-        )
-        return found
-    for _ in range(rounds):
-        for what, unit, value in machine.commits(COMMIT_BENCHMARK):
-            found[what, "machine", unit].append(value)
+    for turn in range(1, rounds + 1):
+        for group in groups:
+            note(f"round {turn} of {rounds}: {group}")
+            for what, unit, value in micro.samples(group):
+                found[what, "linden", unit].append(value)
     return found
 
 
@@ -127,20 +124,24 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one line of JSON per figure and contestant")
     parser.add_argument("--peers", action="store_true", help=f"more contestants: {', '.join(PEERS)}")
     parser.add_argument(
-        "--only", action="append", metavar="NAME", help="figures or contestants; cycle: all cycles; may be repeated"
+        "--only",
+        action="append",
+        metavar="NAME",
+        help="figures or contestants; cycle: all cycles; match, recovery, instructions: parts alone; may be repeated",
     )
     parser.add_argument("--rounds", type=int, default=3, help="how often everybody has a turn (default: %(default)s)")
     options = parser.parse_args()
 
     everybody = USUAL + (PEERS if options.peers else [])
     only = options.only or []
-    groups = {"cycle": set(cycles.UNITS), "commit": set[str]()}
-    if unknown := [name for name in only if name not in {*UNITS, *everybody, *groups}]:
+    known = [*UNITS, "cycle", *PARTS]
+    if unknown := [name for name in only if name not in {*known, *everybody}]:
         parser.error(
-            f"--only {unknown[0]}: neither a figure ({', '.join([*UNITS, *groups])}) nor a contestant ({', '.join(everybody)})"
+            f"--only {unknown[0]}: neither a figure ({', '.join(known)}) nor a contestant ({', '.join(everybody)})"
         )
-    chosen = {*only}.union(*(groups[name] for name in only if name in groups))
-    wanted = [what for what in UNITS if what in chosen] or ([] if "commit" in only else USUAL_FIGURES)
+    parts = [name for name in PARTS if name in only] or ([] if only else ["commit"])
+    chosen = {*only} | (set(cycles.UNITS) if "cycle" in only else set())
+    wanted = [what for what in UNITS if what in chosen] or ([] if only and parts else USUAL_FIGURES)
     who = [name for name in everybody if name in only] or everybody
 
     note(
@@ -148,8 +149,7 @@ def main() -> None:
         "durability process unless the name says another; 2 workers, 4 for startup_4"
     )
     found = measure(who if wanted else [], wanted, options.rounds)
-    if "commit" in only or not only:
-        found |= storage_commits(options.rounds)
+    found |= measure_parts(parts, options.rounds)
     if options.json:
         for figure, values in found.items():
             print(json.dumps(line_of(figure, values)))

@@ -2,7 +2,9 @@
 //
 // One item is a task's whole life: put, handed out under a lease, finished with a result that is
 // taken.  `waiting` tuples of the same shape lie in the space meanwhile, and `waiters` requests
-// that match nothing (P6).  bytes_per_tuple is what a small waiting tuple costs in memory, its own
+// that match nothing (P6).  take_by_field takes one of many by the value of one of its fields and
+// puts it back; beside_waiters puts and takes while requests with five sets of actual fields wait
+// for something else.  bytes_per_tuple is what a small waiting tuple costs in memory, its own
 // bytes and an index in use included.
 #include <malloc.h>
 
@@ -122,6 +124,75 @@ BENCHMARK(streamed)
     ->Args({0, 0})
     ->Args({1'000'000, 0})
     ->Args({0, 100'000});
+
+// Field 0 is the same in all, so that the oldest is taken; the others are unique.
+Tuple numbered(std::int64_t number) {
+  return Tuple{"task", number, "name-" + std::to_string(number)};
+}
+
+Template form_by_field(std::int64_t field, std::int64_t number) {
+  if (field == 0) return Template{"task", kInt, kText};
+  if (field == 1) return Template{kText, number, kText};
+  return Template{kText, kInt, "name-" + std::to_string(number)};
+}
+
+// Takes by `field` and puts back, anywhere in the space.
+void take_by_field(benchmark::State& state) {
+  const std::int64_t waiting = state.range(0);
+  Space space;
+  for (std::int64_t i = 0; i < waiting; ++i) {
+    space.ask(kClient, PutOp{{{numbered(i), {}}}});
+    if (i % 1000 == 0) space.end_batch();
+  }
+  space.end_batch();
+  std::uint64_t random = 1;
+  const auto take_and_put_back = [&] {
+    random = random * 6364136223846793005U + 1442695040888963407U;
+    const std::uint64_t number = (random >> 33) % static_cast<std::uint64_t>(waiting);
+    space.effects().messages.clear();
+    const Template form = form_by_field(state.range(1), static_cast<std::int64_t>(number));
+    const RequestId take = space.ask(kEngine, TakeOp{TakeMode::kTake, {form}});
+    const auto& reply = std::get<Reply>(space.effects().messages.back());
+    const Tuple taken = std::get<Found>(reply.answer).tuples[0].tuple;
+    space.ask(kEngine, AckOp{{}, 0, {take}});
+    space.ask(kClient, PutOp{{{taken, {}}}});
+    if (take.value % 100 == 0) space.end_batch();
+  };
+  take_and_put_back();  // the space learns how it is asked
+  for (auto _ : state) take_and_put_back();
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(take_by_field)
+    ->ArgNames({"waiting", "field"})
+    ->ArgsProduct({{10, 100'000, 10'000'000}, {0, 1, 2}})
+    ->Iterations(200'000);
+
+void beside_waiters(benchmark::State& state) {
+  Space space;
+  for (std::int64_t i = 0; i < state.range(0); ++i) {
+    const std::string name = "other-" + std::to_string(i);
+    const Template forms[] = {{"other", i, kText},
+                              {"other", kInt, name},
+                              {kText, -1 - i, kText},
+                              {kText, kInt, name},
+                              {kText, -1 - i, name}};
+    TakeOp op{TakeMode::kTake, {forms[i % 5]}};
+    op.timeout = kForever;
+    space.ask(kClient, op);
+  }
+  space.end_batch();
+  std::int64_t number = 0;
+  for (auto _ : state) {
+    space.effects().messages.clear();
+    space.ask(kClient, PutOp{{{numbered(++number), {}}}});
+    const RequestId take = space.ask(kEngine, TakeOp{TakeMode::kTake, {form_by_field(0, 0)}});
+    space.ask(kEngine, AckOp{{}, 0, {take}});
+    if (number % 100 == 0) space.end_batch();
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+// Five waiters already have all the sets of fields that a hundred thousand have.
+BENCHMARK(beside_waiters)->ArgNames({"waiters"})->Arg(0)->Arg(5)->Arg(100'000);
 
 void memory(benchmark::State& state) {
   for (auto _ : state) {

@@ -1,13 +1,10 @@
-"""What the machine itself can do: the floor under every figure.  Ping-pong between two processes, and commits of the storage."""
+"""What the machine itself can do: the floor under every figure.  Ping-pong between two processes."""
 
-import json
 import os
 import socket
 import statistics
-import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 MESSAGE = b"x" * 100
 UNITS = {"ping_pong_unix": "us", "ping_pong_tcp": "us"}
@@ -39,14 +36,6 @@ def ping_pong(family: int) -> float:
     near.close()
     os.waitpid(child, 0)
     return statistics.median(samples[500:]) * 1e6
-
-
-def commits(program: Path) -> Iterator[tuple[str, str, float]]:
-    """(figure, unit, value) of each case of the storage's micro benchmark that counts items."""
-    ran = subprocess.run([program, "--benchmark_format=json"], check=True, capture_output=True, text=True)
-    for case in json.loads(ran.stdout)["benchmarks"]:
-        if "items_per_second" in case:
-            yield case["name"], "items/s", case["items_per_second"]
 
 
 def samples(wanted: list[str]) -> Iterator[tuple[str, float]]:

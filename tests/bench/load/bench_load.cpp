@@ -1,6 +1,6 @@
 // tests/bench/load/bench_load.cpp: the load on a queue server, the same for all contestants.
 //
-//   bench_load WHO ADDRESS --clients 50 --window 100 [--bulk 100] [--seconds 1]
+//   bench_load WHO ADDRESS --clients 50 --window 100 [--bulk 100] [--seconds 1 | --cycles N]
 //       cycles of put, take under a lease and end a second.  Each client says `window` puts and as
 //       many takes at once, together with the ends of what it took last, and waits for all answers
 //       before it goes on, as redis-benchmark does.  One thread, so that the server has the other
@@ -41,6 +41,7 @@ struct Options {
   std::size_t window = 1;
   std::size_t bulk = 1;
   double seconds = 1;
+  std::size_t cycles = 0;  // 0: for so many seconds
   bool hand_over = false;
 };
 
@@ -171,6 +172,7 @@ class Rounds {
 
   double cycles_per_second() {
     for (const auto& client : clients_) ask(*client);
+    if (options_.cycles > 0) return run_to(options_.cycles);
     run_for(options_.seconds / 4);
     const std::uint64_t before = cycles_;
     const Seconds taken = run_for(options_.seconds);
@@ -187,21 +189,32 @@ class Rounds {
     client.flush();
   }
 
+  // Hears whoever has been answered, and starts the next round of those who have it all.
+  void serve_ready() {
+    const int count = ::epoll_wait(poll_, ready_.data(), static_cast<int>(ready_.size()), 5000);
+    if (count <= 0) throw WrongAnswer("no answer for 5 s");
+    for (int i = 0; i < count; ++i) {
+      auto& client = *static_cast<Client*>(ready_[static_cast<std::size_t>(i)].data.ptr);
+      client.hear();
+      if (!client.talk->is_idle()) continue;
+      cycles_ += options_.window * options_.bulk;
+      ask(client);
+    }
+  }
+
   Seconds run_for(double seconds) {
     const auto start = Clock::now();
     const auto end = start + std::chrono::duration_cast<Clock::duration>(Seconds(seconds));
-    while (Clock::now() < end) {
-      const int count = ::epoll_wait(poll_, ready_.data(), static_cast<int>(ready_.size()), 5000);
-      if (count <= 0) throw WrongAnswer("no answer for 5 s");
-      for (int i = 0; i < count; ++i) {
-        auto& client = *static_cast<Client*>(ready_[static_cast<std::size_t>(i)].data.ptr);
-        client.hear();
-        if (!client.talk->is_idle()) continue;
-        cycles_ += options_.window * options_.bulk;
-        ask(client);
-      }
-    }
+    while (Clock::now() < end) serve_ready();
     return Clock::now() - start;
+  }
+
+  double run_to(std::uint64_t cycles) {
+    const auto start = Clock::now();
+    while (cycles_ < cycles) serve_ready();
+    const Seconds taken = Clock::now() - start;
+    finish();
+    return static_cast<double>(cycles_) / taken.count();
   }
 
   // Lets everybody come to an end, so that all can be counted.
@@ -270,6 +283,7 @@ Options options_from(int argc, char** argv) {
     if (name == "--clients") options.clients = std::strtoul(value, nullptr, 10);
     if (name == "--window") options.window = std::strtoul(value, nullptr, 10);
     if (name == "--bulk") options.bulk = std::strtoul(value, nullptr, 10);
+    if (name == "--cycles") options.cycles = std::strtoul(value, nullptr, 10);
     if (name == "--seconds") options.seconds = std::strtod(value, nullptr);
   }
   return options;

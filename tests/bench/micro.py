@@ -1,0 +1,59 @@
+"""Figures of parts of the server alone, by programs that the build makes with -Dbench=true; and instructions, which no noise changes."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.bench import cycles
+
+PROGRAMS = Path(__file__).resolve().parents[2] / "build" / "tests" / "bench"
+
+# What each is about; `recovery` fills 10 million tuples first and takes minutes.
+GROUPS = {"commit": "bench_commit", "match": "bench_match", "recovery": "bench_recovery"}
+
+Sample = tuple[str, str, float]  # what, unit, value
+
+
+def samples(group: str) -> Iterator[Sample]:
+    if group == "instructions":
+        yield from instructions()
+        return
+    ran = subprocess.run(
+        [PROGRAMS / GROUPS[group], "--benchmark_format=json"], check=True, capture_output=True, text=True
+    )
+    for case in json.loads(ran.stdout)["benchmarks"]:
+        if "bytes_per_tuple" in case:
+            yield case["name"], "bytes", case["bytes_per_tuple"]
+        elif "items_per_second" in case:
+            yield case["name"], "items/s", case["items_per_second"]
+
+
+def instructions() -> Iterator[Sample]:
+    """Instructions that the server runs for one cycle, counted by callgrind, which is the way to notice a change on a noisy machine."""
+    for what in ("cycle_process_p1", "cycle_process_p100", "cycle_process_p100_c50"):
+        few, many = 10_000, 30_000
+        difference = counted(what, many) - counted(what, few)
+        yield f"instructions_{what}", "instructions", difference / (many - few)
+
+
+def counted(what: str, count: int) -> int:
+    """All instructions of a server that serves at least *count* cycles, start and end included."""
+    load = cycles.FIGURES[what]
+    with tempfile.TemporaryDirectory(prefix="ld-bench-", dir="/tmp") as name:
+        folder = Path(name)
+        valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder / 'out'}"]
+        argv = [*valgrind, *cycles.linden_argv(folder, load.durability)]
+        daemon = cycles.Daemon(argv, folder / "s", folder)
+        try:
+            subprocess.run(
+                [cycles.LOAD, "linden", f"unix:{folder / 's'}", "--cycles", str(count), *load.words()],
+                check=True,
+                capture_output=True,
+                timeout=120,
+            )
+        finally:
+            daemon.close()
+        totals = [line.split()[1] for line in (folder / "out").read_text().splitlines() if line.startswith("totals:")]
+    return int(totals[0])
