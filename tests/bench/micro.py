@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench import cycles
+from tests.bench.peers.daemon import Daemon
 
 PROGRAMS = Path(__file__).resolve().parents[2] / "build" / "tests" / "bench"
 
@@ -45,7 +46,7 @@ def counted(what: str, count: int) -> int:
         folder = Path(name)
         valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder / 'out'}"]
         argv = [*valgrind, *cycles.linden_argv(folder, load.durability)]
-        daemon = cycles.Daemon(argv, folder / "s", folder)
+        daemon = Daemon(argv, folder / "s", folder, within_s=60)
         try:
             subprocess.run(
                 [cycles.LOAD, "linden", f"unix:{folder / 's'}", "--cycles", str(count), *load.words()],

@@ -9,9 +9,9 @@ from pathlib import Path
 class Daemon:
     """Runs *argv* until close().  Made once it accepts connections at *address*, a Unix socket or a port of this machine."""
 
-    def __init__(self, argv: list[str], address: Path | int, folder: Path) -> None:
+    def __init__(self, argv: list[str], address: Path | int, folder: Path, within_s: float = 10) -> None:
         self._process = subprocess.Popen(argv, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + within_s
         while True:
             try:
                 self.connection = socket.socket(socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET)
@@ -24,6 +24,7 @@ class Daemon:
                     raise RuntimeError(f"{argv[0]} does not listen on {address}") from None
                 time.sleep(0.01)
         self._buffer = b""
+        self._within_s = within_s
 
     def send(self, data: bytes) -> None:
         self.connection.sendall(data)
@@ -51,4 +52,4 @@ class Daemon:
     def close(self) -> None:
         self.connection.close()
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(self._within_s)
