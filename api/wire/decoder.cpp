@@ -788,17 +788,19 @@ Decoder::~Decoder() = default;
 
 Result<ClientMessage> Decoder::decode_client(const Frame& frame, const FrameReader& reader) {
   ClientMessage common = Request();
-  auto& request = std::get<Request>(common);
-  if (read_common_request(frame, memory_->templates, request)) {
-    last_request_id_ = request.id;
-    return common;
-  }
+  if (decode_common_request(frame, std::get<Request>(common))) return common;
   last_request_id_ = {};
   return memory_->decode<ClientMessage, pb::ClientMessage>(
       frame, reader, [&](const pb::ClientMessage& message, Source& source) {
         last_request_id_ = request_id_of(message);
         return read_client(message, source);
       });
+}
+
+bool Decoder::decode_common_request(const Frame& frame, Request& out) {
+  if (!read_common_request(frame, memory_->templates, out)) return false;
+  last_request_id_ = out.id;
+  return true;
 }
 
 Result<ServerMessage> Decoder::decode_server(const Frame& frame, const FrameReader& reader) {

@@ -148,6 +148,11 @@ void Connection::parse() {
 }
 
 void Connection::on_frame(const wire::Frame& frame) {
+  if (wire::Request request;
+      state_ == State::kOpen && decoder_.decode_common_request(frame, request)) {
+    on_request(std::move(request), bytes_of(frame));
+    return;
+  }
   Result<wire::ClientMessage> decoded = decoder_.decode_client(frame, reader_);
   if (!decoded) {
     on_undecodable(decoded.error());

@@ -75,7 +75,11 @@ const OperationRow& row_of(const Operation& operation) {
 }
 
 core::Command to_command(SessionId session, wire::Request&& request) {
-  return core::Perform{core::Origin{session, request.id}, std::move(request.operation)};
+  core::Command command;  // a Perform; filled where it is, because moving an operation costs
+  auto& perform = std::get<core::Perform>(command);
+  perform.from = core::Origin{session, request.id};
+  perform.operation = std::move(request.operation);
+  return command;
 }
 
 core::Command to_attached(const wire::Hello& hello, RequestId acknowledged) {

@@ -1,5 +1,6 @@
 #include "space/storage/record_codec.h"
 
+#include <cstring>
 #include <limits>
 
 #include "api/model/varint.h"
@@ -7,25 +8,72 @@
 namespace linden::storage {
 namespace {
 
-using encoding::append_varint;
-using encoding::append_word;
-
 // ---- Numbers and strings
 // -------------------------------------------------------------------------
 
-void put_byte(std::string& out, std::uint8_t byte) {
-  out.push_back(static_cast<char>(byte));
+// The end of a record that is being written.  A mutation is a dozen small numbers; they are
+// gathered here and appended at once, because a string would check and end itself after each.
+class Out {
+ public:
+  explicit Out(std::string& record) : record_(record) {}
+  ~Out() { record_.append(bytes_, size_); }
+  Out(const Out&) = delete;
+  Out& operator=(const Out&) = delete;
+
+  void byte(std::uint8_t byte) {
+    make_room(1);
+    bytes_[size_++] = static_cast<char>(byte);
+  }
+  void varint(std::uint64_t number) {
+    make_room(encoding::kVarintBytesMax);
+    while (number >= 0x80) {
+      bytes_[size_++] = static_cast<char>(number | 0x80);
+      number >>= 7;
+    }
+    bytes_[size_++] = static_cast<char>(number);
+  }
+  void word(std::uint64_t word) {
+    make_room(sizeof(word));
+    std::memcpy(bytes_ + size_, &word, sizeof(word));
+    size_ += sizeof(word);
+  }
+  void string(std::string_view bytes) {
+    if (bytes.empty()) return;
+    if (bytes.size() > sizeof(bytes_)) {
+      make_room(sizeof(bytes_));
+      record_.append(bytes);
+      return;
+    }
+    make_room(bytes.size());
+    std::memcpy(bytes_ + size_, bytes.data(), bytes.size());
+    size_ += bytes.size();
+  }
+
+ private:
+  void make_room(std::size_t count) {
+    if (count <= sizeof(bytes_) - size_) return;
+    record_.append(bytes_, size_);
+    size_ = 0;
+  }
+
+  std::string& record_;
+  std::size_t size_ = 0;
+  char bytes_[256];
+};
+
+void put_byte(Out& out, std::uint8_t byte) {
+  out.byte(byte);
 }
 
 // Small numbers of either sign become short varints: 0, -1, 1, -2 are 0, 1, 2, 3.
-void put_signed(std::string& out, std::int64_t number) {
+void put_signed(Out& out, std::int64_t number) {
   const auto bits = static_cast<std::uint64_t>(number);
-  append_varint(out, bits << 1 ^ (number < 0 ? ~std::uint64_t{0} : 0));
+  out.varint(bits << 1 ^ (number < 0 ? ~std::uint64_t{0} : 0));
 }
 
-void put_string(std::string& out, std::string_view bytes) {
-  append_varint(out, bytes.size());
-  out.append(bytes);
+void put_string(Out& out, std::string_view bytes) {
+  out.varint(bytes.size());
+  out.string(bytes);
 }
 
 // Reads from the front of a record.  The first thing that does not fit empties it and makes it not
@@ -95,45 +143,45 @@ class Reader {
 // ---- Parts of mutations
 // --------------------------------------------------------------------------
 
-void put(std::string& out, TupleId id) {
-  append_varint(out, id.value);
+void put(Out& out, TupleId id) {
+  out.varint(id.value);
 }
-void put(std::string& out, Duration duration) {
+void put(Out& out, Duration duration) {
   put_signed(out, duration.count());
 }
-void put(std::string& out, Time time) {
+void put(Out& out, Time time) {
   put(out, time.time_since_epoch());
 }
 
-void put(std::string& out, const SessionId& session) {
-  append_word(out, session.high);
-  append_word(out, session.low);
+void put(Out& out, const SessionId& session) {
+  out.word(session.high);
+  out.word(session.low);
 }
 
-void put(std::string& out, const core::Origin& origin) {
+void put(Out& out, const core::Origin& origin) {
   put(out, origin.session);
-  append_varint(out, origin.request.value);
+  out.varint(origin.request.value);
 }
 
 // A tuple or a template.
 template <class Row>
-void put_row(std::string& out, const Row& row) {
+void put_row(Out& out, const Row& row) {
   put_string(out, row.head());
-  append_varint(out, row.attachments().size());
+  out.varint(row.attachments().size());
   for (const Bytes& attachment : row.attachments()) put_string(out, attachment.view());
 }
-void put(std::string& out, const Tuple& tuple) {
+void put(Out& out, const Tuple& tuple) {
   put_row(out, tuple);
 }
 
-void put(std::string& out, const std::vector<Guard>& guards) {
-  append_varint(out, guards.size());
+void put(Out& out, const std::vector<Guard>& guards) {
+  out.varint(guards.size());
   for (const Guard& guard : guards) {
     put_row(out, guard.form);
-    append_varint(out, guard.fills.size());
+    out.varint(guard.fills.size());
     for (const Guard::Fill& fill : guard.fills) {
-      append_varint(out, fill.from);
-      append_varint(out, fill.to);
+      out.varint(fill.from);
+      out.varint(fill.to);
     }
   }
 }
@@ -228,7 +276,7 @@ std::uint8_t attribute_bits(const core::TupleAdded& added) {
 // Writes the tag and what belongs to it; one overload per kind, so that a kind without one does not
 // compile.
 struct Writer {
-  std::string& out;
+  Out& out;
 
   void tag(MutationTag tag) const { put_byte(out, static_cast<std::uint8_t>(tag)); }
 
@@ -240,7 +288,7 @@ struct Writer {
     put_byte(out, attribute_bits(added));
     if (attributes.priority != 0) put_signed(out, attributes.priority);
     if (attributes.ttl) put(out, *attributes.ttl);
-    if (attributes.max_attempts != 0) append_varint(out, attributes.max_attempts);
+    if (attributes.max_attempts != 0) out.varint(attributes.max_attempts);
     if (attributes.will) put(out, *attributes.will);
     if (attributes.lives_with) put(out, *attributes.lives_with);
     if (added.expires_at != kNever) put(out, added.expires_at);
@@ -250,11 +298,11 @@ struct Writer {
   void operator()(const core::TupleReserved& reserved) const {
     tag(MutationTag::kTupleReserved);
     put(out, reserved.id);
-    append_varint(out, reserved.attempt);
+    out.varint(reserved.attempt);
     put(out, reserved.holder);
     put(out, reserved.lease);
     put_byte(out, reserved.started ? 1 : 0);
-    append_varint(out, reserved.template_index);
+    out.varint(reserved.template_index);
   }
   void operator()(const core::TupleStarted& started) const {
     tag(MutationTag::kTupleStarted);
@@ -263,13 +311,13 @@ struct Writer {
   void operator()(const core::TupleReleased& released) const {
     tag(MutationTag::kTupleReleased);
     put(out, released.id);
-    append_varint(out, released.started_before);
+    out.varint(released.started_before);
   }
   void operator()(const core::TupleTaken& taken) const {
     tag(MutationTag::kTupleTaken);
     put(out, taken.id);
     put(out, taken.taker);
-    append_varint(out, taken.template_index);
+    out.varint(taken.template_index);
     put_byte(out, taken.streamed ? 1 : 0);
   }
   void operator()(const core::TupleRemoved& removed) const {
@@ -279,7 +327,7 @@ struct Writer {
   void operator()(const core::TupleDied& died) const {
     tag(MutationTag::kTupleDied);
     put(out, died.id);
-    append_varint(out, died.started_before);
+    out.varint(died.started_before);
   }
   void operator()(const core::SessionOpened& opened) const {
     tag(MutationTag::kSessionOpened);
@@ -300,16 +348,16 @@ struct Writer {
   void operator()(const PutDone& done) const {
     put_byte(out, 1);
     put(out, done.first);
-    append_varint(out, done.count);
+    out.varint(done.count);
   }
   void operator()(const FinishDone& done) const {
     put_byte(out, 2);
-    append_varint(out, done.codes.size());
+    out.varint(done.codes.size());
     for (const ErrorCode code : done.codes) put_byte(out, static_cast<std::uint8_t>(code));
   }
   void operator()(const KeyedPutDone& done) const {
     put_byte(out, 3);
-    append_varint(out, done.ids.size());
+    out.varint(done.ids.size());
     for (const TupleId id : done.ids) put(out, id);
   }
   void operator()(const core::NextTupleId& next) const {
@@ -319,7 +367,7 @@ struct Writer {
   void operator()(const core::TupleDelayed& delayed) const {
     tag(MutationTag::kTupleDelayed);
     put(out, delayed.id);
-    append_varint(out, delayed.started_before);
+    out.varint(delayed.started_before);
     put(out, delayed.until);
   }
   void operator()(const core::TupleRenewed& renewed) const {
@@ -331,7 +379,7 @@ struct Writer {
     tag(MutationTag::kKeyRemembered);
     put(out, remembered.id);
     put_string(out, remembered.key);
-    append_word(out, remembered.content);
+    out.word(remembered.content);
     put(out, remembered.until);
   }
   void operator()(const core::KeyForgotten& forgotten) const {
@@ -341,7 +389,7 @@ struct Writer {
   void operator()(const core::GuardMet& met) const {
     tag(MutationTag::kGuardMet);
     put(out, met.id);
-    append_varint(out, met.guard);
+    out.varint(met.guard);
     put(out, met.bound);
   }
 };
@@ -490,12 +538,14 @@ Failure bad_record(const std::string& problem) {
 
 void begin_record(std::string& out, Time now) {
   out.clear();
-  put_byte(out, kRecordVersion);
-  put(out, now);
+  Out end(out);
+  put_byte(end, kRecordVersion);
+  put(end, now);
 }
 
 void append_mutation(std::string& out, const core::Mutation& mutation) {
-  std::visit(Writer{out}, mutation);
+  Out end(out);
+  std::visit(Writer{end}, mutation);
 }
 
 TupleId tuple_of(const core::Mutation& mutation) noexcept {
