@@ -48,7 +48,7 @@ FIGURES = (
         for clients in (1, 50)
         for window in (1, 16, 100)
     }
-    | {"cycle_bulk100": Load("process", 1, 4, 100), "cycle_bulk100_c50": Load("process", 50, 1, 100)}
+    | {"cycle_bulk100": Load("process", 1, 8, 100), "cycle_bulk100_c50": Load("process", 50, 1, 100)}
     | {"handover": Load("memory", hand_over=True), "handover_process": Load("process", hand_over=True)}
 )
 UNITS = {name: "us" if load.hand_over else "cycles/s" for name, load in FIGURES.items()}

@@ -138,13 +138,18 @@ Clients connect_all(const Options& options, std::size_t count) {
   return clients;
 }
 
-void check(const Clients& clients) {
+Tally tally_of(const Clients& clients) {
   Tally all;
   for (const auto& client : clients) {
     all.put += client->talk->tally().put;
     all.taken += client->talk->tally().taken;
     all.ended += client->talk->tally().ended;
   }
+  return all;
+}
+
+void check(const Clients& clients) {
+  const Tally all = tally_of(clients);
   if (all.put == all.taken && all.taken == all.ended && all.put > 0) return;
   throw WrongAnswer(std::to_string(all.put) + " put, " + std::to_string(all.taken) + " taken, " +
                     std::to_string(all.ended) + " ended");
@@ -174,11 +179,12 @@ class Rounds {
     for (const auto& client : clients_) ask(*client);
     if (options_.cycles > 0) return run_to(options_.cycles);
     run_for(options_.seconds / 4);
-    const std::uint64_t before = cycles_;
+    const std::uint64_t before = tally_of(clients_).ended;
     const Seconds taken = run_for(options_.seconds);
-    const double rate = static_cast<double>(cycles_ - before) / taken.count();
+    const std::uint64_t ended = tally_of(clients_).ended - before;
+    if (ended == 0) throw WrongAnswer("not one cycle came to its end in the time");
     finish();
-    return rate;
+    return static_cast<double>(ended) / taken.count();
   }
 
  private:
