@@ -76,7 +76,8 @@ std::vector<SpaceStatus> Client::spaces(Duration timeout, const Interrupt& inter
   std::vector<SpaceStatus> result;
   for (auto& one : listed.spaces) {
     result.push_back({one.number, std::move(one.name), durability_name(one.durability), one.tuples,
-                      one.ready, one.reserved, one.dead, one.waiters, one.bytes, one.scans});
+                      one.ready, one.reserved, one.dead, one.waiters, one.bytes, one.scans,
+                      one.paused, one.pauses});
   }
   return result;
 }

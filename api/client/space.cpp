@@ -1,6 +1,8 @@
 // api/client/space.cpp: the calls that wait, made of requests that do not.
 #include <linden/space.h>
 
+#include <algorithm>
+
 #include "api/client/answers.h"
 #include "api/client/core.h"
 
@@ -143,6 +145,48 @@ std::uint64_t Space::collect(const Space& to, const Template& form, bool copy) {
   return expect<PutDone>(ask(CollectOp{form, to.number_, copy}, kAnswerMax, {}), "collect").count;
 }
 
+// How many of the things that were asked for were done.
+std::size_t Space::ask_for_codes(Operation operation, const std::string& what) {
+  const auto done = expect<FinishDone>(ask(std::move(operation), kAnswerMax, {}), what);
+  return static_cast<std::size_t>(std::count(done.codes.begin(), done.codes.end(), ErrorCode::kOk));
+}
+
+std::size_t Space::revive(const std::vector<TupleId>& ids) {
+  return ask_for_codes(ReviveOp{ids}, "revive");
+}
+
+std::size_t Space::revive_all(const std::optional<Template>& form) {
+  ReviveOp revive;
+  revive.all = true;
+  revive.form = form;
+  return ask_for_codes(std::move(revive), "revive_all");
+}
+
+Listed Space::dead(const std::optional<Template>& form, TupleId after, std::uint32_t limit) {
+  return expect<Listed>(ask(ListOp{form, after, limit, true, TupleState::kDead}, kAnswerMax, {}),
+                        "dead");
+}
+
+bool Space::pause(const std::optional<Template>& form) {
+  return ask_for_codes(PauseOp{PauseKind::kPause, form}, "pause") > 0;
+}
+
+bool Space::drain(const std::optional<Template>& form) {
+  return ask_for_codes(PauseOp{PauseKind::kDrain, form}, "drain") > 0;
+}
+
+std::size_t Space::resume(const std::optional<Template>& form) {
+  return ask_for_codes(ResumeOp{form}, "resume");
+}
+
+std::size_t Space::resume_all() {
+  return ask_for_codes(ResumeOp{{}, true}, "resume_all");
+}
+
+std::vector<PauseInfo> Space::pauses() {
+  return expect<PausesListed>(ask(ListPausesOp{}, kAnswerMax, {}), "pauses").pauses;
+}
+
 std::uint64_t Space::count(const Template& form) {
   return expect<Counted>(ask(CountOp{form, {}}, kAnswerMax, {}), "count").count;
 }
@@ -153,7 +197,7 @@ Explained Space::explain(const Template& form) {
 
 Listed Space::list(std::optional<Template> form, TupleId after, std::uint32_t limit,
                    bool all_states) {
-  return expect<Listed>(ask(ListOp{std::move(form), after, limit, all_states}, kAnswerMax, {}),
+  return expect<Listed>(ask(ListOp{std::move(form), after, limit, all_states, {}}, kAnswerMax, {}),
                         "list");
 }
 

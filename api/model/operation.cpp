@@ -26,8 +26,14 @@ std::string_view name_of(TupleState state) noexcept {
       return "behind";
     case TupleState::kGuarded:
       return "guarded";
+    case TupleState::kPaused:
+      return "paused";
   }
   return "unknown";
+}
+
+std::string_view name_of(PauseKind kind) noexcept {
+  return kind == PauseKind::kPause ? "pause" : "drain";
 }
 
 }  // namespace linden

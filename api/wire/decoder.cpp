@@ -416,12 +416,37 @@ RenewOp read_renew(const pb::RenewOp& from, Source& source) {
   return renew;
 }
 
+// Where 0 attachments say "none".
+std::optional<Template> read_form(std::uint32_t attachments, Source& source) {
+  if (attachments == 0) return std::nullopt;
+  return source.take<Template>(attachments, "template");
+}
+
+ReviveOp read_revive(const pb::ReviveOp& from, Source& source) {
+  return {read_ids(from.tuple_delta()), from.all(), read_form(from.attachments(), source),
+          from.limit()};
+}
+
+PauseKind read_pause_kind(pb::PauseKind kind, Source& source) {
+  return checked_enum(kind, PauseKind::kDrain, source, "pause kind");
+}
+
+PauseOp read_pause(const pb::PauseOp& from, Source& source) {
+  return {read_pause_kind(from.kind(), source), read_form(from.attachments(), source)};
+}
+
+std::optional<TupleState> read_state(std::uint32_t plus_one, Source& source) {
+  if (plus_one == 0) return std::nullopt;
+  return checked_enum(static_cast<int>(plus_one - 1), TupleState::kPaused, source, "tuple state");
+}
+
 ListOp read_list(const pb::ListOp& from, Source& source) {
   ListOp list;
-  if (from.attachments() != 0) list.form = source.take<Template>(from.attachments(), "template");
+  list.form = read_form(from.attachments(), source);
   list.after = {from.after()};
   list.limit = from.limit();
   list.all_states = from.all_states();
+  list.state = read_state(from.state_plus_one(), source);
   return list;
 }
 
@@ -475,6 +500,14 @@ Operation read_operation(const pb::Request& from, Source& source) {
                        from.collect().copy()};
     case pb::Request::kRenew:
       return read_renew(from.renew(), source);
+    case pb::Request::kRevive:
+      return read_revive(from.revive(), source);
+    case pb::Request::kPause:
+      return read_pause(from.pause(), source);
+    case pb::Request::kResume:
+      return ResumeOp{read_form(from.resume().attachments(), source), from.resume().all()};
+    case pb::Request::kListPauses:
+      return ListPausesOp{};
     case pb::Request::OPERATION_NOT_SET:
       break;
   }
@@ -547,12 +580,13 @@ Listed read_listed(const pb::Listed& from, Source& source) {
   for (const auto& row : from.tuples()) {
     ListedTuple& one = listed.tuples.emplace_back();
     one.id = {row.id()};
-    one.state = checked_enum(row.state(), TupleState::kGuarded, source, "tuple state");
+    one.state = checked_enum(row.state(), TupleState::kPaused, source, "tuple state");
     one.attempt = row.attempt();
     one.priority = row.priority();
     one.holder = {row.holder_high(), row.holder_low()};
     if (row.has_expires_in_us()) one.expires_in = Duration(row.expires_in_us());
     one.tuple = source.take<Tuple>(row.attachments(), "tuple");
+    if (row.has_lease_left_us()) one.lease_left = Duration(row.lease_left_us());
   }
   listed.more = from.more();
   return listed;
@@ -572,11 +606,13 @@ Summary read_summary(const pb::Summary& from, Source& source) {
     group.delayed = row.delayed();
     group.behind = row.behind();
     group.guarded = row.guarded();
+    group.paused = row.paused();
   }
   summary.tuples = from.tuples();
   summary.waiters = from.waiters();
   summary.streams = from.streams();
   summary.more = from.more();
+  summary.pauses = from.pauses();
   return summary;
 }
 
@@ -588,7 +624,19 @@ SessionsListed read_sessions(const pb::SessionsListed& from, Source& source) {
                                row.connected(),
                                Duration(row.silent_for_us()),
                                row.held(),
-                               row.waiting()});
+                               row.waiting(),
+                               std::nullopt});
+    if (row.has_lease_left_us()) listed.sessions.back().lease_left = Duration(row.lease_left_us());
+  }
+  return listed;
+}
+
+PausesListed read_pauses(const pb::PausesListed& from, Source& source) {
+  PausesListed listed;
+  for (const auto& row : from.pauses()) {
+    listed.pauses.push_back({read_pause_kind(row.kind(), source),
+                             read_form(row.attachments(), source), read_text(row.set_by(), source),
+                             Duration(row.set_for_us()), row.tuples()});
   }
   return listed;
 }
@@ -605,7 +653,9 @@ SpacesListed read_spaces(const pb::SpacesListed& from, Source& source) {
                              row.dead(),
                              row.waiters(),
                              row.bytes(),
-                             row.scans()});
+                             row.scans(),
+                             row.paused(),
+                             row.pauses()});
   }
   return listed;
 }
@@ -646,6 +696,8 @@ std::variant<Answer, ServerAnswer> read_answer(const pb::Reply& from, Source& so
       return Answer(read_summary(from.summary(), source));
     case pb::Reply::kSessionsListed:
       return Answer(read_sessions(from.sessions_listed(), source));
+    case pb::Reply::kPausesListed:
+      return Answer(read_pauses(from.pauses_listed(), source));
     case pb::Reply::kSpaceOpened:
       return ServerAnswer(SpaceOpened{{from.space_opened().number()},
                                       static_cast<std::uint8_t>(from.space_opened().durability()),

@@ -240,6 +240,23 @@ class Writer {
                                  return ttl ? given(*ttl) : 0;
                                });
   }
+  void operator()(const ReviveOp& from, v1::Request* out) {
+    v1::ReviveOp* revive = out->mutable_revive();
+    fill_deltas(revive->mutable_tuple_delta(), from.ids.size(),
+                [&](std::size_t i) { return from.ids[i]; });
+    revive->set_all(from.all);
+    if (from.form) revive->set_attachments(attachments_.add(*from.form));
+    revive->set_limit(from.limit);
+  }
+  void operator()(const PauseOp& from, v1::Request* out) {
+    out->mutable_pause()->set_kind(static_cast<v1::PauseKind>(from.kind));
+    if (from.form) out->mutable_pause()->set_attachments(attachments_.add(*from.form));
+  }
+  void operator()(const ResumeOp& from, v1::Request* out) {
+    out->mutable_resume()->set_all(from.all);
+    if (from.form) out->mutable_resume()->set_attachments(attachments_.add(*from.form));
+  }
+  void operator()(const ListPausesOp&, v1::Request* out) { out->mutable_list_pauses(); }
   void operator()(const CountOp& from, v1::Request* out) {
     out->mutable_count()->set_attachments(attachments_.add(from.form));
     out->mutable_count()->set_transaction(from.transaction.value);
@@ -276,6 +293,7 @@ class Writer {
     list->set_after(from.after.value);
     list->set_limit(from.limit);
     list->set_all_states(from.all_states);
+    if (from.state) list->set_state_plus_one(1U + static_cast<std::uint32_t>(*from.state));
   }
   void operator()(const SummarizeOp& from, v1::Request* out) {
     out->mutable_summarize()->set_first_fields(from.first_fields);
@@ -351,6 +369,11 @@ class Writer {
     summary->set_waiters(from.waiters);
     summary->set_streams(from.streams);
     summary->set_more(from.more);
+    summary->set_pauses(from.pauses);
+  }
+  void operator()(const PausesListed& from, v1::Reply* out) {
+    v1::PausesListed* listed = out->mutable_pauses_listed();
+    for (const PauseInfo& info : from.pauses) pause_info(info, listed->add_pauses());
   }
   void operator()(const SessionsListed& from, v1::Reply* out) {
     v1::SessionsListed* listed = out->mutable_sessions_listed();
@@ -568,6 +591,7 @@ class Writer {
     out->set_holder_low(from.holder.low);
     if (from.expires_in) out->set_expires_in_us(from.expires_in->count());
     out->set_attachments(attachments_.add(from.tuple));
+    if (from.lease_left) out->set_lease_left_us(from.lease_left->count());
   }
 
   void summary_group(const SummaryGroup& from, v1::SummaryGroup* out) {
@@ -581,6 +605,7 @@ class Writer {
     out->set_delayed(from.delayed);
     out->set_behind(from.behind);
     out->set_guarded(from.guarded);
+    out->set_paused(from.paused);
   }
 
   static void session_info(const SessionInfo& from, v1::SessionInfo* out) {
@@ -591,6 +616,15 @@ class Writer {
     out->set_silent_for_us(from.silent_for.count());
     out->set_held(from.held);
     out->set_waiting(from.waiting);
+    if (from.lease_left) out->set_lease_left_us(from.lease_left->count());
+  }
+
+  void pause_info(const PauseInfo& from, v1::PauseInfo* out) {
+    out->set_kind(static_cast<v1::PauseKind>(from.kind));
+    if (from.form) out->set_attachments(attachments_.add(*from.form));
+    out->set_set_by(text_for(from.set_by));
+    out->set_set_for_us(from.set_for.count());
+    out->set_tuples(from.tuples);
   }
 
   static void space_listed(const SpaceListed& from, v1::SpaceListed* out) {
@@ -604,6 +638,8 @@ class Writer {
     out->set_waiters(from.waiters);
     out->set_bytes(from.bytes);
     out->set_scans(from.scans);
+    out->set_paused(from.paused);
+    out->set_pauses(from.pauses);
   }
 
   Attachments& attachments_;

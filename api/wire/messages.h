@@ -114,6 +114,8 @@ struct SpaceListed {
   std::uint64_t waiters = 0;
   std::uint64_t bytes = 0;
   std::uint64_t scans = 0;  // look-ups that compared many tuples in vain
+  std::uint64_t paused = 0;
+  std::uint64_t pauses = 0;  // pauses and drains that are set
 };
 struct SpacesListed {
   std::vector<SpaceListed> spaces;

@@ -22,9 +22,12 @@ py::dict dict_of(const ListedTuple& listed) {
   if (!listed.holder.is_none()) holder = py::str(to_string(listed.holder));
   py::object expires_in = py::none();
   if (listed.expires_in) expires_in = py::float_(seconds_of(*listed.expires_in));
+  py::object lease_left = py::none();
+  if (listed.lease_left) lease_left = py::float_(seconds_of(*listed.lease_left));
   return py::dict("id"_a = listed.id.value, "state"_a = name_of(listed.state),
                   "attempt"_a = listed.attempt, "priority"_a = listed.priority, "holder"_a = holder,
-                  "expires_in"_a = expires_in, "fields"_a = fields_of(listed.tuple));
+                  "expires_in"_a = expires_in, "lease_left"_a = lease_left,
+                  "fields"_a = fields_of(listed.tuple));
 }
 
 py::dict dict_of(const SummaryGroup& group) {
@@ -33,14 +36,23 @@ py::dict dict_of(const SummaryGroup& group) {
                   "ready"_a = group.ready, "reserved"_a = group.reserved,
                   "started"_a = group.started, "dead"_a = group.dead, "bytes"_a = group.bytes,
                   "delayed"_a = group.delayed, "behind"_a = group.behind,
-                  "guarded"_a = group.guarded);
+                  "guarded"_a = group.guarded, "paused"_a = group.paused);
+}
+
+py::dict dict_of(const PauseInfo& pause) {
+  py::object form = py::none();
+  if (pause.form) form = py::str(to_string(*pause.form));
+  return py::dict("kind"_a = name_of(pause.kind), "template"_a = form, "set_by"_a = pause.set_by,
+                  "set_for"_a = seconds_of(pause.set_for), "tuples"_a = pause.tuples);
 }
 
 py::dict dict_of(const SessionInfo& session) {
+  py::object lease_left = py::none();
+  if (session.lease_left) lease_left = py::float_(seconds_of(*session.lease_left));
   return py::dict("id"_a = to_string(session.id), "name"_a = session.name,
                   "connected"_a = session.connected,
                   "silent_for"_a = seconds_of(session.silent_for), "held"_a = session.held,
-                  "waiting"_a = session.waiting);
+                  "waiting"_a = session.waiting, "lease_left"_a = lease_left);
 }
 
 template <class Items>
@@ -85,8 +97,9 @@ struct ToPython {
   py::object operator()(Summary&& summary) const {
     return py::dict("groups"_a = dicts_of(summary.groups), "tuples"_a = summary.tuples,
                     "waiters"_a = summary.waiters, "streams"_a = summary.streams,
-                    "more"_a = summary.more);
+                    "pauses"_a = summary.pauses, "more"_a = summary.more);
   }
+  py::object operator()(PausesListed&& listed) const { return dicts_of(listed.pauses); }
   py::object operator()(SessionsListed&& listed) const { return dicts_of(listed.sessions); }
 };
 
@@ -108,7 +121,8 @@ py::dict dict_of(const SpaceStatus& status) {
   return py::dict("number"_a = status.number.value, "name"_a = status.name,
                   "durability"_a = status.durability, "tuples"_a = status.tuples,
                   "ready"_a = status.ready, "reserved"_a = status.reserved, "dead"_a = status.dead,
-                  "waiters"_a = status.waiters, "bytes"_a = status.bytes, "scans"_a = status.scans);
+                  "waiters"_a = status.waiters, "bytes"_a = status.bytes, "scans"_a = status.scans,
+                  "paused"_a = status.paused, "pauses"_a = status.pauses);
 }
 
 py::dict dict_of(const ServerInfo& info) {

@@ -121,6 +121,35 @@ std::uint64_t send_collect(SpaceHandle& self, const py::object& form, std::uint3
   return send(self, CollectOp{template_of(form.ptr()), SpaceNumber{to}, copy}, answer_to_of(queue));
 }
 
+std::optional<Template> template_or_none(const py::object& form) {
+  if (form.is_none()) return std::nullopt;
+  return template_of(form.ptr());
+}
+
+std::uint64_t send_revive(SpaceHandle& self, const std::optional<std::vector<std::uint64_t>>& ids,
+                          const py::object& form, bool queue) {
+  ReviveOp revive;
+  revive.all = !ids;
+  if (ids) {
+    for (const std::uint64_t id : *ids) revive.ids.push_back(TupleId{id});
+  }
+  revive.form = template_or_none(form);
+  return send(self, std::move(revive), answer_to_of(queue));
+}
+
+std::uint64_t send_pause(SpaceHandle& self, const py::object& form, bool drain, bool queue) {
+  return send(self, PauseOp{drain ? PauseKind::kDrain : PauseKind::kPause, template_or_none(form)},
+              answer_to_of(queue));
+}
+
+std::uint64_t send_resume(SpaceHandle& self, const py::object& form, bool all, bool queue) {
+  return send(self, ResumeOp{template_or_none(form), all}, answer_to_of(queue));
+}
+
+std::uint64_t send_pauses(SpaceHandle& self, bool queue) {
+  return send(self, ListPausesOp{}, answer_to_of(queue));
+}
+
 std::uint64_t send_count(SpaceHandle& self, const py::object& form, std::uint64_t transaction,
                          bool queue) {
   return send(self, CountOp{template_of(form.ptr()), RequestId{transaction}}, answer_to_of(queue));
@@ -131,9 +160,9 @@ std::uint64_t send_explain(SpaceHandle& self, const py::object& form, bool queue
 }
 
 std::uint64_t send_list(SpaceHandle& self, const py::object& form, std::uint64_t after,
-                        std::uint32_t limit, bool all_states, bool queue) {
-  ListOp list{std::nullopt, TupleId{after}, limit, all_states};
-  if (!form.is_none()) list.form = template_of(form.ptr());
+                        std::uint32_t limit, bool all_states, bool dead, bool queue) {
+  ListOp list{template_or_none(form), TupleId{after}, limit, all_states || dead, std::nullopt};
+  if (dead) list.state = TupleState::kDead;
   return send(self, std::move(list), answer_to_of(queue));
 }
 
@@ -203,6 +232,13 @@ void bind_space(py::module_& module) {
            py::arg("started") = true, py::arg("delay") = py::none(), queue)
       .def("send_renew", &send_renew, py::arg("ids"), py::arg("ttl") = py::none(), py::kw_only(),
            queue)
+      .def("send_revive", &send_revive, py::arg("ids"), py::arg("form") = py::none(), py::kw_only(),
+           queue)
+      .def("send_pause", &send_pause, py::arg("form"), py::kw_only(), py::arg("drain") = false,
+           queue)
+      .def("send_resume", &send_resume, py::arg("form"), py::kw_only(), py::arg("all") = false,
+           queue)
+      .def("send_pauses", &send_pauses, py::kw_only(), queue)
       .def("send_commit", &send_commit, py::arg("puts"), py::arg("finishes"), py::arg("takes"),
            py::kw_only(), queue)
       .def("send_begin", &send_begin, py::kw_only(), lease, queue)
@@ -213,7 +249,8 @@ void bind_space(py::module_& module) {
       .def("send_count", &send_count, py::arg("form"), py::kw_only(), transaction, queue)
       .def("send_explain", &send_explain, py::arg("form"), py::kw_only(), queue)
       .def("send_list", &send_list, py::arg("form") = py::none(), py::kw_only(),
-           py::arg("after") = 0, py::arg("limit") = 100, py::arg("all_states") = false, queue)
+           py::arg("after") = 0, py::arg("limit") = 100, py::arg("all_states") = false,
+           py::arg("dead") = false, queue)
       .def("send_summarize", &send_summarize, py::arg("first_fields") = 2, py::arg("groups") = 1000,
            py::kw_only(), queue)
       .def("send_sessions", &send_sessions, py::kw_only(), queue)

@@ -129,7 +129,8 @@ class Client:
 
 class Space:
     """Requests to one space.  ``send_*`` return a request id; its answer comes from Client.wait, or from Client.completions if
-    queue=True.  Values: put -> list of ids; take -> list of Handout; finish, release and renew -> list of error codes (0 ok);
+    queue=True.  Values: put -> list of ids; take -> list of Handout; finish, release, renew, revive, pause and
+    resume -> list of error codes (0 ok);
     count -> int; list, summarize, sessions -> plain dicts and lists."""
     @property
     def name(self) -> str: ...
@@ -167,6 +168,12 @@ class Space:
         queue: bool = False,
     ) -> int: ...
     def send_renew(self, ids: Sequence[int], ttl: float | None = None, *, queue: bool = False) -> int: ...
+    def send_revive(
+        self, ids: Sequence[int] | None, form: Fields | None = None, *, queue: bool = False
+    ) -> int: ...  # ids None: all dead ones that match
+    def send_pause(self, form: Fields | None, *, drain: bool = False, queue: bool = False) -> int: ...
+    def send_resume(self, form: Fields | None, *, all: bool = False, queue: bool = False) -> int: ...
+    def send_pauses(self, *, queue: bool = False) -> int: ...  # -> [{"kind","template","set_by","set_for","tuples"}]
     def send_commit(
         self, puts: Sequence[Put], finishes: Sequence[tuple[int, int]], takes: Sequence[int], *, queue: bool = False
     ) -> int: ...  # finishes: (id, attempt); takes: ids -> list of ids of puts
@@ -186,8 +193,10 @@ class Space:
         after: int = 0,
         limit: int = 100,
         all_states: bool = False,
+        dead: bool = False,
         queue: bool = False,
-    ) -> int: ...  # -> {"tuples": [{"id","state","attempt","priority","holder","expires_in","fields"}], "more": bool}
+    ) -> int: ...
+    # -> {"tuples": [{"id","state","attempt","priority","holder","expires_in","lease_left","fields"}], "more": bool}
     def send_summarize(self, first_fields: int = 2, groups: int = 1000, *, queue: bool = False) -> int: ...
     def send_sessions(self, *, queue: bool = False) -> int: ...
     def cancel(self, request: int) -> None:

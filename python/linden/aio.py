@@ -209,6 +209,28 @@ class Space:
         """
         await answer(self._plain.renew_async(id, ttl))
 
+    # ---- upkeep
+
+    async def revive(self, template: Template | None = None, *, ids: Iterable[int] | None = None) -> int:
+        """Make dead tuples free again; as `linden.Space.revive`."""
+        return int(await answer(self._plain.revive_async(template, ids=ids)))
+
+    async def pause(self, template: Template | None = None) -> bool:
+        """Hand out nothing that matches; as `linden.Space.pause`."""
+        return bool(await answer(self._plain.pause_async(template)))
+
+    async def drain(self, template: Template | None = None) -> bool:
+        """Refuse puts of what matches; as `linden.Space.drain`."""
+        return bool(await answer(self._plain.drain_async(template)))
+
+    async def resume(self, template: Template | None = None, *, all: bool = False) -> int:
+        """End a pause and a drain; as `linden.Space.resume`."""
+        return int(await answer(self._plain.resume_async(template, all=all)))
+
+    async def pauses(self) -> list[dict[str, Any]]:
+        """What is paused and drained; as `linden.Space.pauses`."""
+        return list(await answer(self._plain.pauses_async()))
+
     # ---- take and read
 
     async def take(self, template: Template, *, timeout: float | None = None) -> Tuple:

@@ -28,6 +28,7 @@ from .fields import (
 )
 from .subscription import Gap, Subscription
 from .transaction import Transaction
+from .upkeep import Upkeep
 
 _PAGE = 1000
 _SNAPSHOT_CREDIT = 10_000
@@ -40,7 +41,7 @@ Tuples = list[Tuple]
 Handouts = list[_native.Handout]
 
 
-class Space:
+class Space(Upkeep):
     """A bag of tuples that many processes share (``docs/glossary.md``, promises P1 to P40).
 
     Calls that wait for the server have an ``_async`` form that returns a future; `linden.aio` has them all with await.
@@ -457,13 +458,18 @@ class Space:
         native = self._native.subscribe(forms, initial=initial, credit=check_count("credit", credit))
         return Subscription(native, self._completions)
 
-    def describe(self, template: Template | None = None, *, all_states: bool = True) -> Iterator[dict[str, Any]]:
-        """Like `iterate`, with id, state, attempt, priority, holder and raw fields of each; reserved ones too."""
+    def describe(
+        self, template: Template | None = None, *, all_states: bool = True, dead: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """Like `iterate`, with id, state, attempt, priority, holder and raw fields of each; reserved ones too.
+
+        Args: all_states: not only free ones. dead: only dead ones (P19).
+        """
         form = None if template is None else make_form(template)
         after = 0
         more = True
         while more:
-            request = self._native.send_list(form, after=after, limit=_PAGE, all_states=all_states)
+            request = self._native.send_list(form, after=after, limit=_PAGE, all_states=all_states, dead=dead)
             page = self._client.wait(request)
             yield from page["tuples"]
             more = page["more"] and bool(page["tuples"])

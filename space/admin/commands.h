@@ -29,6 +29,11 @@ void add_read(CLI::App& app, Desk& desk);
 void add_take(CLI::App& app, Desk& desk);
 void add_put(CLI::App& app, Desk& desk);
 void add_collect(CLI::App& app, Desk& desk);
+void add_revive(CLI::App& app, Desk& desk);
+void add_pauses(CLI::App& app, Desk& desk);
+void add_pause(CLI::App& app, Desk& desk);
+void add_drain(CLI::App& app, Desk& desk);
+void add_resume(CLI::App& app, Desk& desk);
 
 // Prints a table no wider than the terminal, if standard output is one.
 class Table;

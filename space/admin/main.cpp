@@ -72,9 +72,9 @@ int run(int argc, char** argv) {
   app.fallthrough();  // options of every command may stand behind it
   Desk desk;
   add_options(app, desk.options);
-  for (const auto add :
-       {add_queues, add_tuples, add_engines, add_sessions, add_spaces, add_server, add_count,
-        add_explain, add_read, add_take, add_put, add_collect, add_drop, add_backup})
+  for (const auto add : {add_queues, add_tuples, add_engines, add_sessions, add_spaces, add_server,
+                         add_count, add_explain, add_read, add_take, add_put, add_collect, add_drop,
+                         add_backup, add_revive, add_pauses, add_pause, add_drain, add_resume})
     add(app, desk);
   try {
     app.parse(argc, argv);

@@ -25,6 +25,7 @@ json::object json_of_group(const SummaryGroup& group) {
           {"delayed", group.delayed},
           {"behind", group.behind},
           {"guarded", group.guarded},
+          {"paused", group.paused},
           {"bytes", group.bytes}};
 }
 
@@ -46,6 +47,7 @@ void show_queues(Desk& desk, std::uint32_t first_fields) {
                             {"tuples", summary.tuples},
                             {"waiters", summary.waiters},
                             {"streams", summary.streams},
+                            {"pauses", summary.pauses},
                             {"more", summary.more}});
     return;
   }
@@ -55,6 +57,7 @@ void show_queues(Desk& desk, std::uint32_t first_fields) {
                {"DEAD", Align::kRight},
                {"GUARDED", Align::kRight},
                {"HIDDEN", Align::kRight},
+               {"PAUSED", Align::kRight},
                {"SIZE", Align::kRight},
                {"FIELDS", Align::kRight},
                {"TUPLES"}});
@@ -62,11 +65,14 @@ void show_queues(Desk& desk, std::uint32_t first_fields) {
     table.add({std::to_string(group.ready), std::to_string(group.reserved),
                std::to_string(group.started), std::to_string(group.dead),
                std::to_string(group.guarded), std::to_string(group.delayed + group.behind),
-               with_unit(group.bytes), std::to_string(group.arity), text_of(group)});
+               std::to_string(group.paused), with_unit(group.bytes), std::to_string(group.arity),
+               text_of(group)});
   print_table(table);
   if (summary.more) fmt::print(std::cout, "... and more; try fewer --fields\n");
   fmt::print(std::cout, "{}, {}, {}\n", counted(summary.tuples, "tuple"),
              counted(summary.waiters, "waiting request"), counted(summary.streams, "stream"));
+  if (summary.pauses > 0)
+    fmt::print(std::cout, "pauses and drains set: {}; see space-admin pauses\n", summary.pauses);
 }
 
 }  // namespace

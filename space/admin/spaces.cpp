@@ -50,12 +50,15 @@ void show_sessions(Desk& desk) {
   if (desk.options.json) {
     json::array sessions;
     for (const SessionInfo& session : listed.sessions)
-      sessions.push_back(json::object{{"id", to_string(session.id)},
-                                      {"name", session.name},
-                                      {"connected", session.connected},
-                                      {"silent_for_s", json_of(session.silent_for)},
-                                      {"held", session.held},
-                                      {"waiting", session.waiting}});
+      sessions.push_back(
+          json::object{{"id", to_string(session.id)},
+                       {"name", session.name},
+                       {"connected", session.connected},
+                       {"silent_for_s", json_of(session.silent_for)},
+                       {"held", session.held},
+                       {"waiting", session.waiting},
+                       {"lease_left_s",
+                        session.lease_left ? json_of(*session.lease_left) : json::value(nullptr)}});
     print_json(json::object{{"space", desk.session.space().name()}, {"sessions", sessions}});
     return;
   }
@@ -64,11 +67,13 @@ void show_sessions(Desk& desk) {
                {"SILENT", Align::kRight},
                {"HELD", Align::kRight},
                {"WAITING", Align::kRight},
+               {"LEASE", Align::kRight},
                {"NAME"}});
   for (const SessionInfo& session : listed.sessions)
     table.add({to_string(session.id), session.connected ? "yes" : "no",
                with_unit(session.silent_for), std::to_string(session.held),
-               std::to_string(session.waiting), harmless(session.name)});
+               std::to_string(session.waiting),
+               session.lease_left ? with_unit(*session.lease_left) : "-", harmless(session.name)});
   print_table(table);
 }
 
@@ -86,7 +91,9 @@ void show_spaces(Desk& desk) {
                                    {"dead", space.dead},
                                    {"waiters", space.waiters},
                                    {"bytes", space.bytes},
-                                   {"scans", space.scans}});
+                                   {"scans", space.scans},
+                                   {"paused", space.paused},
+                                   {"pauses", space.pauses}});
     print_json(json::object{{"spaces", array}});
     return;
   }
@@ -96,15 +103,20 @@ void show_spaces(Desk& desk) {
                {"READY", Align::kRight},
                {"RESERVED", Align::kRight},
                {"DEAD", Align::kRight},
+               {"PAUSED", Align::kRight},
                {"WAITERS", Align::kRight},
                {"SCANS", Align::kRight},
                {"SIZE", Align::kRight}});
   for (const SpaceStatus& space : spaces)
     table.add({harmless(space.name), space.durability, std::to_string(space.tuples),
                std::to_string(space.ready), std::to_string(space.reserved),
-               std::to_string(space.dead), std::to_string(space.waiters),
-               std::to_string(space.scans), with_unit(space.bytes)});
+               std::to_string(space.dead), std::to_string(space.paused),
+               std::to_string(space.waiters), std::to_string(space.scans), with_unit(space.bytes)});
   print_table(table);
+  for (const SpaceStatus& space : spaces)
+    if (space.pauses > 0)
+      fmt::print(std::cout, "pauses and drains set in {}: {}; see space-admin pauses --space {}\n",
+                 harmless(space.name), space.pauses, harmless(space.name));
 }
 
 void drop_space(Desk& desk, const std::string& name, bool yes) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <iostream>
 
@@ -34,35 +36,46 @@ json::object json_of_listed(const ListedTuple& listed) {
                       {"priority", listed.priority},
                       {"holder", nullptr},
                       {"expires_in_s", nullptr},
+                      {"lease_left_s", nullptr},
                       {"bytes", listed.tuple.byte_size()},
                       {"fields", json_of(listed.tuple)}};
   if (!listed.holder.is_none()) object["holder"] = to_string(listed.holder);
   if (listed.expires_in) object["expires_in_s"] = json_of(*listed.expires_in);
+  if (listed.lease_left) object["lease_left_s"] = json_of(*listed.lease_left);
   return object;
 }
 
-// States are sorted out here, so that pages are asked for until there are enough.
+constexpr std::array kStates{TupleState::kReady,   TupleState::kReserved, TupleState::kStarted,
+                             TupleState::kDead,    TupleState::kDelayed,  TupleState::kBehind,
+                             TupleState::kGuarded, TupleState::kPaused};
+
+std::vector<std::string> state_names() {
+  std::vector<std::string> names;
+  for (const TupleState state : kStates) names.emplace_back(name_of(state));
+  return names;
+}
+
+std::optional<TupleState> state_of(const std::string& name) {
+  const auto found =
+      std::ranges::find(kStates, name, [](TupleState state) { return name_of(state); });
+  return found == kStates.end() ? std::nullopt : std::optional(*found);
+}
+
+// As many as are wanted, a page at a time.
 Listed list(Session& session, const ListOptions& options) {
-  ListOp page{std::nullopt, TupleId{options.after}, 0, true};
+  ListOp page{std::nullopt, TupleId{options.after}, 0, true, state_of(options.state)};
   if (!options.form.empty()) page.form = parse_template(options.form).value_or_throw();
   Listed result;
-  for (;;) {
-    const auto missing = options.limit - static_cast<std::uint32_t>(result.tuples.size());
-    page.limit = options.state.empty() ? std::min(missing, kPage) : kPage;
+  do {
+    page.limit = std::min(options.limit - static_cast<std::uint32_t>(result.tuples.size()), kPage);
     auto listed = session.ask<Listed>(page);
     for (ListedTuple& one : listed.tuples) {
       page.after = one.id;
-      if (!options.state.empty() && name_of(one.state) != options.state) continue;
-      if (result.tuples.size() == options.limit) {
-        result.more = true;
-        return result;
-      }
       result.tuples.push_back(std::move(one));
     }
     result.more = listed.more;
-    if (!listed.more || (result.tuples.size() == options.limit && options.state.empty()))
-      return result;
-  }
+  } while (result.more && result.tuples.size() < options.limit);
+  return result;
 }
 
 void show_tuples(Desk& desk, const ListOptions& options) {
@@ -81,13 +94,15 @@ void show_tuples(Desk& desk, const ListOptions& options) {
                {"ATTEMPT", Align::kRight},
                {"PRIORITY", Align::kRight},
                {"EXPIRES", Align::kRight},
+               {"LEASE", Align::kRight},
                {"SIZE", Align::kRight},
                {"TUPLE"}});
   for (const ListedTuple& one : listed.tuples)
     table.add({std::to_string(one.id.value), std::string(name_of(one.state)),
                std::to_string(one.attempt), std::to_string(one.priority),
                one.expires_in ? with_unit(*one.expires_in) : "never",
-               with_unit(one.tuple.byte_size()), to_string(one.tuple)});
+               one.lease_left ? with_unit(*one.lease_left) : "-", with_unit(one.tuple.byte_size()),
+               to_string(one.tuple)});
   print_table(table);
   if (listed.more)
     fmt::print(std::cout, "... and more; go on with --after {}\n",
@@ -263,10 +278,9 @@ void add_tuples(CLI::App& app, Desk& desk) {
   command->add_option("--after", options->after, "only those with a higher id")->type_name("ID");
   command
       ->add_option("--state", options->state,
-                   "ready, reserved, started, dead, delayed, behind or guarded")
+                   "ready, reserved, started, dead, delayed, behind, guarded or paused")
       ->type_name("STATE")
-      ->check(
-          CLI::IsMember({"ready", "reserved", "started", "dead", "delayed", "behind", "guarded"}));
+      ->check(CLI::IsMember(state_names()));
   command->callback([&desk, options] { show_tuples(desk, *options); });
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -40,7 +41,7 @@ struct TupleStarted {
   TupleId id;
 };
 
-// Back among the ready ones, or visible after a delay.
+// Back among the ready ones, visible after a delay, or revived.
 struct TupleReleased {
   TupleId id;
   std::uint32_t started_before = 0;
@@ -122,9 +123,22 @@ struct NextTupleId {
   TupleId next;
 };
 
+// The space, or what matches `form`, is paused or drained.
+struct PauseSet {
+  PauseKind kind = PauseKind::kPause;
+  std::optional<Template> form;
+  std::string set_by;
+  Time since{};
+};
+
+struct PauseEnded {
+  PauseKind kind = PauseKind::kPause;
+  std::optional<Template> form;
+};
+
 using Mutation =
     std::variant<TupleAdded, TupleReserved, TupleStarted, TupleReleased, TupleTaken, TupleRemoved,
                  TupleDied, SessionOpened, SessionEnded, RequestAnswered, NextTupleId, TupleDelayed,
-                 TupleRenewed, KeyRemembered, KeyForgotten, GuardMet>;
+                 TupleRenewed, KeyRemembered, KeyForgotten, GuardMet, PauseSet, PauseEnded>;
 
 }  // namespace linden::core

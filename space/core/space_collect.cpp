@@ -38,6 +38,9 @@ void SpaceState::Machine::operate(Session& session, RequestId request, CollectOp
   std::uint64_t bytes = 0;
   auto refused = find_to_collect(op, found, bytes);
   if (!refused && !found.empty()) refused = collect_target_->check_room(bytes);
+  for (const Match& match : found) {
+    if (!refused) refused = collect_target_->check_drained(tuples_[match.slot].tuple);
+  }
   if (refused) {
     refused->message += "; nothing was collected";
     return reply(session, request, std::move(*refused));
@@ -69,7 +72,7 @@ std::optional<Refused> SpaceState::Machine::find_to_collect(const CollectOp& op,
   std::erase_if(found, [&](const Match& match) {
     const Entry& entry = tuples_[match.slot];
     const bool bound = entry.extra && entry.extra->attributes.lives_with;
-    return bound || (entry.read_locked && !op.copy);
+    return bound || (!op.copy && !may_take(match.slot, Seeker{}));
   });
   for (const Match& match : found) bytes += tuples_[match.slot].tuple.byte_size();
   if (!too_many && bytes <= limits_.collect_bytes_max) return std::nullopt;

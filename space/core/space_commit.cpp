@@ -12,6 +12,7 @@ constexpr const char* kNothingDone = "; nothing was done";
 const char* why_not_free(const Entry& entry) {
   switch (entry.state) {
     case EntryState::kReady:
+      if (entry.paused) return "is paused; resume it first";
       return entry.read_locked ? "was read by a transaction that is open" : nullptr;
     case EntryState::kReserved:
       return "is reserved; its holder finishes it by token";
@@ -79,7 +80,7 @@ std::optional<Refused> SpaceState::Machine::check(const Session& session, const 
 void SpaceState::Machine::operate(Session& session, RequestId request, CommitOp&& op) {
   if (auto refused = check(session, op)) return reply(session, request, std::move(*refused));
   if (op.finishes.empty() && op.takes.empty() && !op.puts.empty()) {  // it is a put (P33)
-    if (auto refused = check_room(bytes_of(op.puts))) {
+    if (auto refused = check_room(op.puts)) {
       return reply(session, request, std::move(*refused));
     }
   }

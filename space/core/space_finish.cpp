@@ -27,6 +27,11 @@ void SpaceState::Machine::operate(Session& session, RequestId request, FinishOp&
   // that brings them, and what travels along with it.  A finish that finishes nothing is a put.
   if (puts > 0 && !ends_something) {
     if (auto refused = check_room(bytes)) return reply(session, request, std::move(*refused));
+    for (const FinishItem& item : op.items) {
+      if (auto drained = check_drained(item.puts)) {
+        return reply(session, request, std::move(*drained));
+      }
+    }
   }
   if (auto full = check_room_for_keys(fresh_keys)) return reply(session, request, std::move(*full));
   if (auto full = check_room_for_guards(guards)) return reply(session, request, std::move(*full));
@@ -143,6 +148,7 @@ void SpaceState::Machine::give_back(Slot slot, bool started, Duration delay) {
   if (started && entry.max_attempts() != 0 && entry.started_before >= entry.max_attempts()) {
     if (entry.extra->attributes.will) return leave_with_will(slot);
     set_state(entry, EntryState::kDead);
+    dead_.insert(entry.id);
     emit(TupleDied{entry.id, entry.started_before});
     if (entry.extra) leave_group(entry);
     if (entry.expires_at() != kNever) {
@@ -155,11 +161,13 @@ void SpaceState::Machine::give_back(Slot slot, bool started, Duration delay) {
     emit(TupleRemoved{entry.id});
     return remove_tuple(slot);
   }
+  const bool behind = steps_back(entry);
   if (delay != Duration::zero()) {
     hold_back(slot, delay);
     return advance(slot);
   }
   emit(TupleReleased{entry.id, entry.started_before});
+  if (behind) return set_state(entry, EntryState::kBehind);
   set_state(entry, EntryState::kReady);
   place(slot, false);
 }
@@ -182,7 +190,7 @@ void SpaceState::Machine::give_back_all(Session& session, Duration silence) {
     let_go(holding);
     give_back(slot, started);
   }
-  find_shortest_lease(session);
+  session.lease_min = shortest_lease(session);
 }
 
 // ---- Recalls ------------------------------------------------------------------------------------

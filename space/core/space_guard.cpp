@@ -29,15 +29,6 @@ const std::vector<Guard>& guards_of(const Entry& entry) {
   return entry.extra->attributes.rare->when;
 }
 
-// The guards have done their work; what is left of the rare attributes is the group.
-void drop_guards(EntryExtra& extra) {
-  extra.met = {};
-  extra.open_guards = 0;
-  RareAttributes rest;
-  rest.group = extra.attributes.rare->group;
-  extra.attributes.rare = rest.group.empty() ? Rare{} : Rare(std::move(rest));
-}
-
 }  // namespace
 
 // ---- Bounds -------------------------------------------------------------------------------------
@@ -132,7 +123,7 @@ void SpaceState::Machine::note_met(Entry& entry, std::uint32_t number, const Tup
   }
   if (extra.met[number]) return;
   extra.met[number] = true;
-  if (--extra.open_guards == 0) drop_guards(extra);
+  if (--extra.open_guards == 0) extra.drop_guards();
 }
 
 // ---- Ending -------------------------------------------------------------------------------------
@@ -151,8 +142,9 @@ void SpaceState::Machine::give_up(Slot slot) {
   if (entry.extra->attributes.will) return leave_with_will(slot);
   leave_group(entry);
   close_guards(entry);
-  drop_guards(*entry.extra);
+  entry.extra->drop_guards();
   set_state(entry, EntryState::kDead);
+  dead_.insert(entry.id);
   emit(TupleDied{entry.id, entry.started_before});
 }
 

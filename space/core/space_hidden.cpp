@@ -13,7 +13,7 @@ namespace linden::core {
 void SpaceState::Machine::arrive(Slot slot) {
   const Entry& entry = tuples_[slot];
   const RareAttributes& rare = *entry.extra->attributes.rare;
-  if (!rare.group.empty()) groups_[rare.group].insert(entry.id);
+  if (!rare.group.empty()) stand_in_line(entry);
   if (rare.delay != Duration::zero()) hold_back(slot, rare.delay);
   if (!rare.when.empty()) open_guards(slot);
   advance(slot);
@@ -47,8 +47,15 @@ void SpaceState::Machine::advance(Slot slot) {
 bool SpaceState::Machine::is_behind(const Entry& entry) const {
   if (entry.group().empty()) return false;
   const auto group = groups_.find(entry.group());
-  assert(group != groups_.end() && group->second.contains(entry.id));
-  return *group->second.begin() != entry.id;
+  assert(group != groups_.end() && group->second.ids.contains(entry.id));
+  return group->second.front != entry.id;
+}
+
+// Behind all that are there.
+void SpaceState::Machine::stand_in_line(const Entry& entry) {
+  Line& line = groups_[entry.extra->attributes.rare->group];
+  line.ids.insert(entry.id);
+  if (line.ids.size() == 1) line.front = entry.id;
 }
 
 // Finished, taken or gone: the next one of the group may come forward at the end of the step.
@@ -56,13 +63,13 @@ void SpaceState::Machine::leave_group(const Entry& entry) {
   if (entry.group().empty()) return;
   const auto group = groups_.find(entry.group());
   if (group == groups_.end()) return;
-  std::set<TupleId>& line = group->second;
-  const bool first = *line.begin() == entry.id;
-  if (line.erase(entry.id) == 0) return;
-  if (line.empty()) {
+  Line& line = group->second;
+  if (line.ids.erase(entry.id) == 0) return;
+  if (line.ids.empty()) {
     groups_.erase(group);
-  } else if (first) {
-    forward_.push_back(*line.begin());
+  } else if (line.front == entry.id) {
+    line.front = *line.ids.begin();
+    forward_.push_back(line.front);
   }
 }
 

@@ -27,7 +27,7 @@ TupleState state_of(const Entry& entry, const SessionTable& sessions) {
     case EntryState::kGuarded:
       return TupleState::kGuarded;
     default:
-      return TupleState::kReady;
+      return entry.paused ? TupleState::kPaused : TupleState::kReady;
   }
 }
 
@@ -97,6 +97,9 @@ void count_into(SummaryGroup& group, TupleState state, std::size_t bytes) {
     case TupleState::kGuarded:
       ++group.guarded;
       return;
+    case TupleState::kPaused:
+      ++group.paused;
+      return;
   }
 }
 
@@ -129,32 +132,22 @@ void SpaceState::Machine::operate(Session& session, RequestId request, ListOp&& 
   Listed listed;
   std::size_t bytes = 0;
   const auto add = [&](Slot slot) {
-    const Entry& entry = tuples_[slot];
-    bytes += entry.tuple.byte_size();
+    bytes += tuples_[slot].tuple.byte_size();
     const bool full = listed.tuples.size() >= limit ||
                       (!listed.tuples.empty() && bytes > limits_.answer_bytes_max);
     if (full) {
       listed.more = true;
       return false;
     }
-    ListedTuple item;
-    item.id = entry.id;
-    item.state = state_of(entry, sessions_);
-    item.attempt = entry.attempt;
-    item.priority = entry.priority;
-    if (entry.state == EntryState::kReserved) {
-      item.holder = sessions_.at(sessions_.holding(entry.holding).session).id;
-    } else if (entry.state == EntryState::kHeld) {
-      item.holder = transactions_[entry.holding].session->id;
-    }
-    if (entry.expires_at() != kNever) {
-      item.expires_in = std::max(entry.expires_at() - now_, Duration::zero());
-    }
-    item.tuple = entry.tuple;
-    listed.tuples.push_back(std::move(item));
+    listed.tuples.push_back(line_of(slot));
     return true;
   };
-  if (op.form && !op.all_states) {
+  if (op.all_states && op.state == TupleState::kDead) {
+    for (auto id = dead_.upper_bound(op.after); id != dead_.end(); ++id) {
+      const Slot slot = tuples_.find(*id);
+      if ((!op.form || op.form->matches(tuples_[slot].tuple)) && !add(slot)) break;
+    }
+  } else if (op.form && !op.all_states) {
     ready_.visit_by_id(*op.form, op.after, add);
   } else {
     for (Slot slot = tuples_.next_after(op.after); slot != kNoSlot;
@@ -162,11 +155,36 @@ void SpaceState::Machine::operate(Session& session, RequestId request, ListOp&& 
       const Entry& entry = tuples_[slot];
       if (entry.state == EntryState::kTaken) continue;
       if (!op.all_states && entry.state != EntryState::kReady) continue;
+      if (op.all_states && op.state && state_of(entry, sessions_) != *op.state) continue;
       if (op.form && !op.form->matches(entry.tuple)) continue;
       if (!add(slot)) break;
     }
   }
   reply(session, request, std::move(listed));
+}
+
+ListedTuple SpaceState::Machine::line_of(Slot slot) const {
+  const Entry& entry = tuples_[slot];
+  ListedTuple item;
+  item.id = entry.id;
+  item.state = state_of(entry, sessions_);
+  item.attempt = entry.attempt;
+  item.priority = entry.priority;
+  if (entry.state == EntryState::kReserved) {
+    const Holding& holding = sessions_.holding(entry.holding);
+    const Session& holder = sessions_.at(holding.session);
+    item.holder = holder.id;
+    item.lease_left = lease_left(holder, holding.lease);
+  } else if (entry.state == EntryState::kHeld) {
+    const Transaction& transaction = transactions_[entry.holding];
+    item.holder = transaction.session->id;
+    item.lease_left = lease_left(*transaction.session, transaction.lease);
+  }
+  if (entry.expires_at() != kNever) {
+    item.expires_in = std::max(entry.expires_at() - now_, Duration::zero());
+  }
+  item.tuple = entry.tuple;
+  return item;
 }
 
 void SpaceState::Machine::operate(Session& session, RequestId request, SummarizeOp&& op) {
@@ -206,6 +224,7 @@ void SpaceState::Machine::operate(Session& session, RequestId request, Summarize
   for (Slot slot = 0; slot < waiters_.end(); ++slot) {
     if (waiters_[slot].number != 0) ++(waiters_[slot].stream ? summary.streams : summary.waiters);
   }
+  summary.pauses = pauses_.size();
   reply(session, request, std::move(summary));
 }
 
@@ -220,6 +239,7 @@ void SpaceState::Machine::operate(Session& session, RequestId request, ListSessi
     info.held = item->reserved;
     for (const auto& [id, slot] : item->transactions) info.held += transactions_[slot].taken.size();
     info.waiting = item->waiters.size();
+    if (info.held > 0) info.lease_left = lease_left(*item, shortest_lease(*item));
     listed.sessions.push_back(std::move(info));
   }
   reply(session, request, std::move(listed));
@@ -235,7 +255,8 @@ SpaceCounters SpaceState::Machine::counters() const {
   result.behind = in(EntryState::kBehind);
   result.guarded = in(EntryState::kGuarded);
   result.keys = keys_.size();
-  result.ready = ready_.ready();
+  result.ready = ready_.ready() - counts_.paused;
+  result.pauses = pauses_.size();
   result.indexes = ready_.learned();
   result.scans = ready_.scans();
   result.candidates_looked_at = ready_.looked_at() + takers_.looked_at() + readers_.looked_at() +

@@ -213,6 +213,11 @@ std::optional<Refused> SpaceState::Machine::check_room(std::uint64_t bytes) cons
   return std::nullopt;
 }
 
+std::optional<Refused> SpaceState::Machine::check_room(std::span<const NewTuple> puts) const {
+  if (auto drained = check_drained(puts)) return drained;
+  return check_room(bytes_of(puts));
+}
+
 std::optional<Refused> SpaceState::Machine::check_rare(const NewTuple& put) const {
   const RareAttributes& rare = *put.attributes.rare;
   const std::size_t bytes = std::max(rare.key.size(), rare.group.size());
@@ -248,9 +253,7 @@ void SpaceState::Machine::operate(Session& session, RequestId request, PutOp&& o
     if (transaction != kNoSlot) put_inside(transaction, request, std::move(op.tuples));
     return;
   }
-  if (auto refused = check_room(bytes_of(op.tuples))) {
-    return reply(session, request, std::move(*refused));
-  }
+  if (auto refused = check_room(op.tuples)) return reply(session, request, std::move(*refused));
   if (auto refused = check_keys_and_guards(op.tuples)) {
     return reply(session, request, std::move(*refused));
   }
@@ -333,6 +336,7 @@ void SpaceState::Machine::place(Slot slot, bool fresh) {
   serve_readers(slot, fresh);
   if (fresh && counts_.subscriptions > 0) tell_subscribers(slot);
   if (guards_.size() > 0) meet_guards(slot);
+  if (pausing_ > 0) set_paused(tuples_[slot], is_paused(fields_));
   const WaitIndex::Match taker = next_taker(slot);
   if (taker.waiter == kNoSlot) {
     ready_.add(slot, fields_);
@@ -343,6 +347,7 @@ void SpaceState::Machine::place(Slot slot, bool fresh) {
 
 WaitIndex::Match SpaceState::Machine::next_taker(Slot slot) {
   const Entry& entry = tuples_[slot];
+  if (entry.paused) return {};
   if (!entry.read_locked) return takers_.next(fields_, entry.exclusive);
   const std::vector<Slot>& readers = read_by_.find(entry.id)->second;
   if (readers.size() > 1) return {};
@@ -378,6 +383,8 @@ void SpaceState::Machine::remove_tuple(Slot slot) {
   if (state == EntryState::kHeld || entry.read_locked) left_meanwhile(entry, state);
   set_state(entry, EntryState::kTaken);
   if (state == EntryState::kReady) ready_.remove(slot);
+  if (state == EntryState::kDead) dead_.erase(entry.id);
+  if (entry.paused) set_paused(entry, false);
   --in_state_[static_cast<std::size_t>(EntryState::kTaken)];
   if (state != EntryState::kTaken) counts_.bytes -= entry.tuple.byte_size();
   if (entry.extra) untie(entry);

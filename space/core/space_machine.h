@@ -14,6 +14,8 @@
 // space_key.cpp        idempotency keys
 // space_guard.cpp      guards
 // space_hidden.cpp     tuples that are not visible yet; new times to live
+// space_revive.cpp     dead tuples come back
+// space_pause.cpp      pauses and drains
 // space_inspect.cpp    count, list, summarize, sessions, counters
 // space_restore.cpp    the durable state, out and in
 #pragma once
@@ -102,6 +104,10 @@ class SpaceState::Machine {
   void operate(Session& session, RequestId request, EndOp&& op);
   void operate(Session& session, RequestId request, RenewOp&& op);
   void operate(Session& session, RequestId request, CollectOp&& op);
+  void operate(Session& session, RequestId request, ReviveOp&& op);
+  void operate(Session& session, RequestId request, PauseOp&& op);
+  void operate(Session& session, RequestId request, ResumeOp&& op);
+  void operate(Session& session, RequestId request, ListPausesOp&& op);
   void reply(const Session& session, RequestId request, Answer&& answer);
   void refuse(const Session& session, RequestId request, ErrorCode code, std::string message);
   void emit(Mutation&& mutation) { effects_->mutations.push_back(std::move(mutation)); }
@@ -119,6 +125,8 @@ class SpaceState::Machine {
   [[nodiscard]] std::optional<Refused> check_rare(const NewTuple& put) const;
   // Whether the disk and the quota have room for so many bytes of tuples more (P33).
   [[nodiscard]] std::optional<Refused> check_room(std::uint64_t bytes) const;
+  // The same, and whether what they match is drained.
+  [[nodiscard]] std::optional<Refused> check_room(std::span<const NewTuple> puts) const;
   [[nodiscard]] std::optional<Refused> check_room(const Transaction& transaction) const;
   void add_tuple(TupleId id, NewTuple&& tuple);
   TupleId add_tuples(std::vector<NewTuple>&& tuples);
@@ -173,6 +181,7 @@ class SpaceState::Machine {
   void advance(Slot slot);
   void hold_back(Slot slot, Duration delay);
   [[nodiscard]] bool is_behind(const Entry& entry) const;
+  void stand_in_line(const Entry& entry);
   void leave_group(const Entry& entry);
   void bring_forward();
   [[nodiscard]] ErrorCode renew(const RenewItem& item);
@@ -252,8 +261,8 @@ class SpaceState::Machine {
   void unindex(Slot slot);
   void serve_waiter(const WaitIndex::Match& match, Slot slot);
   void expire_waiter(Slot slot);
-  void pause(Session& session);
-  void resume(Session& session);
+  void fall_silent(Session& session);
+  void speak_again(Session& session);
   void try_again(Slot slot);
 
   // ---- Streams
@@ -288,6 +297,28 @@ class SpaceState::Machine {
   void try_recall(Slot waiter);
   void try_recalls_of_all();
 
+  // ---- Dead tuples
+  void revive(Slot slot);
+  void cut_in(const Entry& entry);
+  // It is out no more: an earlier one of its group that was revived meanwhile comes first now.
+  bool steps_back(const Entry& entry);
+
+  // ---- Pauses and drains
+  using Pauses = std::vector<PauseSet>;
+  [[nodiscard]] Pauses::iterator find_pause(PauseKind kind, const std::optional<Template>& form);
+  void add_pause(PauseSet&& pause);
+  Pauses::iterator end_pause(Pauses::iterator pause);
+  [[nodiscard]] bool is_paused(const encoding::FieldTable& tuple) const;
+  void set_paused(Entry& entry, bool paused);
+  [[nodiscard]] std::vector<Slot> ready_matches(const std::optional<Template>& form);
+  void regroup(const std::optional<Template>& form);
+  void hold_back_matches(const std::optional<Template>& form);
+  void free_matches(const std::optional<Template>& form);
+  // The tuple, which is ready, goes to whoever waits for it.
+  void offer(Slot slot);
+  [[nodiscard]] std::optional<Refused> check_drained(std::span<const NewTuple> puts) const;
+  [[nodiscard]] std::optional<Refused> check_drained(const Tuple& put) const;
+
   // ---- Sessions
   void heard(Session& session);
   void forget_answers(Session& session, RequestId below);
@@ -297,11 +328,16 @@ class SpaceState::Machine {
   void drop_waiters(Session& session);
   void arm(Session& session);
   [[nodiscard]] Time deadline_of(const Session& session) const;
-  void find_shortest_lease(Session& session);
+  [[nodiscard]] Duration shortest_lease(const Session& session) const;
+  // Until a lease of it ends if nothing is heard of it.
+  [[nodiscard]] Duration lease_left(const Session& session, Duration lease) const;
   void session_due(Session& session, Time at);
   void end_hold(Session& session);
   void end_bound(Session& session);
   void end_session(Session& session);
+
+  // ---- Looking
+  [[nodiscard]] ListedTuple line_of(Slot slot) const;
 
   // ---- Recovery
   // What is out, until restored() knows that it still is.
@@ -328,6 +364,8 @@ class SpaceState::Machine {
   void set(KeyRemembered&& remembered);
   void set(KeyForgotten&& forgotten);
   void set(GuardMet&& met);
+  void set(PauseSet&& pause);
+  void set(PauseEnded&& ended);
   void restore_tuple(Slot slot);
   void restore_guards(const Entry& entry);
   void restore_holding(Slot slot, bool reserved, Session& holder, const Out& out);
@@ -347,8 +385,18 @@ class SpaceState::Machine {
   DeadlineQueue deadlines_;
   KeyTable keys_;
   GuardIndex guards_;
-  // Who is in line, by id: the first may be out or visible, the others are behind it.
-  std::map<std::string, std::set<TupleId>, std::less<>> groups_;
+  // Who is in line, by id.  The front may be out or visible, the others are behind it; it has the
+  // lowest id, unless an earlier one was revived while it was out or visible already.
+  struct Line {
+    std::set<TupleId> ids;
+    TupleId front;
+  };
+  std::map<std::string, Line, std::less<>> groups_;
+  std::set<TupleId> dead_;
+  Pauses pauses_;  // in the order in which they were set
+  // How many of each kind.
+  std::size_t pausing_ = 0;
+  std::size_t draining_ = 0;
 
   Time now_{};
   Effects* effects_ = nullptr;  // of the step under way

@@ -67,6 +67,7 @@ bool SpaceState::Machine::describe(TupleId id, std::vector<Mutation>& out) const
 
 void SpaceState::Machine::describe_rest(std::vector<Mutation>& out) const {
   out.push_back(NextTupleId{next_id_});
+  for (const PauseSet& pause : pauses_) out.push_back(pause);
   for (const Session* session : sessions_.sorted()) {
     out.push_back(SessionOpened{session->id, session->name, session->hold, session->memory});
     std::vector<std::uint64_t> requests;
@@ -181,6 +182,7 @@ void SpaceState::Machine::set(TupleDied&& died) {
   if (slot == kNoSlot) return;
   tuples_[slot].started_before = died.started_before;
   tuples_[slot].state = EntryState::kDead;
+  if (tuples_[slot].extra) tuples_[slot].extra->drop_guards();  // should it be revived
   out_.erase(died.id);
 }
 
@@ -212,9 +214,16 @@ void SpaceState::Machine::set(NextTupleId&& next) {
 
 void SpaceState::Machine::restored(Time now) {
   now_ = now;
+  std::ranges::stable_sort(pauses_, {}, &PauseSet::since);
   for (Session* session : sessions_.sorted()) {
     session->restored = true;
     session->heard_at = session->lost_at = now;
+  }
+  // What is out is the front of its group, also if an earlier one was revived meanwhile.  At most
+  // one of a group is, so the order does not matter.
+  for (const auto& [id, out] : out_) {
+    const Entry& entry = tuples_[tuples_.find(id)];
+    if (entry.state == EntryState::kReserved && !entry.group().empty()) stand_in_line(entry);
   }
   for (Slot slot = tuples_.next_after(TupleId{}); slot != kNoSlot;
        slot = tuples_.next_after(tuples_[slot].id)) {
@@ -235,7 +244,7 @@ void SpaceState::Machine::restore_tuple(Slot slot) {
   deadlines_.add(entry.expires_at(), DueKind::kTuple, entry.id.value, slot);
   // In order of id, so that whoever is first in its group is here first.
   const bool in_line = state != EntryState::kTaken && state != EntryState::kDead;
-  if (in_line && !entry.group().empty()) groups_[std::string(entry.group())].insert(entry.id);
+  if (in_line && !entry.group().empty()) stand_in_line(entry);
   const auto out = out_.find(entry.id);
   if (out != out_.end()) {
     Session* holder = sessions_.find(out->second.holder.session);
@@ -243,6 +252,7 @@ void SpaceState::Machine::restore_tuple(Slot slot) {
     restore_holding(slot, state == EntryState::kReserved, *holder, out->second);
   } else if (state == EntryState::kDead) {
     set_state(entry, EntryState::kDead);
+    dead_.insert(entry.id);
   } else if (entry.extra && entry.extra->open_guards > 0) {
     set_state(entry, EntryState::kGuarded);
     restore_guards(entry);
@@ -256,6 +266,7 @@ void SpaceState::Machine::restore_tuple(Slot slot) {
     set_state(entry, EntryState::kBehind);
   } else {
     encoding::split(entry.tuple, fields_);
+    if (pausing_ > 0) set_paused(entry, is_paused(fields_));
     ready_.add(slot, fields_);
   }
   if (entry.state == EntryState::kTaken || !entry.extra || !entry.extra->attributes.lives_with) {

@@ -51,16 +51,16 @@ void SpaceState::Machine::on(SessionClosed&& command) {
 
 void SpaceState::Machine::heard(Session& session) {
   session.heard_at = now_;
-  if (session.silent) resume(session);
+  if (session.silent) speak_again(session);
 }
 
 // The client is not there although its connection is: it is handed nothing until it is heard.
-void SpaceState::Machine::pause(Session& session) {
+void SpaceState::Machine::fall_silent(Session& session) {
   session.silent = true;
   for (const auto& [request, slot] : session.waiters) unindex(slot);
 }
 
-void SpaceState::Machine::resume(Session& session) {
+void SpaceState::Machine::speak_again(Session& session) {
   session.silent = false;
   const auto waiters = session.waiters;
   for (const auto& [request, slot] : waiters) try_again(slot);
@@ -163,24 +163,32 @@ void SpaceState::Machine::arm(Session& session) {
   deadlines_.add(at, DueKind::kSession, session.number, session.slot);
 }
 
-void SpaceState::Machine::find_shortest_lease(Session& session) {
-  session.lease_min = kForever;
+Duration SpaceState::Machine::shortest_lease(const Session& session) const {
+  Duration shortest = kForever;
   for (Slot slot = session.first_holding; slot != kNoSlot; slot = sessions_.holding(slot).next) {
     const Holding& holding = sessions_.holding(slot);
-    if (holding.reserved) session.lease_min = std::min(session.lease_min, holding.lease);
+    if (holding.reserved) shortest = std::min(shortest, holding.lease);
   }
   for (const auto& [id, slot] : session.transactions) {
-    session.lease_min = std::min(session.lease_min, transactions_[slot].lease);
+    shortest = std::min(shortest, transactions_[slot].lease);
   }
+  return shortest;
+}
+
+Duration SpaceState::Machine::lease_left(const Session& session, Duration lease) const {
+  const Time end = session.connected  ? later(session.heard_at, lease)
+                   : session.restored ? later(session.lost_at, lease)
+                                      : later(session.lost_at, session.hold);
+  return end == kNever ? kForever : std::max(end - now_, Duration::zero());
 }
 
 // What was due at `at`, which may be earlier than now if the timer is late: then other things that
 // were due in between have their turn in between.
 void SpaceState::Machine::session_due(Session& session, Time at) {
-  find_shortest_lease(session);
+  session.lease_min = shortest_lease(session);
   if (deadline_of(session) > at) return arm(session);
   if (session.connected) {
-    pause(session);
+    fall_silent(session);
     give_back_all(session, at - session.heard_at);
     return arm(session);
   }

@@ -21,7 +21,9 @@ namespace linden::core {
 // Numbers for metrics and tests; monotonic unless said otherwise.
 struct SpaceCounters {
   std::uint64_t tuples = 0;         // now, all states but taken
-  std::uint64_t ready = 0;          // now
+  std::uint64_t ready = 0;          // now, and not paused
+  std::uint64_t paused = 0;         // now: free, but handed out to nobody
+  std::uint64_t pauses = 0;         // now: pauses and drains that are set
   std::uint64_t reserved = 0;       // now, started or not
   std::uint64_t dead = 0;           // now
   std::uint64_t delayed = 0;        // now: not visible before their time

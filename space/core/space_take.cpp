@@ -67,10 +67,11 @@ SpaceState::Machine::Match SpaceState::Machine::best_ready(std::span<const Templ
 
 Slot SpaceState::Machine::best_ready(const Template& form, Exclusive exclusive,
                                      const Seeker& seeker) {
-  const Slot first = ready_.best(form, exclusive);
+  const auto paused = seeker.reads ? TemplateIndex::Paused::kOffer : TemplateIndex::Paused::kSkip;
+  const Slot first = ready_.best(form, exclusive, paused);
   if (first == kNoSlot || may_take(first, seeker)) return first;
   Slot best = kNoSlot;
-  ready_.visit_best(form, exclusive, [&](Slot slot) {
+  ready_.visit_best(form, exclusive, paused, [&](Slot slot) {
     if (may_take(slot, seeker)) best = slot;
     return best == kNoSlot;
   });
@@ -88,7 +89,8 @@ std::vector<SpaceState::Machine::Match> SpaceState::Machine::find_ready(
   }
   for (std::uint32_t i = 0; i < templates.size(); ++i) {
     std::size_t left = count;
-    ready_.visit_best(templates[i], Exclusive::kOffer, [&](Slot slot) {
+    const auto paused = seeker.reads ? TemplateIndex::Paused::kOffer : TemplateIndex::Paused::kSkip;
+    ready_.visit_best(templates[i], Exclusive::kOffer, paused, [&](Slot slot) {
       if (!may_take(slot, seeker)) return true;
       found.push_back({slot, i});
       return --left > 0;
@@ -303,9 +305,10 @@ bool SpaceState::Machine::answer_again(Session& session, RequestId request,
   const bool puts = std::holds_alternative<PutOp>(operation) ||
                     std::holds_alternative<CommitOp>(operation) ||
                     std::holds_alternative<CollectOp>(operation) || (end != nullptr && end->commit);
-  const bool finishes = std::holds_alternative<FinishOp>(operation) ||
-                        std::holds_alternative<ReleaseOp>(operation) ||
-                        std::holds_alternative<RenewOp>(operation);
+  const bool finishes =
+      std::holds_alternative<FinishOp>(operation) || std::holds_alternative<ReleaseOp>(operation) ||
+      std::holds_alternative<RenewOp>(operation) || std::holds_alternative<ReviveOp>(operation) ||
+      std::holds_alternative<PauseOp>(operation) || std::holds_alternative<ResumeOp>(operation);
   const auto* take = std::get_if<TakeOp>(&operation);
   const bool begins = std::holds_alternative<BeginOp>(operation);
   if (!puts && !finishes && !begins && take == nullptr) return false;

@@ -275,7 +275,9 @@ std::uint64_t SpaceState::Machine::count_own(Slot slot, const Template& form) co
 
 bool SpaceState::Machine::may_take(Slot slot, const Seeker& seeker) const {
   const Entry& entry = tuples_[slot];
-  if (!entry.read_locked || seeker.reads) return true;
+  if (seeker.reads) return true;
+  if (entry.paused) return false;
+  if (!entry.read_locked) return true;
   const std::vector<Slot>& readers = read_by_.find(entry.id)->second;
   return readers.size() == 1 && readers.front() == seeker.transaction;
 }
@@ -301,13 +303,16 @@ void SpaceState::Machine::unlock_all(Slot transaction) {
   while (!transactions_[transaction].read.empty()) {
     const TupleId id = *transactions_[transaction].read.begin();
     unlock(transaction, id);
-    const Slot slot = tuples_.find(id);
-    encoding::split(tuples_[slot].tuple, fields_);
-    const WaitIndex::Match taker = next_taker(slot);
-    if (taker.waiter == kNoSlot) continue;
-    serve_waiter(taker, slot);
-    ready_.remove(slot);
+    offer(tuples_.find(id));
   }
+}
+
+void SpaceState::Machine::offer(Slot slot) {
+  encoding::split(tuples_[slot].tuple, fields_);
+  const WaitIndex::Match taker = next_taker(slot);
+  if (taker.waiter == kNoSlot) return;
+  serve_waiter(taker, slot);
+  ready_.remove(slot);
 }
 
 // A tuple that transactions rely on expires, or goes with its owner: they cannot commit any more.
@@ -355,6 +360,7 @@ std::optional<Refused> SpaceState::Machine::check_room(const Transaction& transa
     if (put.taken) continue;
     puts = true;
     bytes += put.tuple.tuple.byte_size();
+    if (auto drained = check_drained(put.tuple.tuple)) return drained;
   }
   return puts ? check_room(bytes) : std::nullopt;
 }

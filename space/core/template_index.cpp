@@ -67,17 +67,18 @@ void TemplateIndex::insert(Index& index, std::size_t number, std::uint64_t hash,
 
 void TemplateIndex::insert(std::vector<Level>& levels, const Reference& reference) {
   const Entry& entry = tuples_[reference.slot];
+  const auto kind = [](const auto& of) { return std::pair(of.exclusive, of.paused); };
   auto level = levels.begin();
   while (level != levels.end() &&
          (level->priority > entry.priority ||
-          (level->priority == entry.priority && level->exclusive < entry.exclusive))) {
+          (level->priority == entry.priority && kind(*level) < kind(entry)))) {
     ++level;
   }
-  if (level == levels.end() || level->priority != entry.priority ||
-      level->exclusive != entry.exclusive) {
+  if (level == levels.end() || level->priority != entry.priority || kind(*level) != kind(entry)) {
     level = levels.insert(level, Level{});
     level->priority = entry.priority;
     level->exclusive = entry.exclusive;
+    level->paused = entry.paused;
   }
   if (level->head == level->run.size() || level->run.back().id() < reference.id()) {
     level->trim();
@@ -247,10 +248,37 @@ void TemplateIndex::sweep(Index& index, std::size_t number, Level& level) {
   });
 }
 
+// ---- Pauses -------------------------------------------------------------------------------------
+
+void TemplateIndex::regroup(std::size_t arity) {
+  if (!groups_[arity]) return;
+  std::vector<Index>& indexes = groups_[arity]->indexes;
+  for (std::size_t number = 0; number < indexes.size(); ++number) {
+    for (auto& [hash, bucket] : indexes[number].buckets) {
+      if (bucket.levels) regroup(indexes[number], number, *bucket.levels);
+    }
+  }
+}
+
+// A dead reference could live again in a level where its tuple does not belong any more, so these
+// go first.
+void TemplateIndex::regroup(Index& index, std::size_t number, std::vector<Level>& levels) {
+  std::vector<Reference> all;
+  for (Level& level : levels) {
+    sweep(index, number, level);
+    all.insert(all.end(), level.run.begin(), level.run.end());
+    for (const auto& [id, slot] : level.returned) all.push_back(reference_to(slot));
+  }
+  levels.clear();
+  std::sort(all.begin(), all.end(),
+            [](const Reference& a, const Reference& b) { return a.id() < b.id(); });
+  for (const Reference& reference : all) insert(levels, reference);
+}
+
 // ---- Looking up ---------------------------------------------------------------------------------
 
-Slot TemplateIndex::best(const Template& form, Exclusive exclusive) {
-  Walk walk(*this, form, exclusive);
+Slot TemplateIndex::best(const Template& form, Exclusive exclusive, Paused paused) {
+  Walk walk(*this, form, exclusive, paused);
   return walk.next();
 }
 
@@ -337,12 +365,14 @@ Explained TemplateIndex::explain(const Template& form) const {
   return result;
 }
 
-TemplateIndex::Walk::Walk(TemplateIndex& owner, const Template& form, Exclusive exclusive)
+TemplateIndex::Walk::Walk(TemplateIndex& owner, const Template& form, Exclusive exclusive,
+                          Paused paused)
     : owner_(owner),
       form_(form),
       place_(owner.find(form)),
       merge_(owner, place_),
       exclusive_(exclusive),
+      paused_(paused),
       by_id_(false) {
   one_pending_ = place_.bucket != nullptr && !place_.bucket->levels;
 }
@@ -385,8 +415,8 @@ Slot TemplateIndex::Walk::take_one() {
     return kNoSlot;
   }
   if (one.id() <= after_.value) return kNoSlot;
-  const bool skipped = exclusive_ == Exclusive::kSkip && owner_.tuples_[one.slot].exclusive;
-  return skipped ? kNoSlot : one.slot;
+  const Entry& entry = owner_.tuples_[one.slot];
+  return skips(entry.exclusive, entry.paused) ? kNoSlot : one.slot;
 }
 
 bool TemplateIndex::Walk::open_next_priority() {
@@ -397,7 +427,7 @@ bool TemplateIndex::Walk::open_next_priority() {
   for (; next_level_ < levels.size() && (by_id_ || levels[next_level_].priority == priority);
        ++next_level_) {
     Level& level = levels[next_level_];
-    if (exclusive_ == Exclusive::kSkip && level.exclusive) continue;
+    if (skips(level.exclusive, level.paused)) continue;
     merge_.add(level, after_.value);
   }
   return true;

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <boost/container/small_vector.hpp>
@@ -39,14 +40,22 @@ class TemplateIndex {
   // A ready tuple in a walk is offered if it is not `exclusive`, or if the walk wants those too.
   enum class Exclusive : bool { kSkip, kOffer };
 
+  // So is one that is paused, which takes do not want and reads do.
+  enum class Paused : bool { kSkip, kOffer };
+
   // The first match in the order of P5; kNoSlot if there is none.
-  [[nodiscard]] Slot best(const Template& form, Exclusive exclusive);
+  [[nodiscard]] Slot best(const Template& form, Exclusive exclusive,
+                          Paused paused = Paused::kOffer);
 
   // Calls `visit(slot)` for matches in the order of P5, or in order of id above `after`, until it
   // returns false.  Nothing may be added or removed meanwhile.
   template <class Visit>
   void visit_best(const Template& form, Exclusive exclusive, Visit&& visit) {
-    Walk walk(*this, form, exclusive);
+    visit_best(form, exclusive, Paused::kOffer, std::forward<Visit>(visit));
+  }
+  template <class Visit>
+  void visit_best(const Template& form, Exclusive exclusive, Paused paused, Visit&& visit) {
+    Walk walk(*this, form, exclusive, paused);
     for (Slot slot = walk.next(); slot != kNoSlot && visit(slot);) slot = walk.next();
   }
   template <class Visit>
@@ -54,6 +63,9 @@ class TemplateIndex {
     Walk walk(*this, form, after);
     for (Slot slot = walk.next(); slot != kNoSlot && visit(slot);) slot = walk.next();
   }
+
+  // Ready tuples of that arity are paused now, or no more.  O(references to tuples of the arity).
+  void regroup(std::size_t arity);
 
   // A look-up that compares so many tuples in vain is a scan: its actuals, if it has any, leave
   // over too much for its formals to choose from.
@@ -76,11 +88,12 @@ class TemplateIndex {
     std::uint32_t id_high = 0;
     [[nodiscard]] std::uint64_t id() const { return std::uint64_t{id_high} << 32 | id_low; }
   };
-  // One priority of a bucket, and either the exclusive tuples or the others: what must be skipped
-  // together lies together, so skipping costs nothing.
+  // One priority of a bucket, and either the exclusive tuples or the others, either those that are
+  // paused or the others: what must be skipped together lies together, so skipping costs nothing.
   struct Level {
     std::int32_t priority = 0;
     bool exclusive = false;
+    bool paused = false;
     std::vector<Reference> run;  // by id, from `head` on
     std::size_t head = 0;
     std::map<std::uint64_t, Slot> returned;  // by id: came back, older than the end of the run
@@ -138,7 +151,7 @@ class TemplateIndex {
   // The matches of one template, one after another.
   class Walk {
    public:
-    Walk(TemplateIndex& owner, const Template& form, Exclusive exclusive);
+    Walk(TemplateIndex& owner, const Template& form, Exclusive exclusive, Paused paused);
     Walk(TemplateIndex& owner, const Template& form, TupleId after);
     [[nodiscard]] Slot next();
 
@@ -146,11 +159,15 @@ class TemplateIndex {
     [[nodiscard]] Slot next_candidate();
     [[nodiscard]] Slot take_one();
     bool open_next_priority();
+    [[nodiscard]] bool skips(bool exclusive, bool paused) const {
+      return (exclusive && exclusive_ == Exclusive::kSkip) || (paused && paused_ == Paused::kSkip);
+    }
     TemplateIndex& owner_;
     const Template& form_;
     Place place_;
     Merge merge_;
     Exclusive exclusive_ = Exclusive::kOffer;
+    Paused paused_ = Paused::kOffer;
     TupleId after_;
     std::size_t next_level_ = 0;
     std::uint32_t in_vain_ = 0;
@@ -179,6 +196,7 @@ class TemplateIndex {
   void drop(Index& index);
   void sweep(Index& index, std::size_t number);
   void sweep(Index& index, std::size_t number, Level& level);
+  void regroup(Index& index, std::size_t number, std::vector<Level>& levels);
   bool matches(const Template& form, Slot slot);
   [[nodiscard]] Place find(const Template& form);
 

@@ -13,6 +13,15 @@ Attributes Entry::attributes() const {
   return result;
 }
 
+void EntryExtra::drop_guards() {
+  met = {};
+  open_guards = 0;
+  if (!attributes.rare) return;
+  RareAttributes rest;
+  rest.group = attributes.rare->group;
+  attributes.rare = rest.group.empty() ? Rare{} : Rare(std::move(rest));
+}
+
 Slot TupleTable::add(TupleId id, Tuple tuple, Attributes&& attributes, Time expires_at) {
   const Slot slot = entries_.take();
   Entry& entry = entries_[slot];

@@ -46,6 +46,8 @@ struct EntryExtra {
     met.assign(count, false);
     open_guards = static_cast<std::uint32_t>(count);
   }
+  // They have done their work; what is left of the rare attributes is the group.
+  void drop_guards();
 };
 
 struct Entry {
@@ -60,6 +62,7 @@ struct Entry {
   EntryState state = EntryState::kReady;
   bool exclusive = false;    // max_attempts == 1: never handed out ahead
   bool read_locked = false;  // kReady: read in an open transaction, and not to be taken by others
+  bool paused = false;       // kReady: matches a pause, and not to be handed out
 
   [[nodiscard]] std::uint32_t max_attempts() const {
     return extra ? extra->attributes.max_attempts : 0;

@@ -30,6 +30,10 @@ constexpr std::array<OperationRow, std::variant_size_v<Operation>> kRows = {{
     {.name = "end"},
     {.name = "renew"},
     {.name = "collect"},
+    {.name = "revive"},
+    {.name = "pause"},
+    {.name = "resume"},
+    {.name = "pauses"},
 }};
 
 constexpr std::size_t kSpaceNameBytesMax = 200;

@@ -504,7 +504,7 @@ wire::SpaceListed SpaceHost::listed() const {
   return wire::SpaceListed{info_.number, info_.name,  static_cast<std::uint8_t>(info_.durability),
                            now.tuples,   now.ready,   now.reserved,
                            now.dead,     now.waiters, now.bytes,
-                           now.scans};
+                           now.scans,    now.paused,  now.pauses};
 }
 
 }  // namespace linden::server

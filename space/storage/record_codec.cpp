@@ -229,6 +229,13 @@ Tuple read_tuple(Reader& in) {
   return read_row<Tuple>(in, "tuple");
 }
 
+// What a pause is of: the space, or what matches a template.
+void put(Out& out, PauseKind kind, const std::optional<Template>& form) {
+  put_byte(out, static_cast<std::uint8_t>(kind));
+  put_byte(out, form ? 1 : 0);
+  if (form) put_row(out, *form);
+}
+
 std::vector<Guard> read_guards(Reader& in) {
   std::vector<Guard> guards;
   for (std::uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
@@ -392,6 +399,16 @@ struct Writer {
     out.varint(met.guard);
     put(out, met.bound);
   }
+  void operator()(const core::PauseSet& pause) const {
+    tag(MutationTag::kPauseSet);
+    put(out, pause.kind, pause.form);
+    put_string(out, pause.set_by);
+    put(out, pause.since);
+  }
+  void operator()(const core::PauseEnded& ended) const {
+    tag(MutationTag::kPauseEnded);
+    put(out, ended.kind, ended.form);
+  }
 };
 
 core::TupleAdded read_added(Reader& in) {
@@ -478,6 +495,17 @@ core::KeyRemembered read_key(Reader& in) {
   return remembered;
 }
 
+core::PauseEnded read_pause(Reader& in) {
+  core::PauseEnded pause;
+  const std::uint8_t kind = in.byte();
+  if (kind > static_cast<std::uint8_t>(PauseKind::kDrain)) {
+    in.fail("a pause in it is of the unknown kind " + std::to_string(kind));
+  }
+  pause.kind = static_cast<PauseKind>(kind);
+  if (in.byte() != 0) pause.form = read_row<Template>(in, "template");
+  return pause;
+}
+
 core::Mutation read_mutation(Reader& in) {
   const std::uint8_t tag = in.byte();
   switch (static_cast<MutationTag>(tag)) {
@@ -525,6 +553,13 @@ core::Mutation read_mutation(Reader& in) {
       const std::uint32_t guard = in.varint32();
       return core::GuardMet{id, guard, read_tuple(in)};
     }
+    case MutationTag::kPauseSet: {
+      core::PauseEnded of = read_pause(in);
+      std::string set_by(in.string());
+      return core::PauseSet{of.kind, std::move(of.form), std::move(set_by), read_time(in)};
+    }
+    case MutationTag::kPauseEnded:
+      return read_pause(in);
   }
   in.fail("it has a mutation of the unknown kind " + std::to_string(tag));
   return core::NextTupleId{};

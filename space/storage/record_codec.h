@@ -47,10 +47,12 @@ enum class MutationTag : std::uint8_t {
   kKeyRemembered = 14,
   kKeyForgotten = 15,
   kGuardMet = 16,
+  kPauseSet = 24,
+  kPauseEnded = 25,
 };
 
 // The names that storage-format.md uses; a test compares the two tables.
-inline constexpr std::array<std::pair<MutationTag, std::string_view>, 16> kMutationNames{{
+inline constexpr std::array<std::pair<MutationTag, std::string_view>, 18> kMutationNames{{
     {MutationTag::kTupleAdded, "TupleAdded"},
     {MutationTag::kTupleReserved, "TupleReserved"},
     {MutationTag::kTupleStarted, "TupleStarted"},
@@ -67,6 +69,8 @@ inline constexpr std::array<std::pair<MutationTag, std::string_view>, 16> kMutat
     {MutationTag::kKeyRemembered, "KeyRemembered"},
     {MutationTag::kKeyForgotten, "KeyForgotten"},
     {MutationTag::kGuardMet, "GuardMet"},
+    {MutationTag::kPauseSet, "PauseSet"},
+    {MutationTag::kPauseEnded, "PauseEnded"},
 }};
 
 // Begins a record in `out`, which is emptied.

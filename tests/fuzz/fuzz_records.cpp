@@ -45,6 +45,8 @@ class Filler {
   void fill(bool& value) { value = random_.below(2) == 0; }
   void fill(std::string& text) { text.assign(random_.below(20), 'k'); }
   void fill(Tuple& tuple) { tuple = random_.tuple(); }
+  void fill(Template& form) { form = random_.form(); }
+  void fill(PauseKind& kind) { kind = static_cast<PauseKind>(random_.below(2)); }
   void fill(ErrorCode& code) { code = ErrorCode::kStaleLease; }
   void fill(Duration& duration) { duration = Duration(random_.below(1 << 20)); }
   void fill(Time& time) { time = Time(Duration(random_.below(1 << 20))); }

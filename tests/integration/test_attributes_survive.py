@@ -8,6 +8,7 @@ from typing import Any
 import linden
 import pytest
 from linden import ANY, KeyConflict, Var
+from linden.errors import Overloaded
 
 Serve = Callable[..., Any]
 
@@ -52,3 +53,28 @@ def test_p24_guards_survive_a_kill(serve: Serve, scratch: Path) -> None:
         assert [row["state"] for row in space.describe()] == ["guarded"]
         space.put(("b", "two"))
         assert space.take(("sum", ANY, ANY), timeout=20) == ("sum", 1, "two")
+
+
+def test_p19_what_was_revived_and_what_is_paused_survive_a_kill(serve: Serve, scratch: Path) -> None:
+    server, _ = serve(durability="process")
+    with linden.connect(f"unix:{scratch / 's'}", reconnect=60) as connection:
+        space = connection.space("demo")
+        for number in range(2):
+            space.put(("task", number), max_attempts=1)
+            space.reserve(("task", int)).release()
+        assert space.revive(("task", 0)) == 1
+        space.pause(("task", ANY))
+        space.drain(("order", ANY))
+        waiting = space.take_async(("task", int))
+
+        server.child.signal(signal.SIGKILL)
+        server.child.wait_ended()
+        server.start()
+        server.wait_ready(20)
+
+        assert [row["state"] for row in space.describe()] == ["paused", "dead"]
+        assert [pause["kind"] for pause in space.pauses()] == ["pause", "drain"]
+        with pytest.raises(Overloaded):
+            space.put(("order", 1))
+        assert space.resume(all=True) == 2
+        assert waiting.result(20) == ("task", 0)

@@ -78,10 +78,14 @@ void Simulation::leave_all() {
   }
 }
 
-// One who comes later gets all that is free.
+// One who comes later gets all that there is, once it is revived and no longer paused.
 void Simulation::take_all() {
   SimClient& client = clients_.front();
   connect(client);
+  ReviveOp revive;
+  revive.all = true;
+  ask(client, revive);
+  ask(client, ResumeOp{{}, true});
   // One that goes may let another come forward.
   std::uint64_t taken = 0;
   do {
@@ -94,7 +98,10 @@ void Simulation::take_all() {
     }
     exchange_all();
   } while (taken != state_.counters().takes);
-  if (state_.counters().ready != 0) fail("tuples are free, but cannot be taken");
+  const core::SpaceCounters left = state_.counters();
+  if (left.ready != 0 || left.paused != 0 || left.dead != 0) {
+    fail("tuples are free, but cannot be taken");
+  }
   say_goodbye(client);
   commit();
 }

@@ -60,6 +60,10 @@ std::string inside(RequestId transaction) {
   return transaction.value == 0 ? "" : " in " + std::to_string(transaction.value);
 }
 
+std::string of(const std::optional<Template>& form) {
+  return form ? " " + to_string(*form) : " space";
+}
+
 struct OperationText {
   std::string operator()(const PutOp& op) const {
     return "put" + text(op.tuples) + inside(op.transaction);
@@ -139,6 +143,18 @@ struct OperationText {
   std::string operator()(const EndOp& op) const {
     return (op.commit ? "commit" : "abort") + inside(op.transaction);
   }
+  std::string operator()(const ReviveOp& op) const {
+    std::string line = "revive";
+    for (const TupleId id : op.ids) line += " " + std::to_string(id.value);
+    return line + (op.all ? " all" + of(op.form) + " n" + std::to_string(op.limit) : "");
+  }
+  std::string operator()(const PauseOp& op) const {
+    return std::string(name_of(op.kind)) + of(op.form);
+  }
+  std::string operator()(const ResumeOp& op) const {
+    return "resume" + (op.all ? " all" : of(op.form));
+  }
+  std::string operator()(const ListPausesOp&) const { return "pauses"; }
   std::string operator()(const ListOp&) const { return "list"; }
   std::string operator()(const SummarizeOp&) const { return "summarize"; }
   std::string operator()(const ListSessionsOp&) const { return "sessions"; }
@@ -187,6 +203,14 @@ struct AnswerText {
   }
   std::string operator()(const Summary& summary) const {
     return "summary " + std::to_string(summary.tuples);
+  }
+  std::string operator()(const PausesListed& listed) const {
+    std::string line = "paused";
+    for (const PauseInfo& info : listed.pauses) {
+      line += " " + std::string(name_of(info.kind)) + of(info.form) + " by " + info.set_by + " " +
+              std::to_string(info.set_for.count()) + " ago, " + std::to_string(info.tuples);
+    }
+    return line;
   }
   std::string operator()(const SessionsListed& listed) const {
     return "sessions " + std::to_string(listed.sessions.size());

@@ -28,6 +28,10 @@ bool same_content(const NewTuple& a, const NewTuple& b) {
   return content(a) == content(b);
 }
 
+bool same_form(const std::optional<Template>& a, const std::optional<Template>& b) {
+  return a.has_value() == b.has_value() && (!a || to_string(*a) == to_string(*b));
+}
+
 bool exclusive(const ReferenceSpace::Item& item) {
   return item.put.attributes.max_attempts == 1;
 }
@@ -87,12 +91,15 @@ void ReferenceSpace::collect(ReferenceSpace& target, const core::Perform& collec
 }
 
 void ReferenceSpace::settle() {
+  renew_fronts();
   while (!wills_.empty() || !refills_.empty() || !next_in_line().empty()) {
     put_all(std::exchange(wills_, {}));
+    renew_fronts();
     for (const TupleId id : next_in_line()) advance(items[id]);
     for (const Origin& origin : std::exchange(refills_, {})) {
       if (Waiter* stream = waiter(origin)) refill(*stream);
     }
+    renew_fronts();
   }
 }
 
@@ -154,7 +161,7 @@ bool ReferenceSpace::run_next_due() {
 
 // P33: why the tuples may not be put now.
 std::optional<ErrorCode> ReferenceSpace::refusal(const std::vector<NewTuple>& tuples) const {
-  if (disk_is_low) return ErrorCode::kOverloaded;
+  if (disk_is_low || is_drained(tuples)) return ErrorCode::kOverloaded;
   std::uint64_t more = 0;
   for (const NewTuple& put : tuples) more += put.tuple.byte_size();
   std::uint64_t bytes = more;
@@ -231,6 +238,7 @@ void ReferenceSpace::put_one(TupleId id, const NewTuple& put) {
       if (!found.empty()) meet(item, i, Tuple(found[0].first->put.tuple));
     }
   }
+  renew_fronts();
   advance(item);
 }
 
@@ -265,14 +273,25 @@ void ReferenceSpace::advance(Item& item) {
   if (item.state == State::kReady) place(item, item.attempt == 0);
 }
 
+bool ReferenceSpace::is_in_line(const Item& item, const std::string& group) {
+  return item.state != State::kTaken && item.state != State::kDead && group_of(item.put) == group;
+}
+
 bool ReferenceSpace::is_behind(const Item& item) const {
-  const std::string group = group_of(item.put);
-  if (group.empty()) return false;
-  for (const auto& [id, other] : items) {
-    const bool in_line = other.state != State::kTaken && other.state != State::kDead;
-    if (in_line && group_of(other.put) == group) return id != item.id;
+  const auto front = fronts.find(group_of(item.put));
+  return front != fronts.end() && front->second != item.id;
+}
+
+// Each group's front is its oldest when it gets one, and keeps its place until it leaves.
+void ReferenceSpace::renew_fronts() {
+  std::erase_if(fronts, [&](const auto& front) {
+    const auto item = items.find(front.second);
+    return item == items.end() || !is_in_line(item->second, front.first);
+  });
+  for (const auto& [id, item] : items) {
+    const std::string group = group_of(item.put);
+    if (!group.empty() && is_in_line(item, group)) fronts.try_emplace(group, id);
   }
-  return false;
 }
 
 std::vector<TupleId> ReferenceSpace::next_in_line() const {
@@ -307,6 +326,7 @@ void ReferenceSpace::place(Item& item, bool fresh) {
 }
 
 void ReferenceSpace::offer(Item& item) {
+  if (is_paused(item)) return;
   const Tuple& tuple = item.put.tuple;
   Waiter* best = nullptr;
   for (Waiter& taker : waiters) {
@@ -350,7 +370,7 @@ std::vector<std::pair<ReferenceSpace::Item*, std::uint32_t>> ReferenceSpace::mat
   std::vector<std::pair<Item*, std::uint32_t>> found;
   for (auto& [id, item] : items) {
     if (item.state != State::kReady) continue;
-    if (mode != TakeMode::kRead && locked_against(name, id)) continue;
+    if (mode != TakeMode::kRead && (locked_against(name, id) || is_paused(item))) continue;
     if (const auto form = first_match(forms, item.put.tuple)) found.emplace_back(&item, *form);
   }
   std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
@@ -419,7 +439,9 @@ bool ReferenceSpace::answer_again(const Origin& from, const Operation& operation
       std::holds_alternative<PutOp>(operation) || std::holds_alternative<CommitOp>(operation) ||
       std::holds_alternative<BeginOp>(operation) || (end != nullptr && end->commit) ||
       std::holds_alternative<FinishOp>(operation) || std::holds_alternative<ReleaseOp>(operation) ||
-      std::holds_alternative<RenewOp>(operation) || std::holds_alternative<CollectOp>(operation);
+      std::holds_alternative<RenewOp>(operation) || std::holds_alternative<CollectOp>(operation) ||
+      std::holds_alternative<ReviveOp>(operation) || std::holds_alternative<PauseOp>(operation) ||
+      std::holds_alternative<ResumeOp>(operation);
   if (put_or_finish) {
     const auto answer = session.answers.find(from.request);
     if (answer == session.answers.end()) return answer_again_inside(from, operation);
@@ -806,9 +828,113 @@ void ReferenceSpace::give_back(Item& item, bool started, Duration delay) {
     return;
   }
   item.started = false;
+  item.state = State::kBehind;
+  // An earlier one may have been revived meanwhile.
+  fronts.erase(group_of(item.put));
+  renew_fronts();
   if (delay != Duration{0}) item.visible_at = later(now, delay);
-  item.state = item.visible_at > now ? State::kDelayed : State::kReady;
+  item.state = item.visible_at > now ? State::kDelayed
+               : is_behind(item)     ? State::kBehind
+                                     : State::kReady;
   if (item.state == State::kReady) place(item, false);
+}
+
+// ---- Dead tuples --------------------------------------------------------------------------------
+
+void ReferenceSpace::operate(const Origin& from, const ReviveOp& op) {
+  FinishDone done;
+  std::vector<TupleId> ids = op.ids;
+  if (op.all) {
+    ids.clear();
+    for (const auto& [id, item] : items) {
+      const bool matches = !op.form || op.form->matches(item.put.tuple);
+      if (item.state == State::kDead && matches && ids.size() < op.limit) ids.push_back(id);
+    }
+  }
+  for (const TupleId id : ids) {
+    const auto item = items.find(id);
+    const bool dead = item != items.end() && item->second.state == State::kDead;
+    if (dead) revive(item->second);
+    done.codes.push_back(dead ? ErrorCode::kOk : ErrorCode::kNoMatch);
+  }
+  sessions[from.session].answers[from.request] = done;
+  say(from, done);
+}
+
+// It stands where its id says, but behind what is out or visible.
+void ReferenceSpace::revive(Item& item) {
+  renew_fronts();  // as if it were not there yet
+  const std::string group = group_of(item.put);
+  item.started_before = 0;
+  item.started = false;
+  item.state = State::kBehind;
+  const auto front = fronts.find(group);
+  if (front != fronts.end()) {
+    const State state = items[front->second].state;
+    const bool unseen = state == State::kDelayed || state == State::kGuarded;
+    if (unseen && item.id < front->second) front->second = item.id;
+  }
+  renew_fronts();
+  advance(item);
+}
+
+// ---- Pauses and drains --------------------------------------------------------------------------
+
+bool ReferenceSpace::is_paused(const Item& item) const {
+  return std::any_of(pauses.begin(), pauses.end(), [&](const Pause& pause) {
+    return pause.kind == PauseKind::kPause && (!pause.form || pause.form->matches(item.put.tuple));
+  });
+}
+
+bool ReferenceSpace::is_drained(const std::vector<NewTuple>& tuples) const {
+  return std::any_of(tuples.begin(), tuples.end(), [&](const NewTuple& put) {
+    return std::any_of(pauses.begin(), pauses.end(), [&](const Pause& pause) {
+      return pause.kind == PauseKind::kDrain && (!pause.form || pause.form->matches(put.tuple));
+    });
+  });
+}
+
+void ReferenceSpace::operate(const Origin& from, const PauseOp& op) {
+  FinishDone done{{ErrorCode::kOk}};
+  for (const Pause& pause : pauses) {
+    if (pause.kind == op.kind && same_form(pause.form, op.form)) done.codes = {ErrorCode::kNoMatch};
+  }
+  if (done.codes[0] == ErrorCode::kOk) pauses.push_back({op.kind, op.form, now});
+  sessions[from.session].answers[from.request] = done;
+  say(from, done);
+}
+
+void ReferenceSpace::operate(const Origin& from, const ResumeOp& op) {
+  std::vector<Item*> freed;
+  for (auto& [id, item] : items) {
+    if (item.state == State::kReady && is_paused(item)) freed.push_back(&item);
+  }
+  FinishDone done;
+  done.codes.resize(std::erase_if(
+      pauses, [&](const Pause& pause) { return op.all || same_form(pause.form, op.form); }));
+  sessions[from.session].answers[from.request] = done;
+  say(from, done);
+  std::erase_if(freed, [&](const Item* item) { return is_paused(*item); });
+  std::stable_sort(freed.begin(), freed.end(), [](const Item* a, const Item* b) {
+    return a->put.attributes.priority > b->put.attributes.priority;
+  });
+  for (Item* item : freed) offer(*item);
+}
+
+void ReferenceSpace::operate(const Origin& from, const ListPausesOp&) {
+  PausesListed listed;
+  for (const Pause& pause : pauses) {
+    PauseInfo& info = listed.pauses.emplace_back();
+    info.kind = pause.kind;
+    info.form = pause.form;
+    info.set_by = "simulated";
+    info.set_for = now - pause.since;
+    for (const auto& [id, item] : items) {
+      const bool matches = !pause.form || pause.form->matches(item.put.tuple);
+      info.tuples += item.state == State::kReady && matches;
+    }
+  }
+  say(from, listed);
 }
 
 void ReferenceSpace::leave(const Item& item) {
@@ -966,6 +1092,16 @@ void ReferenceSpace::restart(Time at) {
     item.order = ++numbers;
     if (item.state == State::kHeld) item.state = State::kReady;
   }
+  fronts.clear();
+  for (const auto& [id, item] : items) {
+    const std::string group = group_of(item.put);
+    if (!group.empty() && item.state == State::kReserved) fronts[group] = id;
+  }
+  renew_fronts();
+  for (auto& [id, item] : items) {
+    if (item.state != State::kReady && item.state != State::kBehind) continue;
+    item.state = is_behind(item) ? State::kBehind : State::kReady;
+  }
 }
 
 // ---- Into another space -------------------------------------------------------------------------
@@ -977,7 +1113,7 @@ void ReferenceSpace::operate(const Origin& from, const CollectOp& op) {
   for (const auto& [id, item] : items) {
     const Attributes& attributes = item.put.attributes;
     if (item.state != State::kReady || !op.form.matches(item.put.tuple) || attributes.lives_with ||
-        (!op.copy && locked_against({}, id))) {
+        (!op.copy && (locked_against({}, id) || is_paused(item)))) {
       continue;
     }
     moved.push_back(id);
@@ -1028,12 +1164,32 @@ void ReferenceSpace::operate(const Origin& from, const ExplainOp& op) {
   say(from, explained);
 }
 
+TupleState ReferenceSpace::state_of(const Item& item) const {
+  switch (item.state) {
+    case State::kReserved:
+      return item.started ? TupleState::kStarted : TupleState::kReserved;
+    case State::kHeld:
+      return TupleState::kReserved;
+    case State::kDead:
+      return TupleState::kDead;
+    case State::kDelayed:
+      return TupleState::kDelayed;
+    case State::kBehind:
+      return TupleState::kBehind;
+    case State::kGuarded:
+      return TupleState::kGuarded;
+    default:
+      return is_paused(item) ? TupleState::kPaused : TupleState::kReady;
+  }
+}
+
 void ReferenceSpace::operate(const Origin& from, const ListOp& op) {
   Listed listed;
   for (const auto& [id, item] : items) {
     if (id <= op.after || item.state == State::kTaken) continue;
     if (op.form && !op.form->matches(item.put.tuple)) continue;
     if (!op.all_states && item.state != State::kReady) continue;
+    if (op.all_states && op.state && state_of(item) != *op.state) continue;
     if (listed.tuples.size() >= op.limit) {
       listed.more = true;
       break;
@@ -1043,13 +1199,8 @@ void ReferenceSpace::operate(const Origin& from, const ListOp& op) {
     line.attempt = item.attempt;
     line.priority = item.put.attributes.priority;
     if (item.expires_at != kNever) line.expires_in = std::max(item.expires_at - now, Duration{0});
-    if (item.state == State::kDead) line.state = TupleState::kDead;
-    if (item.state == State::kDelayed) line.state = TupleState::kDelayed;
-    if (item.state == State::kBehind) line.state = TupleState::kBehind;
-    if (item.state == State::kGuarded) line.state = TupleState::kGuarded;
+    line.state = state_of(item);
     if (item.state == State::kReserved || item.state == State::kHeld) {
-      line.state = item.started && item.state == State::kReserved ? TupleState::kStarted
-                                                                  : TupleState::kReserved;
       line.holder = item.holder.session;
     }
     line.tuple = item.put.tuple;
@@ -1067,7 +1218,7 @@ std::string ReferenceSpace::lost_wake_up() const {
       if (waiter.mode == TakeMode::kRead && waiter.stream) continue;  // shown puts, not returns
       if (exclusive(item) && waiter.stream && held > 0) continue;
       if (waiter.mode != TakeMode::kRead &&
-          locked_against({waiter.origin.session, waiter.transaction}, id)) {
+          (is_paused(item) || locked_against({waiter.origin.session, waiter.transaction}, id))) {
         continue;
       }
       return "request " + std::to_string(waiter.origin.request.value) + " waits although tuple " +

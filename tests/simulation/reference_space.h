@@ -120,7 +120,16 @@ struct ReferenceSpace {
   };
 
   std::map<TupleId, Item> items;
+  // The space, or what matches the template, is paused or drained.
+  struct Pause {
+    PauseKind kind = PauseKind::kPause;
+    std::optional<Template> form;
+    Time since{};
+  };
+
   std::map<std::string, Key> keys;
+  std::vector<Pause> pauses;                // oldest first
+  std::map<std::string, TupleId> fronts;    // of groups: may be out or visible, the rest are behind
   std::vector<Waiter> waiters;              // oldest first
   std::vector<Subscription> subscriptions;  // oldest first
   std::map<SessionId, Session> sessions;
@@ -141,6 +150,7 @@ struct ReferenceSpace {
   // or empty.
   [[nodiscard]] std::string lost_wake_up() const;
   [[nodiscard]] std::uint32_t held_by(const Waiter& waiter) const;
+  [[nodiscard]] bool is_paused(const Item& item) const;
   [[nodiscard]] const Waiter* find_waiter(const Origin& origin) const;
 
  private:
@@ -189,6 +199,11 @@ struct ReferenceSpace {
   void end_own_waiters(const Origin& name);
   void operate(const Origin& from, const RenewOp& op);
   void operate(const Origin& from, const CollectOp& op);
+  void operate(const Origin& from, const ReviveOp& op);
+  void operate(const Origin& from, const PauseOp& op);
+  void operate(const Origin& from, const ResumeOp& op);
+  void operate(const Origin& from, const ListPausesOp& op);
+  void revive(Item& item);
 
   bool answer_again(const Origin& from, const Operation& operation);
   void attach(const core::SessionAttached& command);
@@ -211,7 +226,11 @@ struct ReferenceSpace {
   [[nodiscard]] static bool all_met(const Item& item);
   static void meet(Item& item, std::size_t guard, const Tuple& by);
   void meet_guards(const Tuple& by);
+  [[nodiscard]] static bool is_in_line(const Item& item, const std::string& group);
   [[nodiscard]] bool is_behind(const Item& item) const;
+  void renew_fronts();
+  [[nodiscard]] TupleState state_of(const Item& item) const;
+  [[nodiscard]] bool is_drained(const std::vector<NewTuple>& tuples) const;
   [[nodiscard]] std::vector<TupleId> next_in_line() const;  // nothing keeps them back now
   void give_back(Item& item, bool started, Duration delay = {});
   void leave(const Item& item);  // with its will

@@ -26,7 +26,8 @@ void ReferenceSpace::operate(const Origin& from, const CommitOp& op) {
   }
   for (const TupleId id : op.takes) {
     const auto item = items.find(id);
-    if (item == items.end() || item->second.state != State::kReady || locked_against({}, id)) {
+    if (item == items.end() || item->second.state != State::kReady || is_paused(item->second) ||
+        locked_against({}, id)) {
       return say(from, Refused{ErrorCode::kTransactionConflict, ""});
     }
   }

@@ -218,6 +218,33 @@ CommitOp Simulation::some_commit(SimClient& client) {
   return op;
 }
 
+// Mostly of what is dead.
+Operation Simulation::some_revival() {
+  if (chance(30)) {
+    return ReviveOp{{},
+                    true,
+                    chance(50) ? std::optional(some_form()) : std::nullopt,
+                    static_cast<std::uint32_t>(below(4))};
+  }
+  ReviveOp op;
+  for (const auto& [id, item] : reference_.items) {
+    if (chance(item.state == ReferenceSpace::State::kDead ? 70 : 2)) op.ids.push_back(id);
+  }
+  return op;
+}
+
+// Few at a time, so that most things are not paused.
+Operation Simulation::some_pause() {
+  if (reference_.pauses.size() > 2 || chance(10)) return ListPausesOp{};
+  const PauseKind kind = chance(70) ? PauseKind::kPause : PauseKind::kDrain;
+  return PauseOp{kind, chance(80) ? std::optional(some_form()) : std::nullopt};
+}
+
+std::optional<Template> Simulation::some_paused_form() {
+  if (reference_.pauses.empty()) return std::nullopt;
+  return reference_.pauses[below(reference_.pauses.size())].form;
+}
+
 // ---- Clients ------------------------------------------------------------------------------------
 
 Operation Simulation::some_operation(SimClient& client) {
@@ -232,7 +259,7 @@ Operation Simulation::some_operation(SimClient& client) {
     if (client.transactions.empty() || !chance(60)) return {};
     return some_transaction(client);
   };
-  switch (below(30)) {
+  switch (below(33)) {
     case 20:
     case 21:
       return some_commit(client);
@@ -256,6 +283,12 @@ Operation Simulation::some_operation(SimClient& client) {
       return about_subscription(client);
     case 29:
       return CollectOp{some_form(), {2}, chance(50)};
+    case 32:
+      return some_revival();
+    case 30:
+      return some_pause();
+    case 31:
+      return ResumeOp{some_paused_form(), chance(20)};
     case 28:
       return RenewOp{{{TupleId{1 + below(reference_.next_id.value)},
                        chance(80) ? std::optional(some_time()) : std::nullopt}}};
@@ -328,6 +361,7 @@ Operation Simulation::some_operation(SimClient& client) {
       op.after = {chance(50) ? 0 : below(reference_.next_id.value + 1)};
       op.limit = static_cast<std::uint32_t>(1 + below(100));
       op.all_states = chance(70);
+      if (chance(30)) op.state = static_cast<TupleState>(below(8));
       return op;
     }
   }
@@ -678,7 +712,9 @@ void Simulation::check_counters(const core::SpaceState& state, const ReferenceSp
     if (item.state == ReferenceSpace::State::kTaken) continue;
     ++expected.tuples;
     expected.bytes += item.put.tuple.byte_size();
-    expected.ready += item.state == ReferenceSpace::State::kReady;
+    const bool ready = item.state == ReferenceSpace::State::kReady;
+    expected.ready += ready && !reference.is_paused(item);
+    expected.paused += ready && reference.is_paused(item);
     expected.reserved += item.state == ReferenceSpace::State::kReserved ||
                          item.state == ReferenceSpace::State::kHeld;
     expected.dead += item.state == ReferenceSpace::State::kDead;
@@ -688,6 +724,7 @@ void Simulation::check_counters(const core::SpaceState& state, const ReferenceSp
   }
   const core::SpaceCounters found = state.counters();
   if (found.tuples != expected.tuples || found.ready != expected.ready ||
+      found.paused != expected.paused || found.pauses != reference.pauses.size() ||
       found.reserved != expected.reserved || found.dead != expected.dead ||
       found.delayed != expected.delayed || found.behind != expected.behind ||
       found.guarded != expected.guarded || found.keys != reference.keys.size() ||

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <stdexcept>
@@ -118,6 +119,9 @@ class Simulation {
   Token some_token(SimClient& client);
   RequestId some_transaction(SimClient& client);
   CommitOp some_commit(SimClient& client);
+  Operation some_revival();
+  Operation some_pause();
+  std::optional<Template> some_paused_form();
   Operation about_subscription(SimClient& client);
 
   // ---- Clients

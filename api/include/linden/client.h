@@ -46,6 +46,8 @@ struct SpaceStatus {
   std::uint64_t waiters = 0;
   std::uint64_t bytes = 0;
   std::uint64_t scans = 0;  // look-ups that compared many tuples in vain: see Space::explain
+  std::uint64_t paused = 0;
+  std::uint64_t pauses = 0;  // pauses and drains that are set: see Space::pauses
 };
 
 struct ServerInfo {

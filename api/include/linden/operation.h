@@ -188,6 +188,43 @@ struct CollectOp {
   bool copy = false;
 };
 
+// Makes dead tuples free again, with their age and as if they had never been handed out; only their
+// attempts go on rising, so that no token is given twice (P19).  One of a group stands in its line
+// by its id again.  Answer: FinishDone, one code per id, kOk or kNoMatch if no dead tuple has it;
+// with `all`, kOk for each that was revived.
+struct ReviveOp {
+  std::vector<TupleId> ids;
+  bool all = false;              // instead of `ids`: the oldest `limit` that match
+  std::optional<Template> form;  // with `all`; none: any
+  std::uint32_t limit = 100'000;
+};
+
+enum class PauseKind : std::uint8_t {
+  kPause = 0,  // what matches is handed out to no take and no reservation; reads and counts see it
+  kDrain = 1,  // puts of what matches are refused with kOverloaded; takes go on
+};
+// "pause", "drain".
+[[nodiscard]] std::string_view name_of(PauseKind kind) noexcept;
+
+// Pauses or drains the space, or what matches `form`, until a ResumeOp; a restart of the server
+// changes nothing about it.  What is reserved already may be finished, and what ends or takes
+// something may put something, also while that is drained.  Answer: FinishDone, one code: kOk, or
+// kNoMatch if it stood already, and still says who set it first.
+struct PauseOp {
+  PauseKind kind = PauseKind::kPause;
+  std::optional<Template> form;  // none: the whole space
+};
+
+// Ends what was set for exactly this template, or for the whole space.  What was paused goes to
+// those who wait for it, in order (P7).  Answer: FinishDone, kOk for each that ended.
+struct ResumeOp {
+  std::optional<Template> form;
+  bool all = false;  // instead: all there are
+};
+
+// What is paused and drained.  Answer: PausesListed.
+struct ListPausesOp {};
+
 // How many free tuples match.  Answer: Counted.
 struct CountOp {
   Template form;
@@ -200,13 +237,27 @@ struct ExplainOp {
   Template form;
 };
 
+enum class TupleState : std::uint8_t {
+  kReady = 0,
+  kReserved = 1,  // handed out under a lease, not begun
+  kStarted = 2,   // handed out under a lease and begun
+  kDead = 3,      // attempts used up, no will
+  kDelayed = 4,   // not visible before its time (P22)
+  kBehind = 5,    // behind an earlier tuple of its group (P22)
+  kGuarded = 6,   // waits for its guards (P24)
+  kPaused = 7,    // free and seen, but handed out to nobody
+};
+// "ready", "reserved", "started", "dead", "delayed", "behind", "guarded", "paused".
+[[nodiscard]] std::string_view name_of(TupleState state) noexcept;
+
 // Up to `limit` tuples that match with their states, in order of put, ids above `after`.  Answer:
 // Listed.
 struct ListOp {
   std::optional<Template> form;  // none: every tuple
   TupleId after;
   std::uint32_t limit = 100;
-  bool all_states = true;  // false: only free tuples
+  bool all_states = true;           // false: only free tuples
+  std::optional<TupleState> state;  // with `all_states`: only those
 };
 
 // Counts by state and by the values of the first `first_fields` fields (objects and large values as
@@ -219,9 +270,10 @@ struct SummarizeOp {
 // What the space knows of sessions.  Answer: SessionsListed.
 struct ListSessionsOp {};
 
-using Operation = std::variant<PutOp, TakeOp, StreamOp, SubscribeOp, AckOp, CreditOp, CancelOp,
-                               FinishOp, ReleaseOp, CountOp, ExplainOp, ListOp, SummarizeOp,
-                               ListSessionsOp, CommitOp, BeginOp, EndOp, RenewOp, CollectOp>;
+using Operation =
+    std::variant<PutOp, TakeOp, StreamOp, SubscribeOp, AckOp, CreditOp, CancelOp, FinishOp,
+                 ReleaseOp, CountOp, ExplainOp, ListOp, SummarizeOp, ListSessionsOp, CommitOp,
+                 BeginOp, EndOp, RenewOp, CollectOp, ReviveOp, PauseOp, ResumeOp, ListPausesOp>;
 
 // ---- Answers and events
 // -----------------------------------------------------------------------------------------------------
@@ -288,18 +340,6 @@ struct Explained {
   friend bool operator==(const Explained&, const Explained&) = default;
 };
 
-enum class TupleState : std::uint8_t {
-  kReady = 0,
-  kReserved = 1,  // handed out under a lease, not begun
-  kStarted = 2,   // handed out under a lease and begun
-  kDead = 3,      // attempts used up, no will
-  kDelayed = 4,   // not visible before its time (P22)
-  kBehind = 5,    // behind an earlier tuple of its group (P22)
-  kGuarded = 6,   // waits for its guards (P24)
-};
-// "ready", "reserved", "started", "dead", "delayed", "behind", "guarded".
-[[nodiscard]] std::string_view name_of(TupleState state) noexcept;
-
 struct ListedTuple {
   TupleId id;
   TupleState state = TupleState::kReady;
@@ -308,6 +348,8 @@ struct ListedTuple {
   SessionId holder;  // kReserved, kStarted
   std::optional<Duration> expires_in;
   Tuple tuple;
+  // kReserved, kStarted: when it comes back if nothing is heard of its holder.
+  std::optional<Duration> lease_left;
 };
 struct Listed {
   std::vector<ListedTuple> tuples;
@@ -325,6 +367,7 @@ struct SummaryGroup {
   std::uint64_t delayed = 0;
   std::uint64_t behind = 0;
   std::uint64_t guarded = 0;
+  std::uint64_t paused = 0;
 };
 struct Summary {
   std::vector<SummaryGroup> groups;  // sorted by arity and fields
@@ -332,6 +375,7 @@ struct Summary {
   std::uint64_t waiters = 0;
   std::uint64_t streams = 0;
   bool more = false;
+  std::uint64_t pauses = 0;  // pauses and drains that are set
 };
 
 struct SessionInfo {
@@ -341,13 +385,26 @@ struct SessionInfo {
   Duration silent_for{0};
   std::uint64_t held = 0;     // tuples under its leases
   std::uint64_t waiting = 0;  // blocked requests and streams
+  // Until the first of its leases ends if nothing is heard of it; none: it holds nothing.
+  std::optional<Duration> lease_left;
 };
 struct SessionsListed {
   std::vector<SessionInfo> sessions;
 };
 
+struct PauseInfo {
+  PauseKind kind = PauseKind::kPause;
+  std::optional<Template> form;  // none: the whole space
+  std::string set_by;            // what the client called itself
+  Duration set_for{0};           // so long ago
+  std::uint64_t tuples = 0;      // free ones that match
+};
+struct PausesListed {
+  std::vector<PauseInfo> pauses;  // in the order in which they were set
+};
+
 using Answer = std::variant<Done, Refused, PutDone, Found, FinishDone, Counted, Explained, Listed,
-                            Summary, SessionsListed, KeyedPutDone>;
+                            Summary, SessionsListed, KeyedPutDone, PausesListed>;
 
 // Events of a stream.
 struct Delivered {

@@ -69,6 +69,27 @@ class Space {
   // not live any more.
   void renew(TupleId tuple, std::optional<Duration> ttl);
 
+  // Makes those of `ids` that are dead free again, as if they had never been handed out (P19).
+  // Returns how many were.
+  std::size_t revive(const std::vector<TupleId>& ids);
+  // The oldest 100,000 dead ones that match, or of all.
+  std::size_t revive_all(const std::optional<Template>& form = {});
+  // The dead ones that match, or all, in order of put.
+  Listed dead(const std::optional<Template>& form = {}, TupleId after = {},
+              std::uint32_t limit = 100);
+
+  // From now on what matches `form`, or everything, is handed out to no take and no reservation;
+  // reads and counts see it, and puts go on.  Durable.  False: it was paused already.
+  bool pause(const std::optional<Template>& form = {});
+  // From now on puts of what matches are refused with kOverloaded; takes go on, and what ends or
+  // takes something may put something.  Durable.  False: it was drained already.
+  bool drain(const std::optional<Template>& form = {});
+  // Ends what was set for exactly this template, or for the whole space; who waits is served.
+  // Returns how many of pause and drain have ended.
+  std::size_t resume(const std::optional<Template>& form = {});
+  std::size_t resume_all();  // whatever is set
+  std::vector<PauseInfo> pauses();
+
   // P26: puts, ends reservations and removes free tuples by their ids, all in one step or not at
   // all; taking a tuple and putting another changes it.  Returns the ids of `puts`.  Throws Error
   // kStaleLease (a token is not the latest) or kTransactionConflict (a tuple is not free), which
@@ -120,6 +141,7 @@ class Space {
   std::uint64_t collect(const Space& to, const Template& form, bool copy);
   Answer ask(Operation operation, Duration timeout, const Interrupt& interrupt);
   Answer answer_of(RequestId request, Duration timeout, const Interrupt& interrupt);
+  std::size_t ask_for_codes(Operation operation, const std::string& what);
 
   Client client_;
   std::string name_;

@@ -16,7 +16,7 @@ class RandomMessages {
 
   // Kinds come in turn, so that none is missed.
   ClientMessage client() {
-    switch (turn_++ % 26) {
+    switch (turn_++ % 30) {
       case 0:
         return Hello{1, session(), flip(), duration(), text(), duration(), duration(), {id()}};
       case 1:
@@ -68,13 +68,21 @@ class RandomMessages {
         return request(renew());
       case 24:
         return request(CollectOp{form(), {number()}, flip()});
+      case 26:
+        return request(ReviveOp{{{id()}, {id()}}, flip(), maybe_form(), number()});
+      case 27:
+        return request(PauseOp{flip() ? PauseKind::kPause : PauseKind::kDrain, maybe_form()});
+      case 28:
+        return request(ResumeOp{maybe_form(), flip()});
+      case 29:
+        return request(ListPausesOp{});
       default:
         return request(ListSessionsOp{});
     }
   }
 
   ServerMessage server() {
-    switch (turn_++ % 21) {
+    switch (turn_++ % 22) {
       case 0:
         return Welcome{1, text(), session(), flip(), duration(), number(), number()};
       case 1:
@@ -115,6 +123,8 @@ class RandomMessages {
         return StreamEvent{{id()}, Gap{id(), id()}};
       case 19:
         return reply(KeyedPutDone{{{id()}, {id()}}});
+      case 21:
+        return reply(pauses());
       default:
         return Reply{{id()},
                      ServerAnswer(ServerStatus{text(), number(), duration(), text(), text(), id(),
@@ -204,6 +214,8 @@ class RandomMessages {
         return value(0, false);
     }
   }
+
+  std::optional<Template> maybe_form() { return flip() ? std::optional(form()) : std::nullopt; }
 
   std::vector<Template> forms() {
     std::vector<Template> forms;
@@ -308,8 +320,8 @@ class RandomMessages {
   }
 
   ListOp list() {
-    ListOp list{std::nullopt, {id()}, number(), flip()};
-    if (flip()) list.form = form();
+    ListOp list{maybe_form(), {id()}, number(), flip()};
+    if (flip()) list.state = static_cast<TupleState>(below(8));
     return list;
   }
 
@@ -347,11 +359,12 @@ class RandomMessages {
     for (std::size_t count = below(4); count > 0; --count) {
       ListedTuple row;
       row.id = {id()};
-      row.state = static_cast<TupleState>(below(7));
+      row.state = static_cast<TupleState>(below(8));
       row.attempt = number();
       row.priority = static_cast<std::int32_t>(number());
       row.holder = session();
       if (flip()) row.expires_in = duration();
+      if (flip()) row.lease_left = duration();
       row.tuple = tuple();
       listed.tuples.push_back(std::move(row));
     }
@@ -363,25 +376,36 @@ class RandomMessages {
     Summary summary;
     for (std::size_t count = below(3); count > 0; --count)
       summary.groups.push_back(
-          {number(), tuple().values(), id(), id(), id(), id(), id(), id(), id(), id()});
+          {number(), tuple().values(), id(), id(), id(), id(), id(), id(), id(), id(), id()});
     summary.tuples = id();
     summary.waiters = id();
     summary.streams = id();
     summary.more = flip();
+    summary.pauses = id();
     return summary;
   }
 
   SessionsListed sessions() {
     SessionsListed listed;
     for (std::size_t count = below(3); count > 0; --count)
-      listed.sessions.push_back({session(), text(), flip(), duration(), id(), id()});
+      listed.sessions.push_back({session(), text(), flip(), duration(), id(), id(),
+                                 flip() ? std::optional(duration()) : std::nullopt});
+    return listed;
+  }
+
+  PausesListed pauses() {
+    PausesListed listed;
+    for (std::size_t count = below(3); count > 0; --count)
+      listed.pauses.push_back(
+          {flip() ? PauseKind::kPause : PauseKind::kDrain, maybe_form(), text(), duration(), id()});
     return listed;
   }
 
   SpacesListed spaces() {
     SpacesListed listed;
     for (std::size_t count = below(3); count > 0; --count)
-      listed.spaces.push_back({{number()}, text(), 1, id(), id(), id(), id(), id(), id(), id()});
+      listed.spaces.push_back(
+          {{number()}, text(), 1, id(), id(), id(), id(), id(), id(), id(), id(), id()});
     return listed;
   }
 

@@ -181,7 +181,7 @@ def test_it_lists_tuples_with_their_states(admin: Admin, space: _native.Space, c
 def test_its_tables_are_aligned_and_say_how_to_go_on(admin: Admin, space: _native.Space) -> None:
     put(space, ("a", 1), ("bb", 1000), ("c", "x" * 5000))
     lines = admin.text("tuples", "--limit", "2").splitlines()
-    assert lines[0].split() == ["ID", "STATE", "ATTEMPT", "PRIORITY", "EXPIRES", "SIZE", "TUPLE"]
+    assert lines[0].split() == ["ID", "STATE", "ATTEMPT", "PRIORITY", "EXPIRES", "LEASE", "SIZE", "TUPLE"]
     assert lines[1].endswith('("a", 1)')
     assert lines[0].index("TUPLE") == lines[1].index('("a"') == lines[2].index('("bb"')
     assert lines[3].startswith("... and more; go on with --after ")
@@ -332,6 +332,44 @@ def test_help_tells_the_notation_and_the_exit_codes(admin: Admin) -> None:
         assert part in text
     assert admin.text("--version") == f"{_native.VERSION}\n"
     assert "--wait" in admin.text("take", "--help")
+
+
+# ---- Upkeep
+
+
+def test_it_pauses_drains_and_resumes(admin: Admin, space: _native.Space, client: _native.Client) -> None:
+    put(space, ("a", 1), ("a", 2), ("b", 1))
+    assert admin.json("pause", '("a", ?)') == {"set": True}
+    assert admin.json("pause", '("a", ?)', code=1) == {"set": False}
+    assert admin.text("drain") == "set: drain the whole space\n"
+    paused, drained = admin.json("pauses")["pauses"]
+    assert (paused["kind"], paused["template"], paused["tuples"]) == ("pause", '("a", ?)', 2)
+    assert (drained["kind"], drained["template"], drained["tuples"]) == ("drain", None, 3)
+    assert paused["set_by"].startswith("space-admin")
+    assert "the whole space" in admin.text("pauses")
+    assert admin.refused("take", '("a", ?)', "--yes", code=1)
+    assert "is being drained" in admin.refused("put", '("c",)', code=4)
+    assert [one["id"] for one in admin.json("tuples", "--state", "paused")["tuples"]] == [1, 2]
+    assert "pauses and drains set: 2; see space-admin pauses" in admin.text("queues")
+    assert "pauses and drains set in test: 2" in admin.text("spaces")
+    assert "see space-admin pauses" in admin.run("resume", '("b", ?)').stderr
+    assert admin.json("resume") == {"ended": 1}
+    assert admin.json("resume", "--all") == {"ended": 1}
+    assert admin.text("take", '("a", ?)', "--yes") == '("a", 1)\n'
+
+
+# P19
+def test_it_revives_what_is_dead(admin: Admin, space: _native.Space, client: _native.Client) -> None:
+    ids = [put(space, ("a", number), max_attempts=1)[0] for number in range(3)]
+    for _ in ids:
+        (held,) = client.wait(space.send_take(_native.RESERVE, [("a", _native.AnyField())], timeout=0), 20)
+        client.wait(space.send_release([(held.id, held.attempt)]), 20)
+    assert [one["id"] for one in admin.json("tuples", "--state", "dead")["tuples"]] == ids
+    assert admin.json("revive", "--id", str(ids[1])) == {"revived": 1}
+    assert admin.text("revive", '("a", 0)') == "1 tuple revived\n"
+    assert admin.json("revive") == {"revived": 1}
+    assert admin.json("revive", code=1) == {"revived": 0}
+    assert admin.json("count", '("a", ?)') == {"count": 3}
 
 
 # ---- The session of the README

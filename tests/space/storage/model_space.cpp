@@ -101,6 +101,14 @@ void ModelSpace::apply_to(const core::GuardMet& met) {
   if (entry != nullptr) entry->met[met.guard] = met;
 }
 
+void ModelSpace::apply_to(const core::PauseSet& pause) {
+  pauses_[pause.kind] = pause;
+}
+
+void ModelSpace::apply_to(const core::PauseEnded& ended) {
+  pauses_.erase(ended.kind);
+}
+
 bool ModelSpace::describe(TupleId id, std::vector<core::Mutation>& out) const {
   const auto key = keys_.find(id);
   if (key != keys_.end()) out.emplace_back(key->second);
@@ -123,6 +131,7 @@ bool ModelSpace::describe(TupleId id, std::vector<core::Mutation>& out) const {
 void ModelSpace::describe_rest(std::vector<core::Mutation>& out) const {
   for (const auto& [id, opened] : sessions_) out.emplace_back(opened);
   for (const auto& [request, answered] : answers_) out.emplace_back(answered);
+  for (const auto& [kind, pause] : pauses_) out.emplace_back(pause);
   out.emplace_back(core::NextTupleId{next_});
 }
 
@@ -186,7 +195,13 @@ core::Mutation RandomHistory::change_of_session(ModelSpace& model) {
   if (!model.sessions().contains(from.session)) {
     return core::SessionOpened{from.session, "engine", Duration(5), Duration(60)};
   }
-  switch (below(5)) {
+  const auto kind = static_cast<PauseKind>(below(2));
+  switch (below(7)) {
+    case 5:
+      return core::PauseSet{
+          kind, {}, "engine", Time(Duration(static_cast<std::int64_t>(below(9))))};
+    case 6:
+      return core::PauseEnded{kind, {}};
     case 0:
       return core::SessionEnded{from.session};
     case 1:

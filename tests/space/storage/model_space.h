@@ -58,12 +58,15 @@ class ModelSpace final : public LiveState {
   void apply_to(const core::KeyRemembered& remembered);
   void apply_to(const core::KeyForgotten& forgotten);
   void apply_to(const core::GuardMet& met);
+  void apply_to(const core::PauseSet& pause);
+  void apply_to(const core::PauseEnded& ended);
   Entry* find(TupleId id);
 
   std::map<TupleId, Entry> tuples_;
   std::map<TupleId, core::KeyRemembered> keys_;
   std::map<SessionId, core::SessionOpened> sessions_;
   std::map<core::Origin, core::RequestAnswered> answers_;
+  std::map<PauseKind, core::PauseSet> pauses_;  // here of whole spaces only
   TupleId next_{1};
 };
 

@@ -98,6 +98,15 @@ std::vector<Golden> golden() {
        "8001"},
       {core::KeyForgotten{TupleId{300}}, "0fac02"},
       {core::GuardMet{TupleId{5}, 1, Tuple{"a"}}, "100501040105016100"},
+      {core::PauseSet{PauseKind::kDrain, Template{"a", kAny}, "me", Time(Duration(64))},
+       "18"
+       "01"
+       "01"
+       "0502050161"
+       "2000"
+       "026d65"
+       "8001"},
+      {core::PauseEnded{PauseKind::kPause, {}}, "190000"},
   };
 }
 
