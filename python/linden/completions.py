@@ -12,6 +12,7 @@ from typing import Any
 
 from . import _native
 from .errors import Closed, NoMatch
+from .lease_watch import LeaseWatch
 
 _JOIN_S = 2.0
 
@@ -76,10 +77,11 @@ class RequestFuture(AwaitableFuture):
 
 
 class Completions:
-    """The futures of one connection."""
+    """The futures of one connection, and what watches over its leases."""
 
     def __init__(self, client: _native.Client) -> None:
         self._client = client
+        self.leases = LeaseWatch(client)
         self._lock = threading.Lock()
         self._futures: dict[int, RequestFuture] = {}
         self._thread: threading.Thread | None = None

@@ -119,6 +119,7 @@ class Connection:
 
     def close(self) -> None:
         """Say goodbye: reservations are released, waiting calls end with Closed.  Idempotent."""
+        self._completions.leases.stop()
         self._native.close()
         self._completions.join()
         _open_connections.discard(self)

@@ -26,6 +26,7 @@ from .fields import (
     shown,
     to_python,
 )
+from .lease_watch import LeaseWatch
 from .subscription import Gap, Subscription
 from .transaction import Transaction
 from .upkeep import Upkeep
@@ -66,6 +67,11 @@ class Space(Upkeep):
     def native(self) -> _native.Space:
         """The C++ space."""
         return self._native
+
+    @property
+    def leases(self) -> LeaseWatch:
+        """What watches over the reservations of this connection.  For modules of this package."""
+        return self._completions.leases
 
     # ---- put
 
@@ -268,10 +274,11 @@ class Space(Upkeep):
         """Take a tuple under a lease (P16): a context manager.
 
         ``finish`` removes it and may put others in the same step.  If the block fails, or this process ends or falls
-        silent for longer than `lease` seconds, the tuple is back in the space.
+        silent for longer than `lease` seconds, the tuple is back in the space.  If the server cannot be reached for two
+        thirds of that, the logger ``linden.leases`` says so.
         Raises: NoMatch: nothing in time.
         """
-        return Reservation(self, self._wait_take(_native.RESERVE, [template], 1, timeout, lease)[0])
+        return Reservation(self, self._wait_take(_native.RESERVE, [template], 1, timeout, lease)[0], lease)
 
     def try_reserve(self, template: Template, *, lease: float = 30.0) -> Reservation | None:
         """`reserve` without waiting; None if nothing matches."""
@@ -280,7 +287,7 @@ class Space(Upkeep):
     def reserve_async(self, template: Template, *, timeout: float | None = None, lease: float = 30.0) -> RequestFuture:
         """`reserve` as a future."""
         return self._submit_take(
-            _native.RESERVE, [template], timeout, lambda found: Reservation(self, found[0]), lease=lease
+            _native.RESERVE, [template], timeout, lambda found: Reservation(self, found[0], lease), lease=lease
         )
 
     def try_reserve_async(self, template: Template, *, lease: float = 30.0) -> RequestFuture:
@@ -289,7 +296,7 @@ class Space(Upkeep):
             _native.RESERVE,
             [template],
             0,
-            lambda found: Reservation(self, found[0]) if found else None,
+            lambda found: Reservation(self, found[0], lease) if found else None,
             lease=lease,
             none=True,
         )
@@ -555,10 +562,11 @@ class Space(Upkeep):
 class Reservation:
     """A tuple that is ours under a lease.  As a context manager: finished at the block's end, released if it fails."""
 
-    def __init__(self, space: Space, handout: _native.Handout) -> None:
+    def __init__(self, space: Space, handout: _native.Handout, lease: float = 30.0) -> None:
         self._space = space
         self._handout = handout
-        self._over = False
+        self._lease = lease
+        self._begin()
         self.tuple: Tuple = to_python(handout.fields)
 
     @property
@@ -611,30 +619,38 @@ class Reservation:
 
     def finished_elsewhere(self) -> None:
         """A commit has finished it."""
+        self._let_go()
+
+    def _begin(self) -> None:
+        self._over = False
+        self._space.leases.hold(self._space.name, self._handout, self._lease)
+
+    def _let_go(self) -> None:
         self._over = True
+        self._space.leases.let_go(self._space.name, self.id, self.attempt)
 
     def _end(self, request: int, verb: str) -> None:
-        self._over = True
+        self._let_go()
         try:
             codes = self._space.native.client.wait(request)
         except _REFUSED:
-            self._over = False
+            self._begin()
             raise
         self._check(codes, verb)
 
     def _end_async(self, send: Callable[[], int], verb: str) -> RequestFuture:
         future = self._space.submit(send, lambda codes: self._check(codes, verb))
-        self._over = True  # not before, since what cannot be sent leaves it held
+        self._let_go()  # not before, since what cannot be sent leaves it held
         future.add_done_callback(self._look_whether_refused)
         return future
 
     def _look_whether_refused(self, future: Future[Any]) -> None:
         if not future.cancelled() and isinstance(future.exception(), _REFUSED):
-            self._over = False
+            self._begin()
 
     def _check(self, codes: Sequence[int], verb: str) -> None:
         if codes[0] == KeyConflict.code:
-            self._over = False
+            self._begin()
             raise KeyConflict(
                 f"{verb} of tuple {self.id}: a key was used for another tuple or other attributes; nothing has "
                 "happened, use a new key for something new"
