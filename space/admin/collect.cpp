@@ -42,8 +42,8 @@ void add_collect(CLI::App& app, Desk& desk) {
   CLI::App* command = app.add_subcommand(
       "collect", "move all free tuples that match into another space, in one step");
   auto options = std::make_shared<CollectOptions>();
-  command->add_option("to", options->to, "the other space")->type_name("NAME")->required();
-  command->add_option("template", options->form, "which tuples")->type_name("TEMPLATE")->required();
+  command->add_option("TO", options->to, "the other space")->required();
+  command->add_option("TEMPLATE", options->form, "which tuples")->required();
   command->add_flag("--copy", options->copy, "leave them where they are, too");
   command->add_flag("--create", options->create, "make the other space if there is none");
   command->callback([&desk, options] { collect(desk, *options); });

@@ -1,7 +1,9 @@
 // space/admin/commands.h: one function per noun or verb; each adds its command to the command line.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <CLI/CLI.hpp>
 
 #include "space/admin/session.h"
@@ -34,6 +36,24 @@ void add_pauses(CLI::App& app, Desk& desk);
 void add_pause(CLI::App& app, Desk& desk);
 void add_drain(CLI::App& app, Desk& desk);
 void add_resume(CLI::App& app, Desk& desk);
+
+void add_show(CLI::App& app, Desk& desk);
+void add_dead(CLI::App& app, Desk& desk);
+void add_leases(CLI::App& app, Desk& desk);
+void add_purge(CLI::App& app, Desk& desk);
+void add_watch(CLI::App& app, Desk& desk);
+void add_completion(CLI::App& app, Desk& desk);
+
+// The command calls `show`, which writes to standard output: once, or with --watch again and again.
+void set_show(CLI::App& command, Desk& desk, std::function<void()> show);
+
+// `TEMPLATE`: without it the command is about `otherwise`.
+CLI::Option* add_filter(CLI::App& command, std::string& form, std::string_view otherwise);
+// What was written there; none if nothing was.  Throws Error.
+[[nodiscard]] std::optional<Template> filter_of(const std::string& form);
+
+// Asks at the terminal; where there is none, refuses with what `--yes` is for.
+[[nodiscard]] bool is_confirmed(const std::string& question, std::string_view without_terminal);
 
 // Prints a table no wider than the terminal, if standard output is one.
 class Table;

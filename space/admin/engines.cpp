@@ -147,8 +147,8 @@ void show_engines(Desk& desk) {
 }  // namespace
 
 void add_engines(CLI::App& app, Desk& desk) {
-  app.add_subcommand("engines", "the engines of a farm and how many tasks each holds")
-      ->callback([&desk] { show_engines(desk); });
+  set_show(*app.add_subcommand("engines", "the engines of a farm and how many tasks each holds"),
+           desk, [&desk] { show_engines(desk); });
 }
 
 }  // namespace linden::admin

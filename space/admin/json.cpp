@@ -1,9 +1,13 @@
 // space/admin/json.cpp
 #include "space/admin/json.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <iostream>
 #include <boost/json/src.hpp>  // Boost.JSON itself, compiled here once
+
+#include "space/admin/table.h"
 
 namespace linden::admin {
 namespace {
@@ -45,7 +49,46 @@ struct ToJson {
   }
 };
 
+// The character that begins at `at`; sets `end` behind it.  JSON is valid UTF-8.
+char32_t character_at(std::string_view text, std::size_t at, std::size_t& end) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  end = at + 1;
+  while (end < text.size() && (byte(end) & 0xC0) == 0x80) ++end;
+  char32_t point = end - at == 1 ? byte(at) : byte(at) & (0xFFU >> (end - at + 1));
+  for (std::size_t i = at + 1; i < end; ++i) point = point << 6 | (byte(i) & 0x3FU);
+  return point;
+}
+
+void append_escape(std::string& out, char32_t point) {
+  if (point < 0x10000) {
+    out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(point));
+    return;
+  }
+  const std::uint32_t rest = static_cast<std::uint32_t>(point) - 0x10000;
+  out += fmt::format("\\u{:04x}\\u{:04x}", 0xD800 + (rest >> 10), 0xDC00 + (rest & 0x3FF));
+}
+
 }  // namespace
+
+std::string without_hidden(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    if (static_cast<unsigned char>(text[at]) < 0x7F) {
+      out += text[at++];
+      continue;
+    }
+    std::size_t end = at;
+    const char32_t point = character_at(text, at, end);
+    const std::string_view character = text.substr(at, end - at);
+    if (harmless(character) == character)
+      out += character;
+    else
+      append_escape(out, point);
+    at = end;
+  }
+  return out;
+}
 
 json::value json_of(const Value& value) {
   return std::visit(ToJson{}, value.variant());
@@ -68,7 +111,7 @@ double json_of(Duration duration) {
 }
 
 void print_json(const json::value& document) {
-  std::cout << json::serialize(document) << "\n";
+  std::cout << without_hidden(json::serialize(document)) << "\n";
 }
 
 }  // namespace linden::admin

@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
@@ -21,7 +22,9 @@ namespace linden::admin {
 [[nodiscard]] boost::json::array json_of(const Tuple& tuple);
 [[nodiscard]] double json_of(Duration duration);  // seconds
 
-// One line on standard output.
+// JSON in which characters that command a terminal, or are not seen, are written by their numbers.
+[[nodiscard]] std::string without_hidden(std::string_view text);
+// One line on standard output, harmless to a terminal.
 void print_json(const boost::json::value& document);
 
 }  // namespace linden::admin

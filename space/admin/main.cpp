@@ -5,41 +5,10 @@
 #include <linden/version.h>
 
 #include "space/admin/commands.h"
+#include "space/admin/help_text.h"
 
 namespace linden::admin {
 namespace {
-
-constexpr const char* kAbout =
-    "space-admin shows what is in a tuple space, and puts and takes tuples.";
-
-constexpr const char* kNotation = R"(
-WHICH SERVER
-  --connection FILE or ADDRESS, else $LINDEN_CONNECTION, else the cluster's connection.json in
-  ${LINDEN_HOME:-~/.linden}/clusters/ID, which space-cluster writes. ID is --cluster-id or "default".
-
-TUPLES AND TEMPLATES (quote them for the shell)
-  row       ("task", 17, nil)     fields in parentheses; (17,) and () are rows too
-  values    nil true false 17 -1.5 "text" b"bytes" [1, ["a"]]
-  formals   ?                     any field, nil too
-            ?int                  a type: nil bool int float text bytes list object
-            "abc"*                text that begins so
-            1..5                  from 1 to 5, both included; also "a".."f"
-            {1, 2, "three"}       one of these
-            [1, ?int, ?]          a list of as many, each a value or formal
-  escapes   \n \t \r \\ \" \' \xNN, and in text \uNNNN \UNNNNNNNN
-  No field equals one of another type: 1, 1.0, true and "1" are four.
-
-EXAMPLES
-  space-admin queues
-  space-admin tuples '("task", "any"*, ?, ?, ?, ?, ?, ?, ?)' --state started
-  space-admin count '("result", ?, ?int, {"error", "engine_died"}, ?, ?)'
-  space-admin --space demo put '("greeting", "hello")' --create
-  space-admin --space demo take '("greeting", ?text)' --yes --json
-
-EXIT CODES
-  0 done   1 nothing matched, or take was declined   2 wrong usage
-  3 cannot reach the server, or it did not answer in time   4 the server refused
-)";
 
 void add_options(CLI::App& app, Options& options) {
   app.add_option("--connection", options.connection,
@@ -65,19 +34,29 @@ void complain(const std::string& message) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app(kAbout, "space-admin");
-  app.footer(kNotation);
+  const std::vector<Section> sections = help_sections();
+  CLI::App app(about(), "space-admin");
+  app.footer(help_text(sections));
+  // For the build, which makes the man page of it.
+  app.add_flag_callback(
+         "--man", [] { throw CLI::CallForAllHelp(); }, "")
+      ->group("");
   app.set_version_flag("--version", std::string(kVersion));
   app.require_subcommand(1);
   app.fallthrough();  // options of every command may stand behind it
   Desk desk;
   add_options(app, desk.options);
-  for (const auto add : {add_queues, add_tuples, add_engines, add_sessions, add_spaces, add_server,
-                         add_count, add_explain, add_read, add_take, add_put, add_collect, add_drop,
-                         add_backup, add_revive, add_pauses, add_pause, add_drain, add_resume})
+  for (const auto add :
+       {add_queues, add_tuples,  add_show,   add_leases,    add_dead,    add_engines, add_sessions,
+        add_spaces, add_server,  add_watch,  add_count,     add_explain, add_read,    add_take,
+        add_put,    add_collect, add_purge,  add_revive,    add_pauses,  add_pause,   add_drain,
+        add_resume, add_drop,    add_backup, add_completion})
     add(app, desk);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::CallForAllHelp&) {
+    std::cout << manual(tree_of(app), sections, std::string(kVersion));
+    return kExitOk;
   } catch (const CLI::CallForHelp& asked) {
     return app.exit(asked);
   } catch (const CLI::CallForVersion& asked) {

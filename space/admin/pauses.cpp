@@ -7,7 +7,6 @@
 
 #include "space/admin/commands.h"
 #include "space/admin/json.h"
-#include "space/admin/notation.h"
 #include "space/admin/table.h"
 
 namespace linden::admin {
@@ -15,20 +14,10 @@ namespace {
 
 namespace json = boost::json;
 
-std::optional<Template> form_of(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  return parse_template(text).value_or_throw();
-}
-
 // How many of the things that were asked for were done.
 std::size_t ask_for_codes(Desk& desk, Operation operation) {
   const auto done = desk.session.ask<FinishDone>(std::move(operation));
   return static_cast<std::size_t>(std::count(done.codes.begin(), done.codes.end(), ErrorCode::kOk));
-}
-
-CLI::Option* add_form(CLI::App& command, std::string& form, const char* without) {
-  return command.add_option("TEMPLATE", form,
-                            fmt::format(R"(such as '("task", ?int, ?)'; without it, {})", without));
 }
 
 // ---- pauses
@@ -62,7 +51,7 @@ void show_pauses(Desk& desk) {
 // ---- pause, drain, resume
 
 void set_pause(Desk& desk, PauseKind kind, const std::string& form) {
-  const bool fresh = ask_for_codes(desk, PauseOp{kind, form_of(form)}) > 0;
+  const bool fresh = ask_for_codes(desk, PauseOp{kind, filter_of(form)}) > 0;
   if (!fresh) desk.exit_code = kExitNothing;
   if (desk.options.json) return print_json(json::object{{"set", fresh}});
   const std::string what = form.empty() ? "the whole space" : harmless(form);
@@ -70,7 +59,7 @@ void set_pause(Desk& desk, PauseKind kind, const std::string& form) {
 }
 
 void resume(Desk& desk, const std::string& form, bool all) {
-  const std::size_t ended = ask_for_codes(desk, ResumeOp{form_of(form), all});
+  const std::size_t ended = ask_for_codes(desk, ResumeOp{filter_of(form), all});
   if (ended == 0) desk.exit_code = kExitNothing;
   if (desk.options.json) return print_json(json::object{{"ended", ended}});
   fmt::print(std::cout, "{} ended\n", ended);
@@ -83,7 +72,7 @@ void resume(Desk& desk, const std::string& form, bool all) {
 void revive(Desk& desk, const std::string& form, const std::vector<std::uint64_t>& ids) {
   ReviveOp operation;
   operation.all = ids.empty();
-  operation.form = form_of(form);
+  operation.form = filter_of(form);
   for (const std::uint64_t id : ids) operation.ids.push_back(TupleId{id});
   const std::uint32_t limit = operation.limit;
   const std::size_t revived = ask_for_codes(desk, std::move(operation));
@@ -96,22 +85,22 @@ void revive(Desk& desk, const std::string& form, const std::vector<std::uint64_t
 }  // namespace
 
 void add_pauses(CLI::App& app, Desk& desk) {
-  app.add_subcommand("pauses", "what is paused and drained, by whom and since when")
-      ->callback([&desk] { show_pauses(desk); });
+  set_show(*app.add_subcommand("pauses", "what is paused and drained, by whom and since when"),
+           desk, [&desk] { show_pauses(desk); });
 }
 
 void add_pause(CLI::App& app, Desk& desk) {
   CLI::App* command =
       app.add_subcommand("pause", "hand out nothing that matches; puts and reads go on");
   auto form = std::make_shared<std::string>();
-  add_form(*command, *form, "the whole space");
+  add_filter(*command, *form, "the whole space");
   command->callback([&desk, form] { set_pause(desk, PauseKind::kPause, *form); });
 }
 
 void add_drain(CLI::App& app, Desk& desk) {
   CLI::App* command = app.add_subcommand("drain", "refuse puts of what matches; takes go on");
   auto form = std::make_shared<std::string>();
-  add_form(*command, *form, "the whole space");
+  add_filter(*command, *form, "the whole space");
   command->callback([&desk, form] { set_pause(desk, PauseKind::kDrain, *form); });
 }
 
@@ -119,7 +108,7 @@ void add_resume(CLI::App& app, Desk& desk) {
   CLI::App* command = app.add_subcommand("resume", "end the pause and the drain of a template");
   auto form = std::make_shared<std::string>();
   auto all = std::make_shared<bool>(false);
-  add_form(*command, *form, "what was set for the whole space");
+  add_filter(*command, *form, "what was set for the whole space");
   command->add_flag("--all", *all, "end whatever is set");
   command->callback([&desk, form, all] { resume(desk, *form, *all); });
 }
@@ -129,7 +118,7 @@ void add_revive(CLI::App& app, Desk& desk) {
       app.add_subcommand("revive", "make dead tuples free again, as if never handed out");
   auto form = std::make_shared<std::string>();
   auto ids = std::make_shared<std::vector<std::uint64_t>>();
-  CLI::Option* const which = add_form(*command, *form, "all that are dead");
+  CLI::Option* const which = add_filter(*command, *form, "all that are dead");
   command->add_option("--id", *ids, "only the tuple of that id; may be given several times")
       ->type_name("ID")
       ->excludes(which);

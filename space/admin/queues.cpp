@@ -86,7 +86,7 @@ void add_queues(CLI::App& app, Desk& desk) {
                    "tuples that agree in so many first fields are a kind")
       ->type_name("N")
       ->capture_default_str();
-  command->callback([&desk, first_fields] { show_queues(desk, *first_fields); });
+  set_show(*command, desk, [&desk, first_fields] { show_queues(desk, *first_fields); });
 }
 
 }  // namespace linden::admin

@@ -47,22 +47,21 @@ Client& Session::client() {
   connect.name = fmt::format("space-admin pid={}", ::getpid());
   connect.timeout = timeout();
   connect.reconnect = timeout();
-  client_ = Client::connect(connect);
+  client_ = Client::connect(connect, interrupt_);
   return *client_;
 }
 
 Space& Session::space(bool create) {
   if (!space_) {
     Client& connected = client();
-    space_ = connected.open_space(space_name_, {create, std::nullopt, {}}, timeout());
+    space_ = connected.open_space(space_name_, {create, std::nullopt, {}}, timeout(), interrupt_);
   }
   return *space_;
 }
 
-Answer Session::ask_any(Operation operation) {
-  const SpaceNumber number = space().number();
+Answer Session::ask_any(SpaceNumber number, Operation operation) {
   const RequestId request = client().send(number, std::move(operation));
-  auto answer = client().wait(request, timeout());
+  auto answer = client().wait(request, timeout(), interrupt_);
   if (!answer)
     throw Error(ErrorCode::kOutcomeUnknown,
                 fmt::format("no answer from {} within {} s; the server may be busy, try a longer "

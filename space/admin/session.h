@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include <linden/client.h>
 #include <linden/space.h>
@@ -37,22 +38,32 @@ class Session {
 
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] Duration timeout() const { return duration_of(options_.timeout_s); }
+  // Asked while a call waits; true ends the wait, and the call throws.
+  void set_interrupt(Interrupt interrupt) { interrupt_ = std::move(interrupt); }
+  [[nodiscard]] const Interrupt& interrupt() const { return interrupt_; }
   [[nodiscard]] Client& client();
   // `create`: make it if there is none.
   Space& space(bool create = false);
+  [[nodiscard]] std::vector<SpaceStatus> spaces() { return client().spaces(timeout(), interrupt_); }
+  [[nodiscard]] ServerInfo server() { return client().server(timeout(), interrupt_); }
 
   // The answer of the space within the timeout.
   template <class Wanted>
   Wanted ask(Operation operation) {
-    Answer answer = ask_any(std::move(operation));
+    return ask<Wanted>(space().number(), std::move(operation));
+  }
+  template <class Wanted>
+  Wanted ask(SpaceNumber number, Operation operation) {
+    Answer answer = ask_any(number, std::move(operation));
     if (auto* wanted = std::get_if<Wanted>(&answer)) return std::move(*wanted);
     throw Error(ErrorCode::kMalformed, "the server gave an answer of another kind");
   }
 
  private:
-  Answer ask_any(Operation operation);
+  Answer ask_any(SpaceNumber number, Operation operation);
 
   const Options& options_;
+  Interrupt interrupt_;
   std::string space_name_;
   std::optional<Client> client_;
   std::optional<Space> space_;

@@ -15,7 +15,7 @@ namespace {
 namespace json = boost::json;
 
 void show_server(Desk& desk) {
-  const ServerInfo info = desk.session.client().server(desk.session.timeout());
+  const ServerInfo info = desk.session.server();
   const std::string& address = desk.session.client().address();
   if (desk.options.json) {
     print_json(json::object{{"address", address},
@@ -78,7 +78,7 @@ void show_sessions(Desk& desk) {
 }
 
 void show_spaces(Desk& desk) {
-  const auto spaces = desk.session.client().spaces(desk.session.timeout());
+  const auto spaces = desk.session.spaces();
   if (desk.options.json) {
     json::array array;
     for (const SpaceStatus& space : spaces)
@@ -145,18 +145,19 @@ void back_up(Desk& desk, const std::string& directory) {
 }  // namespace
 
 void add_server(CLI::App& app, Desk& desk) {
-  app.add_subcommand("server", "how the server is")->callback([&desk] { show_server(desk); });
+  set_show(*app.add_subcommand("server", "how the server is"), desk,
+           [&desk] { show_server(desk); });
 }
 
 void add_sessions(CLI::App& app, Desk& desk) {
-  app.add_subcommand("sessions", "who has used the space, and what each holds and waits for")
-      ->callback([&desk] { show_sessions(desk); });
+  set_show(
+      *app.add_subcommand("sessions", "who has used the space, and what each holds and waits for"),
+      desk, [&desk] { show_sessions(desk); });
 }
 
 void add_spaces(CLI::App& app, Desk& desk) {
-  app.add_subcommand("spaces", "the spaces of the server")->callback([&desk] {
-    show_spaces(desk);
-  });
+  set_show(*app.add_subcommand("spaces", "the spaces of the server"), desk,
+           [&desk] { show_spaces(desk); });
 }
 
 void add_backup(CLI::App& app, Desk& desk) {

@@ -9,30 +9,21 @@
 
 #include <linden/value.h>
 
+#include "space/admin/columns.h"
+
 namespace linden::admin {
 namespace {
 
 constexpr std::size_t kGap = 2;
 constexpr std::size_t kLastColumnMin = 12;
 
-bool starts_character(char c) {
-  return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-}
-
-std::size_t characters_in(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), starts_character));
-}
-
-std::string cut(const std::string& text, std::size_t characters) {
-  if (characters_in(text) <= characters) return text;
-  std::size_t end = 0;
-  for (std::size_t left = characters - 3; end < text.size(); ++end)
-    if (starts_character(text[end]) && left-- == 0) break;
-  return text.substr(0, end) + "...";
+std::string cut(const std::string& text, std::size_t columns) {
+  if (columns_of(text) <= columns) return text;
+  return std::string(cut_to(text, columns - 3)) + "...";
 }
 
 void append_cell(std::string& line, const std::string& cell, std::size_t width, Align align) {
-  const std::string blanks(width - std::min(width, characters_in(cell)), ' ');
+  const std::string blanks(width - std::min(width, columns_of(cell)), ' ');
   line += align == Align::kRight ? blanks + cell : cell + blanks;
 }
 
@@ -47,8 +38,8 @@ std::string Table::text(std::size_t width) const {
   std::vector<std::size_t> widths;
   std::size_t before_last = 0;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    std::size_t widest = characters_in(columns_[i].title);
-    for (const auto& row : rows_) widest = std::max(widest, characters_in(row[i]));
+    std::size_t widest = columns_of(columns_[i].title);
+    for (const auto& row : rows_) widest = std::max(widest, columns_of(row[i]));
     widths.push_back(widest);
     if (i + 1 < columns_.size()) before_last += widest + kGap;
   }

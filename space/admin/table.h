@@ -25,7 +25,7 @@ class Table {
   // One cell per column, harmless to a terminal already.
   void add(std::vector<std::string> cells);
 
-  // Lines of at most `width` characters, if the last column can be cut so far; 0: as wide as it is.
+  // Lines of at most `width` columns, if the last column can be cut so far; 0: as wide as it is.
   [[nodiscard]] std::string text(std::size_t width = 0) const;
 
  private:

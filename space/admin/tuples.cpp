@@ -1,5 +1,4 @@
 // space/admin/tuples.cpp: space-admin tuples, count, read, take, put.
-#include <unistd.h>
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
@@ -10,6 +9,7 @@
 
 #include "space/admin/commands.h"
 #include "space/admin/json.h"
+#include "space/admin/listing.h"
 #include "space/admin/notation.h"
 #include "space/admin/table.h"
 
@@ -17,8 +17,6 @@ namespace linden::admin {
 namespace {
 
 namespace json = boost::json;
-
-constexpr std::uint32_t kPage = 500;  // tuples asked for at a time
 
 // ---- tuples
 
@@ -29,84 +27,16 @@ struct ListOptions {
   std::string state;
 };
 
-json::object json_of_listed(const ListedTuple& listed) {
-  json::object object{{"id", listed.id.value},
-                      {"state", name_of(listed.state)},
-                      {"attempt", listed.attempt},
-                      {"priority", listed.priority},
-                      {"holder", nullptr},
-                      {"expires_in_s", nullptr},
-                      {"lease_left_s", nullptr},
-                      {"bytes", listed.tuple.byte_size()},
-                      {"fields", json_of(listed.tuple)}};
-  if (!listed.holder.is_none()) object["holder"] = to_string(listed.holder);
-  if (listed.expires_in) object["expires_in_s"] = json_of(*listed.expires_in);
-  if (listed.lease_left) object["lease_left_s"] = json_of(*listed.lease_left);
-  return object;
-}
-
-constexpr std::array kStates{TupleState::kReady,   TupleState::kReserved, TupleState::kStarted,
-                             TupleState::kDead,    TupleState::kDelayed,  TupleState::kBehind,
-                             TupleState::kGuarded, TupleState::kPaused};
-
-std::vector<std::string> state_names() {
-  std::vector<std::string> names;
-  for (const TupleState state : kStates) names.emplace_back(name_of(state));
-  return names;
-}
-
-std::optional<TupleState> state_of(const std::string& name) {
-  const auto found =
-      std::ranges::find(kStates, name, [](TupleState state) { return name_of(state); });
-  return found == kStates.end() ? std::nullopt : std::optional(*found);
-}
-
-// As many as are wanted, a page at a time.
-Listed list(Session& session, const ListOptions& options) {
-  ListOp page{std::nullopt, TupleId{options.after}, 0, true, state_of(options.state)};
-  if (!options.form.empty()) page.form = parse_template(options.form).value_or_throw();
-  Listed result;
-  do {
-    page.limit = std::min(options.limit - static_cast<std::uint32_t>(result.tuples.size()), kPage);
-    auto listed = session.ask<Listed>(page);
-    for (ListedTuple& one : listed.tuples) {
-      page.after = one.id;
-      result.tuples.push_back(std::move(one));
-    }
-    result.more = listed.more;
-  } while (result.more && result.tuples.size() < options.limit);
-  return result;
-}
-
 void show_tuples(Desk& desk, const ListOptions& options) {
-  const Listed listed = list(desk.session, options);
+  const Listed listed = list(desk.session, {filter_of(options.form), state_of(options.state),
+                                            options.after, options.limit});
   if (listed.tuples.empty() && !(options.form.empty() && options.state.empty()))
     desk.exit_code = kExitNothing;
-  if (desk.options.json) {
-    json::array tuples;
-    for (const ListedTuple& one : listed.tuples) tuples.push_back(json_of_listed(one));
-    print_json(json::object{
-        {"space", desk.session.space().name()}, {"tuples", tuples}, {"more", listed.more}});
-    return;
-  }
-  Table table({{"ID", Align::kRight},
-               {"STATE"},
-               {"ATTEMPT", Align::kRight},
-               {"PRIORITY", Align::kRight},
-               {"EXPIRES", Align::kRight},
-               {"LEASE", Align::kRight},
-               {"SIZE", Align::kRight},
-               {"TUPLE"}});
-  for (const ListedTuple& one : listed.tuples)
-    table.add({std::to_string(one.id.value), std::string(name_of(one.state)),
-               std::to_string(one.attempt), std::to_string(one.priority),
-               one.expires_in ? with_unit(*one.expires_in) : "never",
-               one.lease_left ? with_unit(*one.lease_left) : "-", with_unit(one.tuple.byte_size()),
-               to_string(one.tuple)});
-  print_table(table);
-  if (listed.more)
-    fmt::print(std::cout, "... and more; go on with --after {}\n",
-               listed.tuples.empty() ? options.after : listed.tuples.back().id.value);
+  if (!desk.options.json) return print_listed(listed, options.after);
+  json::array tuples;
+  for (const ListedTuple& one : listed.tuples) tuples.push_back(json_of_listed(one));
+  print_json(json::object{
+      {"space", desk.session.space().name()}, {"tuples", tuples}, {"more", listed.more}});
 }
 
 // ---- count, read, take
@@ -186,24 +116,18 @@ struct TakeOptions {
   bool yes = false;
 };
 
-bool is_confirmed(Desk& desk, const Template& form, std::uint32_t count) {
-  if (::isatty(STDIN_FILENO) == 0)
-    throw Error(ErrorCode::kInvalidArgument,
-                "take removes tuples for good, and there is no terminal to ask at; add --yes if "
-                "that is what you want");
-  const auto matching = desk.session.ask<Counted>(CountOp{form}).count;
-  fmt::print(std::cerr, "{} of space '{}' match{}. Remove up to {} for good? [y/N] ",
-             counted(matching, "tuple"), harmless(desk.session.space().name()),
-             matching == 1 ? "es" : "", count);
-  std::cerr.flush();
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
+bool is_meant(Desk& desk, const Template& form, const TakeOptions& options) {
+  if (options.yes) return true;
+  const auto matching = desk.session.ask<Counted>(CountOp{form, {}}).count;
+  return is_confirmed(
+      fmt::format("{} of space '{}' match{}. Remove up to {} for good?", counted(matching, "tuple"),
+                  harmless(desk.session.space().name()), matching == 1 ? "es" : "", options.count),
+      "take removes tuples for good");
 }
 
 void take(Desk& desk, const TakeOptions& options) {
   const Template form = parse_template(options.form).value_or_throw();
-  if (!options.yes && !is_confirmed(desk, form, options.count)) {
+  if (!is_meant(desk, form, options)) {
     desk.exit_code = kExitNothing;
     return;
   }
@@ -269,8 +193,7 @@ void add_tuples(CLI::App& app, Desk& desk) {
   CLI::App* command =
       app.add_subcommand("tuples", "list tuples in the order in which they were put");
   auto options = std::make_shared<ListOptions>();
-  command->add_option("TEMPLATE", options->form,
-                      R"(only those that match, such as '("task", ?int, ?)')");
+  add_filter(*command, options->form, "all tuples");
   command->add_option("--limit", options->limit, "how many at most")
       ->type_name("N")
       ->check(CLI::Range(1U, 1'000'000U))
@@ -281,14 +204,14 @@ void add_tuples(CLI::App& app, Desk& desk) {
                    "ready, reserved, started, dead, delayed, behind, guarded or paused")
       ->type_name("STATE")
       ->check(CLI::IsMember(state_names()));
-  command->callback([&desk, options] { show_tuples(desk, *options); });
+  set_show(*command, desk, [&desk, options] { show_tuples(desk, *options); });
 }
 
 void add_count(CLI::App& app, Desk& desk) {
   CLI::App* command = app.add_subcommand("count", "how many ready tuples match");
   auto form = std::make_shared<std::string>();
   add_form(*command, *form);
-  command->callback([&desk, form] { show_count(desk, *form); });
+  set_show(*command, desk, [&desk, form] { show_count(desk, *form); });
 }
 
 void add_explain(CLI::App& app, Desk& desk) {
@@ -296,7 +219,7 @@ void add_explain(CLI::App& app, Desk& desk) {
       app.add_subcommand("explain", "how a template is looked up, and how much that looks at");
   auto form = std::make_shared<std::string>();
   add_form(*command, *form);
-  command->callback([&desk, form] { show_explain(desk, *form); });
+  set_show(*command, desk, [&desk, form] { show_explain(desk, *form); });
 }
 
 void add_read(CLI::App& app, Desk& desk) {

@@ -35,5 +35,12 @@ TEST(Json, ShowsFloatsThatJsonLacksAsText) {
   EXPECT_EQ(json(Tuple{std::numeric_limits<double>::infinity()}), R"(["inf"])");
 }
 
+// U+009B begins a command of a terminal like ESC [, and U+202E turns the writing round.
+TEST(Json, NamesCharactersThatCommandATerminalByTheirNumbers) {
+  EXPECT_EQ(without_hidden("[\"a\u009b31m\u202e\U000E0001\x7f\"]"),
+            R"(["a\u009b31m\u202e\udb40\udc01\u007f"])");
+  EXPECT_EQ(without_hidden("[\"é 漢 🙂\", 1]"), "[\"é 漢 🙂\", 1]");
+}
+
 }  // namespace
 }  // namespace linden::admin

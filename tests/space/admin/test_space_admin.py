@@ -6,63 +6,15 @@ import pty
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from linden import _native
 
+from tests.space.admin.harness import Admin, put
+
 TASK = ("task", "any", "c0ffee", 1, "name", "apply", "", None, None)
-
-
-class Admin:
-    """Runs space-admin on one server."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-
-    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["space-admin", "--connection", self.address, "--space", "test", *arguments],
-            **{"capture_output": True, "text": True, "timeout": 30, "stdin": subprocess.DEVNULL, **options},
-        )
-
-    def text(self, *arguments: str, code: int = 0) -> str:
-        done = self.run(*arguments)
-        assert (done.returncode, done.stderr) == (code, "")
-        return done.stdout
-
-    def json(self, *arguments: str, code: int = 0) -> Any:
-        return json.loads(self.text(*arguments, "--json", code=code))
-
-    def refused(self, *arguments: str, code: int) -> str:
-        done = self.run(*arguments)
-        assert (done.returncode, done.stdout) == (code, "")
-        assert done.stderr.startswith("space-admin: ")
-        return done.stderr
-
-
-@pytest.fixture
-def client(space_server: Any) -> Iterator[_native.Client]:
-    client = _native.Client.connect(space_server.address, name="test \x1b[31m", timeout=20)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def space(client: _native.Client) -> _native.Space:
-    return client.open_space("test", create=True, durability="memory")
-
-
-@pytest.fixture
-def admin(space_server: Any, space: _native.Space) -> Admin:
-    return Admin(space_server.address)
-
-
-def put(space: _native.Space, *rows: tuple[Any, ...], **attributes: Any) -> list[int]:
-    ids: list[int] = space.client.wait(space.send_put([_native.Put(row, **attributes) for row in rows]), 20)
-    return ids
 
 
 # ---- Put, count, read, take
