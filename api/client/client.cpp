@@ -75,9 +75,26 @@ std::vector<SpaceStatus> Client::spaces(Duration timeout, const Interrupt& inter
   auto listed = expect<wire::SpacesListed>(core_->wait(id, timeout, interrupt), "listing spaces");
   std::vector<SpaceStatus> result;
   for (auto& one : listed.spaces) {
-    result.push_back({one.number, std::move(one.name), durability_name(one.durability), one.tuples,
-                      one.ready, one.reserved, one.dead, one.waiters, one.bytes, one.scans,
-                      one.paused, one.pauses});
+    result.push_back({one.number,
+                      std::move(one.name),
+                      durability_name(one.durability),
+                      one.tuples,
+                      one.ready,
+                      one.reserved,
+                      one.dead,
+                      one.waiters,
+                      one.bytes,
+                      one.scans,
+                      one.paused,
+                      one.pauses,
+                      one.delayed,
+                      one.behind,
+                      one.guarded,
+                      one.subscriptions,
+                      one.puts,
+                      one.takes,
+                      one.finishes,
+                      one.expired});
   }
   return result;
 }

@@ -245,7 +245,8 @@ std::vector<Match> Space::snapshot(const Template& form, const Interrupt& interr
 }
 
 Summary Space::summarize(std::uint32_t first_fields, std::uint32_t groups_max) {
-  return expect<Summary>(ask(SummarizeOp{first_fields, groups_max}, kAnswerMax, {}), "summarize");
+  return expect<Summary>(ask(SummarizeOp{first_fields, groups_max, {}}, kAnswerMax, {}),
+                         "summarize");
 }
 
 SessionsListed Space::sessions() {

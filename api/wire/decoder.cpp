@@ -485,7 +485,8 @@ Operation read_operation(const pb::Request& from, Source& source) {
     case pb::Request::kList:
       return read_list(from.list(), source);
     case pb::Request::kSummarize:
-      return SummarizeOp{from.summarize().first_fields(), from.summarize().groups_max()};
+      return SummarizeOp{from.summarize().first_fields(), from.summarize().groups_max(),
+                         read_form(from.summarize().attachments(), source)};
     case pb::Request::kListSessions:
       return ListSessionsOp{};
     case pb::Request::kCommit:
@@ -575,19 +576,30 @@ Explained read_explained(const pb::Explained& from) {
           from.candidates(), from.matches(), from.scans()};
 }
 
+ListedTuple read_listed_tuple(const pb::ListedTuple& from, Source& source) {
+  ListedTuple one;
+  one.id = {from.id()};
+  one.state = checked_enum(from.state(), TupleState::kPaused, source, "tuple state");
+  one.attempt = from.attempt();
+  one.priority = from.priority();
+  one.holder = {from.holder_high(), from.holder_low()};
+  if (from.has_expires_in_us()) one.expires_in = Duration(from.expires_in_us());
+  one.tuple = source.take<Tuple>(from.attachments(), "tuple");
+  if (from.has_lease_left_us()) one.lease_left = Duration(from.lease_left_us());
+  if (from.has_held_for_us()) one.held_for = Duration(from.held_for_us());
+  if (from.has_visible_in_us()) one.visible_in = Duration(from.visible_in_us());
+  one.open_guards = from.open_guards();
+  one.max_attempts = from.max_attempts();
+  one.has_will = from.has_will();
+  one.lives_with = {from.lives_with_high(), from.lives_with_low()};
+  one.key = read_text(from.key(), source);
+  one.group = read_text(from.group(), source);
+  return one;
+}
+
 Listed read_listed(const pb::Listed& from, Source& source) {
   Listed listed;
-  for (const auto& row : from.tuples()) {
-    ListedTuple& one = listed.tuples.emplace_back();
-    one.id = {row.id()};
-    one.state = checked_enum(row.state(), TupleState::kPaused, source, "tuple state");
-    one.attempt = row.attempt();
-    one.priority = row.priority();
-    one.holder = {row.holder_high(), row.holder_low()};
-    if (row.has_expires_in_us()) one.expires_in = Duration(row.expires_in_us());
-    one.tuple = source.take<Tuple>(row.attachments(), "tuple");
-    if (row.has_lease_left_us()) one.lease_left = Duration(row.lease_left_us());
-  }
+  for (const auto& row : from.tuples()) listed.tuples.push_back(read_listed_tuple(row, source));
   listed.more = from.more();
   return listed;
 }
@@ -655,7 +667,15 @@ SpacesListed read_spaces(const pb::SpacesListed& from, Source& source) {
                              row.bytes(),
                              row.scans(),
                              row.paused(),
-                             row.pauses()});
+                             row.pauses(),
+                             row.delayed(),
+                             row.behind(),
+                             row.guarded(),
+                             row.subscriptions(),
+                             row.puts(),
+                             row.takes(),
+                             row.finishes(),
+                             row.expired()});
   }
   return listed;
 }

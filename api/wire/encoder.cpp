@@ -298,6 +298,7 @@ class Writer {
   void operator()(const SummarizeOp& from, v1::Request* out) {
     out->mutable_summarize()->set_first_fields(from.first_fields);
     out->mutable_summarize()->set_groups_max(from.groups_max);
+    if (from.form) out->mutable_summarize()->set_attachments(attachments_.add(*from.form));
   }
   void operator()(const ListSessionsOp&, v1::Request* out) { out->mutable_list_sessions(); }
 
@@ -592,6 +593,15 @@ class Writer {
     if (from.expires_in) out->set_expires_in_us(from.expires_in->count());
     out->set_attachments(attachments_.add(from.tuple));
     if (from.lease_left) out->set_lease_left_us(from.lease_left->count());
+    if (from.held_for) out->set_held_for_us(from.held_for->count());
+    if (from.visible_in) out->set_visible_in_us(from.visible_in->count());
+    out->set_open_guards(from.open_guards);
+    out->set_max_attempts(from.max_attempts);
+    out->set_has_will(from.has_will);
+    out->set_lives_with_high(from.lives_with.high);
+    out->set_lives_with_low(from.lives_with.low);
+    if (!from.key.empty()) out->set_key(text_for(from.key));
+    if (!from.group.empty()) out->set_group(text_for(from.group));
   }
 
   void summary_group(const SummaryGroup& from, v1::SummaryGroup* out) {
@@ -640,6 +650,14 @@ class Writer {
     out->set_scans(from.scans);
     out->set_paused(from.paused);
     out->set_pauses(from.pauses);
+    out->set_delayed(from.delayed);
+    out->set_behind(from.behind);
+    out->set_guarded(from.guarded);
+    out->set_subscriptions(from.subscriptions);
+    out->set_puts(from.puts);
+    out->set_takes(from.takes);
+    out->set_finishes(from.finishes);
+    out->set_expired(from.expired);
   }
 
   Attachments& attachments_;

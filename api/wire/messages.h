@@ -116,6 +116,15 @@ struct SpaceListed {
   std::uint64_t scans = 0;  // look-ups that compared many tuples in vain
   std::uint64_t paused = 0;
   std::uint64_t pauses = 0;  // pauses and drains that are set
+  std::uint64_t delayed = 0;
+  std::uint64_t behind = 0;
+  std::uint64_t guarded = 0;
+  std::uint64_t subscriptions = 0;
+  // Since the server was started.
+  std::uint64_t puts = 0;
+  std::uint64_t takes = 0;  // under a lease or not
+  std::uint64_t finishes = 0;
+  std::uint64_t expired = 0;
 };
 struct SpacesListed {
   std::vector<SpaceListed> spaces;

@@ -168,7 +168,7 @@ std::uint64_t send_list(SpaceHandle& self, const py::object& form, std::uint64_t
 
 std::uint64_t send_summarize(SpaceHandle& self, std::uint32_t first_fields, std::uint32_t groups,
                              bool queue) {
-  return send(self, SummarizeOp{first_fields, groups}, answer_to_of(queue));
+  return send(self, SummarizeOp{first_fields, groups, {}}, answer_to_of(queue));
 }
 
 std::uint64_t send_sessions(SpaceHandle& self, bool queue) {

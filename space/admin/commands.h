@@ -42,6 +42,7 @@ void add_dead(CLI::App& app, Desk& desk);
 void add_leases(CLI::App& app, Desk& desk);
 void add_purge(CLI::App& app, Desk& desk);
 void add_watch(CLI::App& app, Desk& desk);
+void add_top(CLI::App& app, Desk& desk);
 void add_completion(CLI::App& app, Desk& desk);
 
 // The command calls `show`, which writes to standard output: once, or with --watch again and again.

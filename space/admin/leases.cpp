@@ -52,6 +52,7 @@ std::vector<ListedTuple> list_held(Session& session, const std::optional<Templat
 
 json::object json_of_lease(const ListedTuple& one, const SessionInfo* holder) {
   json::object object = json_of_listed(one);
+  object["held_for_s"] = one.held_for ? json::value(json_of(*one.held_for)) : json::value(nullptr);
   object["holder_name"] = holder != nullptr ? json::value(holder->name) : json::value(nullptr);
   object["connected"] = holder != nullptr && holder->connected;
   object["silent_for_s"] =
@@ -64,6 +65,7 @@ void print_leases(const std::vector<ListedTuple>& held, const Holders& holders, 
                {"STATE"},
                {"ATTEMPT", Align::kRight},
                {"ENDS", Align::kRight},
+               {"HELD", Align::kRight},
                {"SILENT", Align::kRight},
                {"CONNECTED"},
                {"HOLDER"},
@@ -71,11 +73,12 @@ void print_leases(const std::vector<ListedTuple>& held, const Holders& holders, 
   for (const ListedTuple& one : held) {
     const auto holder = holders.find(one.holder);
     const bool known = holder != holders.end();
-    table.add(
-        {std::to_string(one.id.value), std::string(name_of(one.state)), std::to_string(one.attempt),
-         shown(one.lease_left, "-"), known ? with_unit(holder->second.silent_for) : "-",
-         known && holder->second.connected ? "yes" : "no",
-         known ? harmless(holder->second.name) : to_string(one.holder), to_string(one.tuple)});
+    table.add({std::to_string(one.id.value), std::string(name_of(one.state)),
+               std::to_string(one.attempt), shown(one.lease_left, "-"), shown(one.held_for, "-"),
+               known ? with_unit(holder->second.silent_for) : "-",
+               known && holder->second.connected ? "yes" : "no",
+               known ? harmless(holder->second.name) : to_string(one.holder),
+               to_string(one.tuple)});
   }
   print_table(table);
   if (more) fmt::print(std::cout, "... and more that end later; try a higher --limit\n");
@@ -123,6 +126,20 @@ ListedTuple find_tuple(Session& session, std::uint64_t id) {
                           harmless(session.space().name()), id));
 }
 
+json::object json_of_whole(const ListedTuple& one, const SessionInfo* holder) {
+  json::object object = json_of_lease(one, holder);
+  object["visible_in_s"] =
+      one.visible_in ? json::value(json_of(*one.visible_in)) : json::value(nullptr);
+  object["open_guards"] = one.open_guards;
+  object["max_attempts"] = one.max_attempts;
+  object["will"] = one.has_will;
+  object["lives_with"] =
+      one.lives_with.is_none() ? json::value(nullptr) : json::value(to_string(one.lives_with));
+  object["key"] = one.key.empty() ? json::value(nullptr) : json::value(one.key);
+  object["group"] = one.group.empty() ? json::value(nullptr) : json::value(one.group);
+  return object;
+}
+
 void line(const char* name, const std::string& value) {
   fmt::print(std::cout, "{:<14}{}\n", name, value);
 }
@@ -135,13 +152,24 @@ void print_holder(const ListedTuple& one, const SessionInfo* holder) {
     line("holder is", fmt::format("{}, silent for {}", holder->connected ? "connected" : "away",
                                   with_unit(holder->silent_for)));
   }
+  line("held for", shown(one.held_for, "not known: since before the server was started"));
   line("lease ends", shown(one.lease_left, "-"));
 }
 
+// What few tuples have is shown of those that have it.
 void print_attributes(const ListedTuple& one) {
   line("priority", std::to_string(one.priority));
-  line("attempt", std::to_string(one.attempt));
+  line("attempt", one.max_attempts == 0
+                      ? std::to_string(one.attempt)
+                      : fmt::format("{}, dead after {} that were begun and not finished",
+                                    one.attempt, one.max_attempts));
   line("expires", shown(one.expires_in, "never"));
+  if (one.visible_in) line("visible in", with_unit(*one.visible_in));
+  if (one.open_guards > 0) line("waits for", counted(one.open_guards, "more tuple"));
+  if (one.has_will) line("will", "yes");
+  if (!one.lives_with.is_none()) line("lives with", to_string(one.lives_with));
+  if (!one.key.empty()) line("key", whole_text(Value(one.key)));
+  if (!one.group.empty()) line("group", whole_text(Value(one.group)));
 }
 
 std::string field_text(const Value& value, bool full) {
@@ -153,7 +181,7 @@ void show_tuple(Desk& desk, std::uint64_t id, bool full) {
   const Holders holders = one.holder.is_none() ? Holders{} : holders_of(desk.session);
   const auto found = holders.find(one.holder);
   const SessionInfo* holder = found == holders.end() ? nullptr : &found->second;
-  if (desk.options.json) return print_json(json_of_lease(one, holder));
+  if (desk.options.json) return print_json(json_of_whole(one, holder));
   line("id", std::to_string(one.id.value));
   line("state", std::string(name_of(one.state)));
   print_holder(one, holder);

@@ -47,10 +47,10 @@ int run(int argc, char** argv) {
   Desk desk;
   add_options(app, desk.options);
   for (const auto add :
-       {add_queues, add_tuples,  add_show,   add_leases,    add_dead,    add_engines, add_sessions,
-        add_spaces, add_server,  add_watch,  add_count,     add_explain, add_read,    add_take,
-        add_put,    add_collect, add_purge,  add_revive,    add_pauses,  add_pause,   add_drain,
-        add_resume, add_drop,    add_backup, add_completion})
+       {add_queues, add_tuples, add_show,    add_leases, add_dead,      add_engines, add_sessions,
+        add_spaces, add_server, add_top,     add_watch,  add_count,     add_explain, add_read,
+        add_take,   add_put,    add_collect, add_purge,  add_revive,    add_pauses,  add_pause,
+        add_drain,  add_resume, add_drop,    add_backup, add_completion})
     add(app, desk);
   try {
     app.parse(argc, argv);

@@ -37,8 +37,10 @@ std::string text_of(const SummaryGroup& group) {
   return text;
 }
 
-void show_queues(Desk& desk, std::uint32_t first_fields) {
-  const auto summary = desk.session.ask<Summary>(SummarizeOp{first_fields, kGroupsMax});
+void show_queues(Desk& desk, std::uint32_t first_fields, const std::string& form) {
+  const auto summary =
+      desk.session.ask<Summary>(SummarizeOp{first_fields, kGroupsMax, filter_of(form)});
+  if (summary.tuples == 0 && !form.empty()) desk.exit_code = kExitNothing;
   if (desk.options.json) {
     json::array groups;
     for (const SummaryGroup& group : summary.groups) groups.push_back(json_of_group(group));
@@ -81,12 +83,15 @@ void add_queues(CLI::App& app, Desk& desk) {
   CLI::App* command =
       app.add_subcommand("queues", "how many tuples of each kind there are, by state");
   auto first_fields = std::make_shared<std::uint32_t>(2);
+  auto form = std::make_shared<std::string>();
+  add_filter(*command, *form, "all tuples");
   command
       ->add_option("--fields", *first_fields,
                    "tuples that agree in so many first fields are a kind")
       ->type_name("N")
       ->capture_default_str();
-  set_show(*command, desk, [&desk, first_fields] { show_queues(desk, *first_fields); });
+  set_show(*command, desk,
+           [&desk, first_fields, form] { show_queues(desk, *first_fields, *form); });
 }
 
 }  // namespace linden::admin

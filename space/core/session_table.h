@@ -25,6 +25,7 @@ struct Holding {
   RequestId request;         // the one-shot request or the stream
   std::uint64_t number = 0;  // in order of hand-out
   Duration lease{0};
+  Time since{};  // of the hand-out; zero: before the server was started
   std::uint32_t template_index = 0;
   bool reserved = false;  // false: taken
   bool streamed = false;  // taken by a stream

@@ -73,6 +73,20 @@ bool group_before(const SummaryGroup& a, const SummaryGroup& b) {
                                                 compare) < 0;
 }
 
+// What only few puts say.
+void add_extra(const EntryExtra& extra, Time now, ListedTuple& item) {
+  if (extra.expires_at != kNever) {
+    item.expires_in = std::max(extra.expires_at - now, Duration::zero());
+  }
+  item.open_guards = extra.open_guards;
+  item.max_attempts = extra.attributes.max_attempts;
+  item.has_will = extra.attributes.will.has_value();
+  item.lives_with = extra.attributes.lives_with.value_or(SessionId{});
+  if (!extra.attributes.rare) return;
+  item.key = extra.attributes.rare->key;
+  item.group = extra.attributes.rare->group;
+}
+
 void count_into(SummaryGroup& group, TupleState state, std::size_t bytes) {
   group.bytes += bytes;
   switch (state) {
@@ -175,13 +189,15 @@ ListedTuple SpaceState::Machine::line_of(Slot slot) const {
     const Session& holder = sessions_.at(holding.session);
     item.holder = holder.id;
     item.lease_left = lease_left(holder, holding.lease);
+    if (holding.since != Time{}) item.held_for = now_ - holding.since;
   } else if (entry.state == EntryState::kHeld) {
     const Transaction& transaction = transactions_[entry.holding];
     item.holder = transaction.session->id;
     item.lease_left = lease_left(*transaction.session, transaction.lease);
   }
-  if (entry.expires_at() != kNever) {
-    item.expires_in = std::max(entry.expires_at() - now_, Duration::zero());
+  if (entry.extra) add_extra(*entry.extra, now_, item);
+  if (entry.state == EntryState::kDelayed) {
+    item.visible_in = std::max(entry.visible_at() - now_, Duration::zero());
   }
   item.tuple = entry.tuple;
   return item;
@@ -195,6 +211,7 @@ void SpaceState::Machine::operate(Session& session, RequestId request, Summarize
        slot = tuples_.next_after(tuples_[slot].id)) {
     const Entry& entry = tuples_[slot];
     if (entry.state == EntryState::kTaken) continue;
+    if (op.form && !op.form->matches(entry.tuple)) continue;
     ++summary.tuples;
     encoding::split(entry.tuple, fields_);
     const std::size_t fields = std::min<std::size_t>(op.first_fields, fields_.count);

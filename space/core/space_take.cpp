@@ -189,6 +189,7 @@ Handout SpaceState::Machine::reserve(Session& session, RequestId request, const 
   holding.entry = match.slot;
   holding.request = request;
   holding.lease = lease;
+  holding.since = now_;
   holding.template_index = match.template_index;
   holding.reserved = true;
   holding.started = started;

@@ -501,10 +501,14 @@ void SpaceHost::shut() {
 wire::SpaceListed SpaceHost::listed() const {
   if (listed_when_lent_) return *listed_when_lent_;
   const core::SpaceCounters now = state_.counters();
-  return wire::SpaceListed{info_.number, info_.name,  static_cast<std::uint8_t>(info_.durability),
-                           now.tuples,   now.ready,   now.reserved,
-                           now.dead,     now.waiters, now.bytes,
-                           now.scans,    now.paused,  now.pauses};
+  return wire::SpaceListed{
+      info_.number,      info_.name,  static_cast<std::uint8_t>(info_.durability),
+      now.tuples,        now.ready,   now.reserved,
+      now.dead,          now.waiters, now.bytes,
+      now.scans,         now.paused,  now.pauses,
+      now.delayed,       now.behind,  now.guarded,
+      now.subscriptions, now.puts,    now.takes,
+      now.finishes,      now.expired};
 }
 
 }  // namespace linden::server

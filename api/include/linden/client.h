@@ -48,6 +48,15 @@ struct SpaceStatus {
   std::uint64_t scans = 0;  // look-ups that compared many tuples in vain: see Space::explain
   std::uint64_t paused = 0;
   std::uint64_t pauses = 0;  // pauses and drains that are set: see Space::pauses
+  std::uint64_t delayed = 0;
+  std::uint64_t behind = 0;
+  std::uint64_t guarded = 0;
+  std::uint64_t subscriptions = 0;
+  // Since the server was started.
+  std::uint64_t puts = 0;
+  std::uint64_t takes = 0;  // under a lease or not
+  std::uint64_t finishes = 0;
+  std::uint64_t expired = 0;
 };
 
 struct ServerInfo {

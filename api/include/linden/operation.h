@@ -265,6 +265,7 @@ struct ListOp {
 struct SummarizeOp {
   std::uint32_t first_fields = 2;
   std::uint32_t groups_max = 1000;
+  std::optional<Template> form;  // only what matches; none: every tuple
 };
 
 // What the space knows of sessions.  Answer: SessionsListed.
@@ -350,6 +351,16 @@ struct ListedTuple {
   Tuple tuple;
   // kReserved, kStarted: when it comes back if nothing is heard of its holder.
   std::optional<Duration> lease_left;
+  // kReserved, kStarted: since it was handed out; none: in a transaction, or before the server was
+  // started.
+  std::optional<Duration> held_for;
+  std::optional<Duration> visible_in;  // kDelayed
+  std::uint32_t open_guards = 0;       // kGuarded: not met yet
+  std::uint32_t max_attempts = 0;      // as it was put, like the rest; 0: no bound
+  bool has_will = false;
+  SessionId lives_with;
+  std::string key;
+  std::string group;
 };
 struct Listed {
   std::vector<ListedTuple> tuples;

@@ -53,7 +53,7 @@ class RandomMessages {
       case 16:
         return request(list());
       case 17:
-        return request(SummarizeOp{number(), number()});
+        return request(SummarizeOp{number(), number(), maybe_form()});
       case 18:
         return request(commit());
       case 19:
@@ -365,6 +365,14 @@ class RandomMessages {
       row.holder = session();
       if (flip()) row.expires_in = duration();
       if (flip()) row.lease_left = duration();
+      if (flip()) row.held_for = duration();
+      if (flip()) row.visible_in = duration();
+      row.open_guards = number();
+      row.max_attempts = number();
+      row.has_will = flip();
+      row.lives_with = session();
+      row.key = text();
+      row.group = text();
       row.tuple = tuple();
       listed.tuples.push_back(std::move(row));
     }
@@ -404,8 +412,8 @@ class RandomMessages {
   SpacesListed spaces() {
     SpacesListed listed;
     for (std::size_t count = below(3); count > 0; --count)
-      listed.spaces.push_back(
-          {{number()}, text(), 1, id(), id(), id(), id(), id(), id(), id(), id(), id()});
+      listed.spaces.push_back({{number()}, text(), 1,    id(), id(), id(), id(), id(), id(), id(),
+                               id(),       id(),   id(), id(), id(), id(), id(), id(), id(), id()});
     return listed;
   }
 

@@ -234,5 +234,66 @@ TEST(SpaceSession, Summarizes) {
   EXPECT_TRUE(cut.more);
 }
 
+TEST(SpaceSession, SummarizesWhatMatchesOnlyIfToldTo) {
+  Scenario s;
+  s.put(kAlice, task(1));
+  s.put(kAlice, task(2));
+  s.put(kAlice, result(1));
+  s.reserve(kBob, Template{"task", 2});
+  const auto summary =
+      std::get<Summary>(s.answer(kCarol, s.ask(kCarol, SummarizeOp{1, 1000, any_task()})));
+  EXPECT_EQ(summary.tuples, 2u);
+  ASSERT_EQ(summary.groups.size(), 1u);
+  EXPECT_EQ(summary.groups[0].first_fields, (std::vector<Value>{"task"}));
+  EXPECT_EQ(summary.groups[0].ready, 1u);
+  EXPECT_EQ(summary.groups[0].started, 1u);
+}
+
+TEST(SpaceSession, ListsWhatThePutHasSaid) {
+  Scenario s;
+  RareAttributes rare;
+  rare.key = "key";
+  rare.group = "group";
+  rare.delay = 5s;
+  s.at(1s).put(kAlice, task(1), {0, {}, 3, result(0), kAlice, rare});
+  s.put(kAlice, task(2));
+  s.at(2s);
+  const auto listed = s.list();
+  ASSERT_EQ(listed.size(), 2u);
+  EXPECT_EQ(listed[0].state, TupleState::kDelayed);
+  EXPECT_EQ(listed[0].visible_in, Duration(4s));
+  EXPECT_EQ(listed[0].max_attempts, 3u);
+  EXPECT_TRUE(listed[0].has_will);
+  EXPECT_EQ(listed[0].lives_with, kAlice);
+  EXPECT_EQ(listed[0].key, "key");
+  EXPECT_EQ(listed[0].group, "group");
+  EXPECT_EQ(listed[1].visible_in, std::nullopt);
+  EXPECT_EQ(listed[1].key, "");
+  EXPECT_TRUE(listed[1].lives_with.is_none());
+}
+
+TEST(SpaceSession, ListsHowManyGuardsHaveStillToBeMet) {
+  Scenario s;
+  RareAttributes rare;
+  rare.when = {{any_task(), {}}, {any_result(), {}}};
+  s.put(kAlice, Tuple{Value("guarded")}, {0, {}, 0, {}, {}, rare});
+  EXPECT_EQ(s.list()[0].open_guards, 2u);
+  s.put(kAlice, task(1));
+  EXPECT_EQ(s.list()[0].open_guards, 1u);
+}
+
+// After a restart nobody knows any more.
+TEST(SpaceSession, ListsForHowLongATupleIsHeld) {
+  Scenario s;
+  s.at(1s).put(kAlice, task(1));
+  EXPECT_EQ(s.list()[0].held_for, std::nullopt);
+  s.at(2s).reserve(kBob, any_task());
+  s.at(5s);
+  EXPECT_EQ(s.list()[0].held_for, Duration(3s));
+  s.restart();
+  s.attach(kCarol);
+  EXPECT_EQ(s.list()[0].held_for, std::nullopt);
+}
+
 }  // namespace
 }  // namespace linden::core
