@@ -40,7 +40,7 @@ milliseconds left_until(SteadyTime deadline) {
 bool is_final(ErrorCode code) {
   return code == ErrorCode::kProtocolMismatch || code == ErrorCode::kSessionExpired ||
          code == ErrorCode::kNotAllowed || code == ErrorCode::kInvalidArgument ||
-         code == ErrorCode::kMalformed;
+         code == ErrorCode::kLimitExceeded || code == ErrorCode::kMalformed;
 }
 
 bool write_all(int fd, wire::WriteBuffer& out, SteadyTime deadline) {

@@ -275,7 +275,8 @@ Template::Template(std::initializer_list<TemplateField> fields)
 Template::Template(std::span<const TemplateField> fields) {
   if (fields.size() > kFieldsMax)
     throw Error(ErrorCode::kLimitExceeded, "a template has at most " + std::to_string(kFieldsMax) +
-                                               " fields, found " + std::to_string(fields.size()));
+                                               " fields, found " + std::to_string(fields.size()) +
+                                               "; match several by a list");
   if (fields.empty()) return;
   std::string head(1, static_cast<char>(fields.size()));
   std::vector<Bytes> attachments;

@@ -25,12 +25,37 @@ Typed typed_of(std::string_view name) {
   throw py::value_error("Typed: wanted one of " + known + ", found '" + std::string(name) + "'");
 }
 
-OneOf one_of(const py::sequence& values) {
-  if (py::isinstance<py::str>(values) || py::isinstance<py::bytes>(values))
-    throw py::type_error("OneOf: wanted a sequence of fields, found a single one");
+// A value inside a formal.  There is nobody behind it to pack what is no field into an object,
+// which would match nothing anyway.
+Value value_in(const char* formal, const py::handle& value) {
+  try {
+    return value_of(value.ptr());
+  } catch (py::error_already_set& error) {
+    if (!error.matches(PyExc_TypeError)) throw;
+  }
+  raise(PyExc_TypeError,
+        "%s: wanted None, a bool, int, float, str, bytes or a list of these, found the %s %R; a "
+        "space cannot match it by value",
+        formal, Py_TYPE(value.ptr())->tp_name, value.ptr());
+}
+
+OneOf one_of(const py::object& values) {
+  if (!PySequence_Check(values.ptr()) || py::isinstance<py::str>(values) ||
+      py::isinstance<py::bytes>(values))
+    raise(PyExc_TypeError,
+          "OneOf: wanted a list of fields, found the %s %R; a single one is written [field]",
+          Py_TYPE(values.ptr())->tp_name, values.ptr());
   OneOf formal;
-  for (const py::handle& value : values) formal.values.push_back(value_of(value.ptr()));
+  for (const py::handle& value : py::reinterpret_borrow<py::sequence>(values))
+    formal.values.push_back(value_in("OneOf", value));
   return formal;
+}
+
+Prefix prefix_of(const py::object& text) {
+  if (!py::isinstance<py::str>(text))
+    raise(PyExc_TypeError, "Prefix: wanted a str, found the %s %R", Py_TYPE(text.ptr())->tp_name,
+          text.ptr());
+  return Prefix{std::string(value_of(text.ptr()).as_text())};
 }
 
 // As in Python's source.
@@ -57,14 +82,14 @@ void bind_value(py::module_& module) {
       });
   py::class_<Between>(module, "Between", "Matches low <= field <= high, all of one type.")
       .def(py::init([](const py::object& low, const py::object& high) {
-             return Between{value_of(low.ptr(), 0), value_of(high.ptr(), 1)};
+             return Between{value_in("Between", low), value_in("Between", high)};
            }),
            py::arg("low"), py::arg("high"))
       .def("__repr__", [](const Between& formal) {
         return "Between(" + repr_of(formal.low) + ", " + repr_of(formal.high) + ")";
       });
   py::class_<Prefix>(module, "Prefix", "Matches text that begins so.")
-      .def(py::init<std::string>(), py::arg("text"))
+      .def(py::init(&prefix_of), py::arg("text"))
       .def("__repr__",
            [](const Prefix& formal) { return "Prefix(" + repr_of(Value(formal.text)) + ")"; });
   py::class_<OneOf>(module, "OneOf", "Matches a field that equals one of these.")

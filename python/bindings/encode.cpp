@@ -16,10 +16,21 @@ std::string_view bytes_in(PyObject* bytes) {
   return {PyBytes_AS_STRING(bytes), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes))};
 }
 
+// Python names the character that stood in the way, a lone surrogate; this adds the remedy.
+[[noreturn]] void raise_not_utf8() {
+  py::error_already_set error;
+  if (error.matches(PyExc_UnicodeEncodeError) &&
+      PyUnicodeEncodeError_SetReason(
+          error.value().ptr(),
+          "surrogates not allowed; a text is UTF-8, use bytes for what is not text") != 0)
+    throw py::error_already_set();
+  throw error;
+}
+
 std::string_view utf8_in(PyObject* text) {
   Py_ssize_t size = 0;
   const char* utf8 = PyUnicode_AsUTF8AndSize(text, &size);
-  if (utf8 == nullptr) throw py::error_already_set();  // lone surrogates
+  if (utf8 == nullptr) raise_not_utf8();
   return {utf8, static_cast<std::size_t>(size)};
 }
 

@@ -74,8 +74,11 @@ void count_forks() {
 
 Duration duration_of(PyObject* seconds, const char* what) {
   if (seconds == Py_None) return kForever;
-  const double number = PyFloat_AsDouble(seconds);
-  if (number == -1.0 && PyErr_Occurred()) {
+  double number = PyFloat_AsDouble(seconds);
+  if (number == -1.0 && PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError)) {
+    PyErr_Clear();
+    number = py::handle(seconds) < py::int_(0) ? -1.0 : 9e12;
+  } else if (number == -1.0 && PyErr_Occurred()) {
     if (!PyErr_ExceptionMatches(PyExc_TypeError)) throw py::error_already_set();
     PyErr_Clear();
     raise(PyExc_TypeError, "%s: wanted seconds as a number or None, found %s", what,

@@ -78,10 +78,20 @@ template <class Number>
 Number number_of(PyObject* value, const char* what) {
   int overflow = 0;
   const long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
-  if (number == -1 && PyErr_Occurred()) throw py::error_already_set();
+  if (number == -1 && PyErr_Occurred()) {
+    if (!PyErr_ExceptionMatches(PyExc_TypeError)) throw py::error_already_set();
+    PyErr_Clear();
+    raise(PyExc_TypeError, "%s: wanted an int, found the %s %R", what, Py_TYPE(value)->tp_name,
+          value);
+  }
   constexpr long long low = std::numeric_limits<Number>::min();
   constexpr long long high = std::numeric_limits<Number>::max();
-  if (overflow != 0 || number < low || number > high)
+  if (overflow != 0) {
+    const py::object bits = checked(PyObject_CallMethod(value, "bit_length", nullptr));
+    raise(PyExc_ValueError, "%s: wanted an int from %lld to %lld, found one of %S bits", what, low,
+          high, bits.ptr());
+  }
+  if (number < low || number > high)
     raise(PyExc_ValueError, "%s: wanted an int from %lld to %lld, found %R", what, low, high,
           value);
   return static_cast<Number>(number);
@@ -112,7 +122,8 @@ std::string name_given(PyObject* text, const char* what) {
   const char* utf8 = PyUnicode_Check(text) ? PyUnicode_AsUTF8AndSize(text, &size) : nullptr;
   if (utf8 == nullptr || size == 0) {
     PyErr_Clear();
-    raise(PyExc_ValueError, "%s: wanted a text of at least one character, found %R", what, text);
+    raise(PyExc_ValueError,
+          "%s: wanted text of at least one character that UTF-8 can carry, found %R", what, text);
   }
   return {utf8, static_cast<std::size_t>(size)};
 }
