@@ -35,7 +35,11 @@ std::optional<TupleState> state_of(const std::string& name) {
 }
 
 Listed list(Session& session, const Wanted& wanted) {
-  ListOp page{wanted.form, TupleId{wanted.after}, 0, true, wanted.state};
+  ListOp page;
+  page.form = wanted.form;
+  page.after = TupleId{wanted.after};
+  page.all_states = true;
+  page.state = wanted.state;
   Listed result;
   do {
     page.limit = std::min(wanted.limit - static_cast<std::uint32_t>(result.tuples.size()), kPage);

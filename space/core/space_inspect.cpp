@@ -82,9 +82,7 @@ void add_extra(const EntryExtra& extra, Time now, ListedTuple& item) {
   item.max_attempts = extra.attributes.max_attempts;
   item.has_will = extra.attributes.will.has_value();
   item.lives_with = extra.attributes.lives_with.value_or(SessionId{});
-  if (!extra.attributes.rare) return;
-  item.key = extra.attributes.rare->key;
-  item.group = extra.attributes.rare->group;
+  if (extra.attributes.rare) item.group = extra.attributes.rare->group;
 }
 
 void count_into(SummaryGroup& group, TupleState state, std::size_t bytes) {
@@ -196,6 +194,7 @@ ListedTuple SpaceState::Machine::line_of(Slot slot) const {
     item.lease_left = lease_left(*transaction.session, transaction.lease);
   }
   if (entry.extra) add_extra(*entry.extra, now_, item);
+  if (const UsedKey* used = keys_.of(entry.id)) item.key = used->key;
   if (entry.state == EntryState::kDelayed) {
     item.visible_in = std::max(entry.visible_at() - now_, Duration::zero());
   }

@@ -42,7 +42,7 @@ def test_leases_show_what_is_held_by_whom_and_what_ends_first(admin: Admin, spac
     assert {one["state"] for one in leases} <= {"reserved", "started"}
     assert free not in [one["id"] for one in leases]
     lines = admin.text("leases", "--limit", "1").splitlines()
-    assert lines[0].split() == ["ID", "STATE", "ATTEMPT", "ENDS", "SILENT", "CONNECTED", "HOLDER", "TUPLE"]
+    assert lines[0].split() == ["ID", "STATE", "ATTEMPT", "ENDS", "HELD", "SILENT", "CONNECTED", "HOLDER", "TUPLE"]
     assert lines[1].endswith('("short")')
     assert lines[2] == "... and more that end later; try a higher --limit"
 
