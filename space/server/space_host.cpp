@@ -430,6 +430,7 @@ void SpaceHost::timer_fired() {
   }
   was_late_ = false;
   armed_for_ = kNever;
+  if (listed_when_lent_) return;  // the state is somebody else's; take_back() arms the timer again
   if (state_.next_deadline() > now) {
     arm_timer();
     return;
