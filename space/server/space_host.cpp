@@ -90,7 +90,7 @@ void SpaceHost::run_batch() {
     if (life_ == Life::kDropped) {
       answer_as_dropped(std::move(*inbound));
     } else if (auto target = target_of(*inbound)) {
-      joint_.emplace(std::move(*inbound), std::move(target));
+      joint_ = JointStep{std::move(*inbound), std::move(target)};
       inbox_.assign(std::make_move_iterator(inbound + 1), std::make_move_iterator(applying_.end()));
       break;
     } else {
