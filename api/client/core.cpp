@@ -389,14 +389,16 @@ void Core::take_event(RequestId id, Event&& event) {
   }
 }
 
-// The stream was closed a moment ago.  What was on its way to it goes back.
+// The stream was closed a moment ago.  What was on its way to it goes back; of what it took the
+// space knows that it was not given out.
 void Core::take_late_event(RequestId id, Event&& event) {
   auto* delivered = std::get_if<Delivered>(&event);
   if (delivered == nullptr) return;
   for (auto& [cancel, stream] : closing_) {
     if (stream->id != id) continue;
     stream->deliver(std::move(delivered->tuples));
-    if (auto back = stream->give_back_queue()) say_later(stream->space, std::move(*back));
+    if (auto back = stream->give_back_queue())
+      say_later(stream->space, Operation(std::move(*back)));
     return;
   }
 }

@@ -137,14 +137,14 @@ void Core::end_stream(RequestId id) {
   if (state_ != State::kConnected && state_ != State::kBroken) return;
   flush_stream(stream);
   const RequestId cancel =
-      enqueue(stream.space, Operation(CancelOp{stream.id}), AnswerTo::kNobody, true);
+      enqueue(stream.space, Operation(stream.cancel()), AnswerTo::kNobody, true);
   if (auto back = stream.give_back_queue())
-    enqueue(stream.space, std::move(*back), AnswerTo::kNobody, true);
+    enqueue(stream.space, Operation(std::move(*back)), AnswerTo::kNobody, true);
   closing_.emplace(cancel, std::move(found.mapped()));
   write_out();
 }
 
-// Before the goodbye: with the session goes what it has reserved, but not what it has taken.
+// Before the goodbye: with the session goes what it has reserved, and what it has taken is gone.
 void Core::end_taking_streams(Lock& lock, SteadyTime deadline) {
   std::vector<RequestId> taking;
   for (const auto& [id, stream] : streams_) {

@@ -111,14 +111,9 @@ StreamOp StreamState::reopened() {
   return again;
 }
 
-std::optional<Operation> StreamState::give_back_queue() {
+std::optional<ReleaseOp> StreamState::give_back_queue() {
   const auto back = std::exchange(queue, {});
-  if (back.empty() || form.mode == TakeMode::kRead) return std::nullopt;
-  if (form.mode == TakeMode::kTake) {
-    PutOp put;  // they stay in `held`, or the space would deliver them again after a reconnect
-    for (const auto& handout : back) put.tuples.push_back({handout.tuple, {}});
-    return put;
-  }
+  if (back.empty() || form.mode != TakeMode::kReserve) return std::nullopt;
   ReleaseOp release;
   for (const auto& handout : back) held.erase(handout.id);
   for (const auto& handout : back) release.items.push_back({{handout.id, handout.attempt}, false});

@@ -68,9 +68,12 @@ struct StreamState {
   // What to say to open it again after a reconnect.
   [[nodiscard]] StreamOp reopened();
 
-  // Closed by its owner: what lies in the queue goes back.  What was reserved is released
-  // un-started; what was taken is put again, as a new tuple.  nullopt: there is nothing.
-  std::optional<Operation> give_back_queue();
+  // Closed by its owner: ends it.  Of what was taken the space puts back what is not named here.
+  [[nodiscard]] CancelOp cancel() const { return {id, to_acknowledge}; }
+
+  // Closed by its owner: empties the queue.  What was reserved is released un-started; nullopt:
+  // there is nothing to release.
+  std::optional<ReleaseOp> give_back_queue();
 };
 
 }  // namespace linden::client

@@ -472,7 +472,7 @@ Operation read_operation(const pb::Request& from, Source& source) {
     case pb::Request::kCredit:
       return CreditOp{{from.credit().stream()}, from.credit().credit()};
     case pb::Request::kCancel:
-      return CancelOp{{from.cancel().target()}};
+      return CancelOp{{from.cancel().target()}, read_ids(from.cancel().kept_delta())};
     case pb::Request::kFinish:
       return read_finish(from.finish(), source);
     case pb::Request::kRelease:

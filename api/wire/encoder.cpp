@@ -218,6 +218,8 @@ class Writer {
   }
   void operator()(const CancelOp& from, v1::Request* out) {
     out->mutable_cancel()->set_target(from.target.value);
+    fill_deltas(out->mutable_cancel()->mutable_kept_delta(), from.kept.size(),
+                [&](std::size_t i) { return from.kept[i]; });
   }
   void operator()(const FinishOp& from, v1::Request* out) { finish(from, out->mutable_finish()); }
   void operator()(const ReleaseOp& from, v1::Request* out) {

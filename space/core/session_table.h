@@ -45,10 +45,7 @@ struct Holding {
 struct TakenChain {  // of a take: forgotten when AckOp names it, not by the watermark
   Slot first = kNoSlot;
 };
-struct CancelledStream {  // what a taking stream was given last is forgotten with its cancel
-  RequestId stream;
-};
-using Remembered = std::variant<PutDone, FinishDone, KeyedPutDone, TakenChain, CancelledStream>;
+using Remembered = std::variant<PutDone, FinishDone, KeyedPutDone, TakenChain>;
 
 struct Session {
   SessionId id;

@@ -324,6 +324,8 @@ class SpaceState::Machine {
   void forget_answers(Session& session, RequestId below);
   void forget_answer(Session& session, std::uint64_t request);
   void forget_taken(Slot first);
+  void end_taking(Session& session, const CancelOp& op);
+  void put_back(Slot holding);
   void remember(Session& session, RequestId request, Remembered&& answer);
   void drop_waiters(Session& session);
   void arm(Session& session);

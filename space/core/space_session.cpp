@@ -120,12 +120,6 @@ void SpaceState::Machine::forget_answer(Session& session, std::uint64_t request)
       forget_taken(slot);
       slot = next;
     }
-  } else if (const auto* cancelled = std::get_if<CancelledStream>(&found->second)) {
-    for (const Slot slot : sessions_.holdings_of(session, cancelled->stream)) {
-      // Unless the stream was opened again.
-      const Holding& holding = sessions_.holding(slot);
-      if (holding.streamed && holding.stream == kNoSlot) forget_taken(slot);
-    }
   }
   session.remembered.erase(request);
 }

@@ -97,18 +97,52 @@ void SpaceState::Machine::operate(Session& session, RequestId request, CancelOp&
     const Slot slot = found->second;
     Waiter& waiter = waiters_[slot];
     if (waiter.stream) {
-      // What a taking stream was given last is on its way to the client ahead of this answer: it
-      // may be forgotten once the client has this answer.
-      if (!waiter.unacknowledged.empty()) {
-        session.remembered.try_emplace(request.value, CancelledStream{op.target});
-      }
       detach_holdings(slot);
     } else {
       refuse(session, op.target, ErrorCode::kCancelled, "take: cancelled by the client");
     }
     end_waiter(slot);
   }
+  end_taking(session, op);
   reply(session, request, Done{});
+}
+
+// Also when the stream itself is gone, with the connection that it stood on.
+void SpaceState::Machine::end_taking(Session& session, const CancelOp& op) {
+  for (const Slot holding : sessions_.holdings_of(session, op.target)) {
+    if (!sessions_.holding(holding).streamed) continue;
+    const TupleId id = tuples_[sessions_.holding(holding).entry].id;
+    if (std::find(op.kept.begin(), op.kept.end(), id) != op.kept.end()) {
+      forget_taken(holding);
+    } else {
+      put_back(holding);
+    }
+  }
+}
+
+// Was taken by a stream and not given out by it: in the space again, as it was.
+void SpaceState::Machine::put_back(Slot holding) {
+  const Slot slot = sessions_.holding(holding).entry;
+  sessions_.let_go(holding);
+  Entry& entry = tuples_[slot];
+  entry.holding = kNoSlot;
+  if (entry.expires_at() <= now_) {
+    ++counts_.expired;
+    emit(TupleRemoved{entry.id});
+    return remove_tuple(slot);
+  }
+  if (entry.extra && entry.extra->attributes.lives_with) {
+    Session* owner = sessions_.find(*entry.extra->attributes.lives_with);
+    if (owner == nullptr || owner->over_hold) return leave_with_will(slot);
+    owner->bound.insert(entry.id);
+  }
+  emit(TupleReleased{entry.id, entry.started_before});
+  counts_.bytes += entry.tuple.byte_size();
+  deadlines_.add(entry.expires_at(), DueKind::kTuple, entry.id.value, slot);
+  if (!entry.group().empty()) cut_in(entry);
+  if (is_behind(entry)) return set_state(entry, EntryState::kBehind);
+  set_state(entry, EntryState::kReady);
+  place(slot, false);
 }
 
 // ---- Hand-outs that outlive a stream's connection -----------------------------------------------

@@ -96,7 +96,9 @@ struct OperationText {
     return "credit " + std::to_string(op.stream.value) + " " + std::to_string(op.credit);
   }
   std::string operator()(const CancelOp& op) const {
-    return "cancel " + std::to_string(op.target.value);
+    std::string line = "cancel " + std::to_string(op.target.value) + " kept";
+    for (const TupleId id : op.kept) line += " " + std::to_string(id.value);
+    return line;
   }
   std::string operator()(const FinishOp& op) const {
     std::string line = "finish";

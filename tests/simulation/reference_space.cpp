@@ -389,7 +389,6 @@ void ReferenceSpace::hand(const Origin& to, TakeMode mode, Duration lease, Item&
   item.form = form;
   item.order = ++numbers;
   item.streamed = streamed;
-  item.forgotten_with = {};
   if (mode == TakeMode::kTake) {
     item.state = State::kTaken;
     return;
@@ -528,7 +527,6 @@ void ReferenceSpace::operate(const Origin& from, const StreamOp& op) {
   std::stable_partition(mine.begin(), mine.end(), has);
   for (Item* item : mine) {
     if (op.mode == TakeMode::kTake) stream.unacknowledged.push_back(item->id);
-    item->forgotten_with = {};
     if (has(item)) continue;
     Handout handout = show(*item, item->form);
     handout.started = item->started;
@@ -562,7 +560,7 @@ void ReferenceSpace::operate(const Origin& from, const AckOp& op) {
     std::erase_if(items, [&](const auto& pair) {
       const Item& item = pair.second;
       return item.state == State::kTaken && item.holder == Origin{from.session, take} &&
-             !item.streamed && item.forgotten_with.value == 0;
+             !item.streamed;
     });
     for (auto& [name, open] : sessions[from.session].transactions) {
       for (Transaction::Taken& taken : open.taken) {
@@ -593,12 +591,31 @@ void ReferenceSpace::operate(const Origin& from, const CancelOp& op) {
   std::erase_if(subscriptions, [&](const Subscription& one) { return one.origin == target; });
   if (const Waiter* found = waiter(target)) {
     if (!found->stream) say(target, Refused{ErrorCode::kCancelled, ""});
-    for (const TupleId id : found->unacknowledged) {
-      items[id].forgotten_with = from.request;
-    }
     end_waiter(target);
   }
+  std::vector<Item*> mine = held_under(target, State::kTaken);
+  std::erase_if(mine, [](const Item* item) { return !item->streamed; });
+  std::sort(mine.begin(), mine.end(), [](auto* a, auto* b) { return a->order < b->order; });
+  for (Item* item : mine) {
+    if (std::find(op.kept.begin(), op.kept.end(), item->id) != op.kept.end()) {
+      items.erase(TupleId(item->id));
+    } else {
+      put_back(*item);
+    }
+  }
   say(from, Done{});
+}
+
+void ReferenceSpace::put_back(Item& item) {
+  if (item.expires_at <= now) {
+    items.erase(TupleId(item.id));
+    return;
+  }
+  const auto& owner = item.put.attributes.lives_with;
+  if (owner && (!sessions.contains(*owner) || sessions[*owner].over_hold)) return leave(item);
+  stand_by_id(item);
+  item.state = is_behind(item) ? State::kBehind : State::kReady;
+  if (item.state == State::kReady) place(item, false);
 }
 
 void ReferenceSpace::notify(const Origin& stream, Event event) {
@@ -861,12 +878,17 @@ void ReferenceSpace::operate(const Origin& from, const ReviveOp& op) {
   say(from, done);
 }
 
-// It stands where its id says, but behind what is out or visible.
 void ReferenceSpace::revive(Item& item) {
-  renew_fronts();  // as if it were not there yet
-  const std::string group = group_of(item.put);
   item.started_before = 0;
   item.started = false;
+  stand_by_id(item);
+  advance(item);
+}
+
+// In the line of its group where its id says, but behind what is out or visible.
+void ReferenceSpace::stand_by_id(Item& item) {
+  renew_fronts();  // as if it were not there yet
+  const std::string group = group_of(item.put);
   item.state = State::kBehind;
   const auto front = fronts.find(group);
   if (front != fronts.end()) {
@@ -875,7 +897,6 @@ void ReferenceSpace::revive(Item& item) {
     if (unseen && item.id < front->second) front->second = item.id;
   }
   renew_fronts();
-  advance(item);
 }
 
 // ---- Pauses and drains --------------------------------------------------------------------------
@@ -1011,11 +1032,6 @@ void ReferenceSpace::forget(const SessionId& id, RequestId below) {
   Session& session = sessions[id];
   session.acknowledged = std::max(session.acknowledged, below);
   std::erase_if(session.answers, [&](const auto& item) { return item.first < below; });
-  std::erase_if(items, [&](const auto& pair) {
-    const Item& item = pair.second;
-    return item.state == State::kTaken && item.holder.session == id &&
-           item.forgotten_with.value != 0 && item.forgotten_with < below;
-  });
 }
 
 Time ReferenceSpace::due_of(const SessionId& id, const Session& session) const {

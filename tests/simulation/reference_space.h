@@ -40,7 +40,6 @@ struct ReferenceSpace {
     std::uint64_t order = 0;  // of hand-out
     bool started = false;
     bool streamed = false;
-    RequestId forgotten_with;  // kTaken: with the answer to this request; 0: when named in AckOp
   };
   struct Transaction {
     struct Put {
@@ -204,6 +203,8 @@ struct ReferenceSpace {
   void operate(const Origin& from, const ResumeOp& op);
   void operate(const Origin& from, const ListPausesOp& op);
   void revive(Item& item);
+  void stand_by_id(Item& item);
+  void put_back(Item& item);
 
   bool answer_again(const Origin& from, const Operation& operation);
   void attach(const core::SessionAttached& command);

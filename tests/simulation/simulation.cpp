@@ -206,6 +206,22 @@ Operation Simulation::about_subscription(SimClient& client) {
   return AckOp{id, chance(60) ? received : below(received + 1), {}};
 }
 
+// Keeps some of what a taking stream was given; the rest may be given to anybody again.
+CancelOp Simulation::some_cancel(const SimClient& client, RequestId target) {
+  CancelOp op{target, {}};
+  if (chance(5)) op.kept.push_back({below(reference_.next_id.value + 1)});
+  const auto stream = client.streams.find(target);
+  if (stream == client.streams.end()) return op;
+  for (const TupleId id : stream->second.unacknowledged) {
+    if (chance(50)) {
+      op.kept.push_back(id);
+    } else {
+      consumed_.erase(id);
+    }
+  }
+  return op;
+}
+
 // Mostly of what is there, so that it is often possible.
 CommitOp Simulation::some_commit(SimClient& client) {
   CommitOp op{some_tuples(2), {}, {}};
@@ -331,7 +347,7 @@ Operation Simulation::some_operation(SimClient& client) {
     case 12:
       return CreditOp{some_stream(), static_cast<std::uint32_t>(below(5))};
     case 13:
-      return CancelOp{chance(50) ? some_stream() : RequestId{1 + below(client.next.value)}};
+      return some_cancel(client, chance(50) ? some_stream() : RequestId{1 + below(client.next.value)});
     case 14:
     case 15:
     case 16: {

@@ -123,6 +123,7 @@ class Simulation {
   Operation some_pause();
   std::optional<Template> some_paused_form();
   Operation about_subscription(SimClient& client);
+  CancelOp some_cancel(const SimClient& client, RequestId target);
 
   // ---- Clients
   void act(SimClient& client);

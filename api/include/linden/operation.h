@@ -108,10 +108,12 @@ struct CreditOp {
 };
 
 // Ends a waiting TakeOp or a stream of the same session.  The target is answered kCancelled if it
-// was still waiting; what a stream had handed out under a lease stays reserved.  Answer: Done,
+// was still waiting; what a stream had handed out under a lease stays reserved; what a taking
+// stream was given and `kept` does not name is in the space again, as it was.  Answer: Done,
 // whether or not the target still waited (P11).
 struct CancelOp {
   RequestId target;
+  std::vector<TupleId> kept;  // given out to the caller, and not acknowledged yet
 };
 
 // Each item is one atomic step of its own (P17): removes the reserved tuple and puts `puts`, if and

@@ -49,8 +49,8 @@ class Stream {
   [[nodiscard]] RequestId id() const;
 
   // Ends it.  What next() has not returned goes back, also what was still on its way: reserved
-  // tuples un-started and with their age, taken ones as new tuples without attributes.  Waiting
-  // calls throw kClosed.
+  // tuples un-started and with their age, taken ones as they were put.  Waiting calls throw
+  // kClosed.
   void close();
 
  private:

@@ -166,6 +166,23 @@ TEST(StreamState, ATakingStreamForgetsWhatIsConfirmed) {
   EXPECT_EQ(stream.reopened().held, (std::vector{TupleId{3}}));
 }
 
+// What its caller has is named when it is closed, until the space has confirmed it; the rest goes
+// back.
+TEST(StreamState, ATakingStreamIsCancelledButForWhatItGaveOut) {
+  auto stream = taking();
+  stream.deliver({handout(1), handout(2), handout(3), handout(4)});
+  stream.pop();
+  ASSERT_TRUE((stream.pop(), stream.acknowledgement()));
+  stream.acknowledging({20});
+  stream.pop();
+  EXPECT_EQ(stream.cancel().target, RequestId{7});
+  EXPECT_EQ(stream.cancel().kept, (std::vector{TupleId{1}, TupleId{2}, TupleId{3}}));
+  stream.confirm({20});
+  EXPECT_EQ(stream.cancel().kept, std::vector{TupleId{3}});
+  EXPECT_FALSE(stream.give_back_queue());
+  EXPECT_TRUE(stream.queue.empty());
+}
+
 // After a reconnect the space counts from nothing: reading what came before acknowledges nothing
 // new.
 TEST(StreamState, AReadingStreamCountsAnewAfterAReconnect) {

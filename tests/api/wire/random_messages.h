@@ -43,7 +43,7 @@ class RandomMessages {
       case 11:
         return request(CreditOp{{id()}, number()});
       case 12:
-        return request(CancelOp{{id()}});
+        return request(CancelOp{{id()}, ids()});
       case 13:
         return request(finish());
       case 14:
@@ -273,6 +273,12 @@ class RandomMessages {
     return take;
   }
 
+  std::vector<TupleId> ids() {
+    std::vector<TupleId> ids;
+    for (std::size_t count = below(4); count > 0; --count) ids.push_back({id()});
+    return ids;
+  }
+
   StreamOp stream() {
     StreamOp stream;
     stream.mode = static_cast<TakeMode>(below(3));
@@ -280,7 +286,7 @@ class RandomMessages {
     stream.credit = number();
     if (stream.mode == TakeMode::kReserve) stream.lease = duration();
     stream.after = {id()};
-    for (std::size_t count = below(4); count > 0; --count) stream.held.push_back({id()});
+    stream.held = ids();
     return stream;
   }
 

@@ -449,6 +449,7 @@ void close_streams(TakeMode mode, bool kill) {
   std::vector<NewTuple> tuples;
   for (std::uint64_t i = 0; i < kTuples; ++i) {
     tuples.push_back({Tuple{"n", static_cast<std::int64_t>(i), std::string(1000, 'x')}, {}});
+    tuples.back().attributes.max_attempts = 7;
   }
   space.put_many(tuples);
   const Template any{"n", kInt, kText};
@@ -474,6 +475,11 @@ void close_streams(TakeMode mode, bool kill) {
     worker.count(any);
     EXPECT_EQ(worker.count(any), kTuples - consumed);
     EXPECT_EQ(space.count(any), kTuples - consumed);
+  }
+  // As they were put.
+  for (const ListedTuple& one : space.list(any).tuples) {
+    EXPECT_LE(one.id.value, kTuples);
+    EXPECT_EQ(one.max_attempts, 7U);
   }
 }
 
