@@ -2,6 +2,8 @@
 // after that.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -23,13 +25,28 @@ struct Notice {
 
 using Message = std::variant<Reply, Notice>;
 
+// A lease that ends soon because nothing is heard of its session, or that has just ended so.  It
+// goes into the log, before somebody asks why a task runs twice; no client is told.
+struct LeaseWarning {
+  SessionId session;
+  std::string session_name;
+  TupleId tuple;
+  std::uint32_t attempt = 0;
+  Tuple what;
+  Duration silent_for{0};
+  Duration left{0};          // zero: it has ended
+  std::uint64_t others = 0;  // tuples of the session of which the same is true, not named
+};
+
 // Appended to by SpaceState::apply and cleared by the owner, so that the vectors keep their memory.
 struct Effects {
   std::vector<Mutation> mutations;
   std::vector<Message> messages;
+  std::vector<LeaseWarning> warnings;
   void clear() {
     mutations.clear();
     messages.clear();
+    warnings.clear();
   }
 };
 

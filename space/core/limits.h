@@ -40,6 +40,7 @@ struct Limits {
   std::size_t keys_max = 1'000'000;      // remembered in a space; kOverloaded
   std::size_t guards_per_tuple_max = 10'000;  // kLimitExceeded
   std::size_t guards_max = 2'000'000;         // of a space that nothing has met yet; kOverloaded
+  std::size_t lease_warnings_max = 8;         // tuples named at a time; the others are counted
   std::size_t pauses_max = 100;               // pauses and drains of a space; kOverloaded
   std::size_t indexes_per_arity_max = 16;  // learned masks; the one unused for longest is dropped
 };

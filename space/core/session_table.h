@@ -62,6 +62,8 @@ struct Session {
   Time lost_at{};
   Time armed_at = kNever;         // the earliest entry of it in the deadline queue
   Duration lease_min = kForever;  // no lease that it holds is shorter
+  Duration warned{0};             // of leases up to this one, in the silence since `warned_since`
+  Time warned_since = kNever;
   RequestId acknowledged;
   RequestId newest;          // the highest request seen: a higher one is no repetition
   std::size_t reserved = 0;  // holdings under a lease

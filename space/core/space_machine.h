@@ -334,6 +334,16 @@ class SpaceState::Machine {
   // Until a lease of it ends if nothing is heard of it.
   [[nodiscard]] Duration lease_left(const Session& session, Duration lease) const;
   void session_due(Session& session, Time at);
+  // How long a silence is worth a warning; kForever if the lease is too short for one.
+  [[nodiscard]] static Duration warned_after(Duration lease);
+  [[nodiscard]] Duration warned_lease(const Session& session) const;
+  void warn(Session& session, Duration silence);
+  // Says which leases of the session are longer than `above` and at most as long as `most`, the
+  // oldest tuple first; `left_of(lease)` is left of it.
+  template <class LeftOf>
+  void tell_leases(const Session& session, Time since, Duration above, Duration most,
+                   const LeftOf& left_of);
+  void tell_ended(const Session& session, Time since, Duration most);
   void end_hold(Session& session);
   void end_bound(Session& session);
   void end_session(Session& session);

@@ -5,6 +5,12 @@
 #include "space/core/space_machine.h"
 
 namespace linden::core {
+namespace {
+
+// Who holds a shorter lease is heard again, or is not, before anybody could do anything about it.
+constexpr Duration kWarnedLeaseMin = std::chrono::seconds(1);
+
+}  // namespace
 
 // ---- Commands -----------------------------------------------------------------------------------
 
@@ -138,7 +144,10 @@ void SpaceState::Machine::forget_taken(Slot holding) {
 Time SpaceState::Machine::deadline_of(const Session& session) const {
   if (session.connected) {
     const bool holds = session.reserved > 0 || !session.transactions.empty();
-    return holds ? later(session.heard_at, session.lease_min) : kNever;
+    if (!holds) return kNever;
+    const Time end = later(session.heard_at, session.lease_min);
+    if (warned_lease(session) >= session.lease_min) return end;
+    return std::min(end, later(session.heard_at, warned_after(session.lease_min)));
   }
   Time next = later(session.lost_at, session.memory);
   if (!session.over_hold) next = std::min(next, later(session.lost_at, session.hold));
@@ -181,21 +190,81 @@ Duration SpaceState::Machine::lease_left(const Session& session, Duration lease)
 void SpaceState::Machine::session_due(Session& session, Time at) {
   session.lease_min = shortest_lease(session);
   if (deadline_of(session) > at) return arm(session);
+  if (session.connected && at < later(session.heard_at, session.lease_min)) {
+    warn(session, at - session.heard_at);
+    return arm(session);
+  }
   if (session.connected) {
+    tell_ended(session, session.heard_at, at - session.heard_at);
     fall_silent(session);
     give_back_all(session, at - session.heard_at);
     return arm(session);
   }
   const Duration away = at - session.lost_at;
-  if (session.restored) give_back_all(session, away);
+  if (session.restored) {
+    tell_ended(session, session.lost_at, away);
+    give_back_all(session, away);
+  }
   if (!session.over_hold && away >= session.hold) end_hold(session);
   if (away >= session.memory) return end_session(session);
   arm(session);
 }
 
+// ---- Leases that end in silence -----------------------------------------------------------------
+
+// The last third of it.
+Duration SpaceState::Machine::warned_after(Duration lease) {
+  return lease < kWarnedLeaseMin ? kForever : lease - lease / 3;
+}
+
+Duration SpaceState::Machine::warned_lease(const Session& session) const {
+  return session.warned_since == session.heard_at ? session.warned : Duration::zero();
+}
+
+void SpaceState::Machine::warn(Session& session, Duration silence) {
+  const Duration before = warned_lease(session);
+  // The longest lease of whose last third this is.
+  const Duration most = std::max(session.lease_min, silence + silence / 2);
+  tell_leases(session, session.heard_at, before, most,
+              [&](Duration lease) { return later(session.heard_at, lease) - now_; });
+  session.warned = most;
+  session.warned_since = session.heard_at;
+}
+
+void SpaceState::Machine::tell_ended(const Session& session, Time since, Duration most) {
+  tell_leases(session, since, Duration::zero(), most, [](Duration) { return Duration::zero(); });
+}
+
+template <class LeftOf>
+void SpaceState::Machine::tell_leases(const Session& session, Time since, Duration above,
+                                      Duration most, const LeftOf& left_of) {
+  std::vector<std::pair<TupleId, Slot>> ending;
+  for (Slot slot = session.first_holding; slot != kNoSlot; slot = sessions_.holding(slot).next) {
+    const Holding& holding = sessions_.holding(slot);
+    if (holding.reserved && holding.lease > above && holding.lease <= most) {
+      ending.emplace_back(tuples_[holding.entry].id, slot);
+    }
+  }
+  std::sort(ending.begin(), ending.end());
+  const std::size_t named = std::min(ending.size(), limits_.lease_warnings_max);
+  for (std::size_t i = 0; i < named; ++i) {
+    const Holding& holding = sessions_.holding(ending[i].second);
+    const Entry& entry = tuples_[holding.entry];
+    const Duration left = std::max(left_of(holding.lease), Duration::zero());
+    effects_->warnings.push_back(
+        {session.id, session.name, entry.id, entry.attempt, entry.tuple, now_ - since, left, 0});
+  }
+  if (named > 0) effects_->warnings.back().others = ending.size() - named;
+}
+
+// ---- Ends ---------------------------------------------------------------------------------------
+
 void SpaceState::Machine::end_hold(Session& session) {
   session.over_hold = true;
-  if (!session.restored) give_back_all(session, kForever);
+  if (!session.restored) {
+    tell_ended(session, session.lost_at, kForever);
+    give_back_all(session, kForever);
+  }
   end_bound(session);
 }
 

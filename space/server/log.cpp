@@ -30,6 +30,19 @@ std::shared_ptr<Log> make_silent_log() {
   return std::make_shared<Log>("silent", std::make_shared<spdlog::sinks::null_sink_mt>());
 }
 
+bool LogPace::may_log(Time now) {
+  if (lines_ == 0 || now - second_ >= std::chrono::seconds(1)) {
+    second_ = now;
+    lines_ = 0;
+  }
+  if (lines_ == kLinesMax) {
+    ++left_out_;
+    return false;
+  }
+  ++lines_;
+  return true;
+}
+
 std::string in_quotes(std::string_view text, std::size_t bytes_max) {
   std::string result = "\"";
   for (const char byte : text.substr(0, bytes_max)) {

@@ -101,7 +101,7 @@ Result<void> Server::restore() {
   for (const auto& thread : threads_) thread->meet(threads_);
   disk_.emplace(*storage_, disk_reserve());
   tools_.emplace(HostTools{*storage_, commits_, chores_, *disk_, joint_steps_,
-                           [this](const Failure& why) { fail(why); }});
+                           [this](const Failure& why) { fail(why); }, log_});
   control_ =
       std::make_unique<Control>(ServerFacts{LINDEN_VERSION, options_.directory, options_.durability,
                                             random_id(), options_.space_limits},

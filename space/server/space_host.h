@@ -24,6 +24,7 @@
 #include "space/server/disk_watch.h"
 #include "space/server/io_thread.h"
 #include "space/server/joint_steps.h"
+#include "space/server/log.h"
 #include "space/server/traffic.h"
 #include "space/storage/storage.h"
 
@@ -37,6 +38,7 @@ struct HostTools {
   DiskWatch& disk;
   JointSteps& joint_steps;
   std::function<void(const Failure&)> fatal;  // P33: stops the server
+  Log& log;
 };
 
 // Belongs to one IoThread; only weigh(), backlog(), info() and thread() may be called from others.
@@ -117,6 +119,7 @@ class SpaceHost : public std::enable_shared_from_this<SpaceHost> {
   void committed(const Result<void>& result, Duration cost);
   void batch_done();
   void deliver_all();
+  void log_warnings();
   void note_answered(Route& route, const core::Message& message);
   void see_to_retirement();
   void retire();
@@ -140,6 +143,7 @@ class SpaceHost : public std::enable_shared_from_this<SpaceHost> {
   std::optional<JointStep> joint_;  // begins when this batch is done
   std::function<void(bool)> lend_when_done_;
   std::optional<wire::SpaceListed> listed_when_lent_;
+  LogPace pace_;              // of lease warnings
   Duration sync_cost_{0};     // of a commit, on average
   bool disk_is_low_ = false;  // as the core was told
   bool retirement_posted_ = false;

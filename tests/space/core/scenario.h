@@ -82,6 +82,7 @@ class Scenario {
 
   [[nodiscard]] std::uint64_t count(Template form);
   [[nodiscard]] std::vector<ListedTuple> list(bool all_states = true);
+  [[nodiscard]] const std::vector<LeaseWarning>& warnings() const { return effects_.warnings; }
   [[nodiscard]] const std::vector<Mutation>& mutations() const { return effects_.mutations; }
   [[nodiscard]] SpaceState& state() { return state_; }
 
