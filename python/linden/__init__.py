@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from . import aio, error, errors, recipes
     from .async_result import AsyncResult
+    from .broadcast_view import BroadcastView
     from .client import Client
     from .connection import Connection, connect
     from .connection_file import ConnectionInfo
@@ -92,6 +93,7 @@ __all__ = [
     "Client",
     "DirectView",
     "LoadBalancedView",
+    "BroadcastView",
     "ViewExecutor",
     "AsyncResult",
     "AsyncMapResult",
@@ -147,6 +149,7 @@ _MODULES = {
     ".fields": ("ANY", "Between", "Prefix", "OneOf", "Var", "with_attributes"),
     ".client": ("Client",),
     ".direct_view": ("DirectView",),
+    ".broadcast_view": ("BroadcastView",),
     ".load_balanced_view": ("LoadBalancedView",),
     ".executor": ("ViewExecutor",),
     ".async_result": ("AsyncResult",),

@@ -61,6 +61,7 @@ class AsyncResult(AwaitableFuture):
         self._label = label
         self._attempts = attempts
         self._return_exceptions = return_exceptions
+        self.known: dict[str, Any] = {}  # metadata of each task that the view knows of
         self._raw: dict[int, tuple[Sequence[Any], float]] = {}
         self._outcomes: dict[int, Any] = {}
         self._outputs: dict[int, dict[int, tuple[str, str]]] = {}
@@ -315,6 +316,7 @@ class AsyncResult(AwaitableFuture):
             label=self._label,
             stdout="".join(text for stream, text in texts if stream == "stdout"),
             stderr="".join(text for stream, text in texts if stream == "stderr"),
+            **self.known,
         )
         if fields is not None and fields[farm.RESULT_STATUS] != farm.OK:
             metadata["error"] = next(iter(errors_in(self._outcome(position))), None)

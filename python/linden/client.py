@@ -11,6 +11,7 @@ from typing import Any
 
 from . import farm, housekeeping
 from .async_result import AsyncResult
+from .broadcast_view import BroadcastView
 from .connection import Connection, open_native
 from .connection_file import ConnectionInfo, find_connection
 from .direct_view import DirectView
@@ -161,6 +162,13 @@ class Client:
         if targets is not None and targets != "all" and not isinstance(targets, int):
             targets = self._ids_in(targets)
         return LoadBalancedView(self, targets).set_flags(**flags)
+
+    def broadcast_view(self, targets: Any = "all", is_coalescing: bool = False, **flags: Any) -> BroadcastView:
+        """A view that runs each call on all of `targets`; "all" is whoever serves now.
+
+        Raises: NoEnginesRegistered; IndexError: there never was an engine of that id.
+        """
+        return BroadcastView(self, "all" if targets is None else targets, is_coalescing).set_flags(**flags)
 
     def executor(self, targets: Any = None) -> ViewExecutor:
         """A `concurrent.futures.Executor` over a load-balanced view."""

@@ -31,16 +31,17 @@ class DirectView(View):
         self,
         kind: str,
         name: str,
-        payloads: Callable[[int], list[Any]],
+        payload: Any,
         *,
         block: bool | None,
+        parts: Callable[[int], list[Any]] | None = None,
         function: str = "",
         targets: Any = None,
         label: str | None = None,
         make_result: type[AsyncResult] = AsyncResult,
         **options: Any,
     ) -> Any:
-        """One task for each target; `payloads` makes them, given their number."""
+        """One task for each target, all in one request, with the same payload or, given their number, its `parts`."""
         engines, single = self.client.engines_of(self.targets if targets is None else targets)
         numbers = self._submitter.take_numbers(len(engines), self._own)
         result = make_result(
@@ -55,7 +56,11 @@ class DirectView(View):
             attempts=1,
             **options,
         )
-        self._send(kind, name, function, engines, payloads(len(engines)), numbers, result)
+        if parts is None:
+            payloads = self._submitter.payload_for_each(payload, numbers, result)
+        else:
+            payloads = parts(len(engines))
+        self._send(kind, name, function, engines, payloads, numbers, result)
         return self._began(result, self.block if block is None else block)
 
     def _send(
@@ -88,7 +93,7 @@ class DirectView(View):
 
     def _apply(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], block: bool) -> Any:
         digest, name, payload = self._submitter.call_payload(function, args, kwargs)
-        return self._submit(farm.APPLY, name, lambda n: [payload] * n, block=block, function=digest)
+        return self._submit(farm.APPLY, name, payload, block=block, function=digest)
 
     def _map(self, function: Callable[..., Any], sequences: tuple[Any, ...], options: dict[str, Any]) -> Any:
         return self._map_parts(function, sequences, **options)
@@ -144,7 +149,7 @@ class DirectView(View):
         `silent=False`: the value is an ExecuteReply with the value of the last expression.
         """
         payload = [code, silent]
-        return self._submit(farm.EXECUTE, "execute", lambda n: [payload] * n, block=block, targets=targets, label=label)
+        return self._submit(farm.EXECUTE, "execute", payload, block=block, targets=targets, label=label)
 
     def run(
         self, filename: str | Path, targets: Any = None, block: bool | None = None, label: str | None = None
@@ -164,12 +169,12 @@ class DirectView(View):
         if not isinstance(ns, dict):
             raise TypeError(f"push takes a dict of names, not a {type(ns).__name__}")
         payload = serialize.pack(ns, "the pushed dict")
-        return self._submit(farm.PUSH, "push", lambda n: [payload] * n, block=block, targets=targets)
+        return self._submit(farm.PUSH, "push", payload, block=block, targets=targets)
 
     def pull(self, names: str | Sequence[str], targets: Any = None, block: bool | None = None) -> Any:
         """The value of a name or expression in the engines' namespaces; a list of names gives lists of values."""
         payload = _names(names)
-        return self._submit(farm.PULL, "pull", lambda n: [payload] * n, block=block, targets=targets)
+        return self._submit(farm.PULL, "pull", payload, block=block, targets=targets)
 
     def get(self, key_s: str | Sequence[str]) -> Any:
         """`pull`, and wait for it."""
@@ -187,7 +192,7 @@ class DirectView(View):
 
     def clear(self, targets: Any = None, block: bool | None = None) -> Any:
         """Empty the engines' namespaces."""
-        return self._submit(farm.CLEAR, "clear", lambda n: [None] * n, block=block, targets=targets)
+        return self._submit(farm.CLEAR, "clear", None, block=block, targets=targets)
 
     # ---- scatter and gather
 
@@ -209,14 +214,13 @@ class DirectView(View):
             seq = list(seq)
         sequence = cast("Sequence[Any]", seq)
 
-        def payloads(count: int) -> list[_native.Object]:
-            parts = partition(sequence, count, dist)
+        def parts(count: int) -> list[_native.Object]:
             return [
                 serialize.pack({key: part[0] if flatten and len(part) == 1 else part}, f"the sequence {key}")
-                for part in parts
+                for part in partition(sequence, count, dist)
             ]
 
-        return self._submit(farm.PUSH, "scatter", payloads, block=block, targets=targets)
+        return self._submit(farm.PUSH, "scatter", None, parts=parts, block=block, targets=targets)
 
     def gather(self, key: str, dist: str = "b", targets: Any = None, block: bool | None = None) -> Any:
         """Pull the parts under the name `key` and join them: the inverse of `scatter`."""
@@ -224,7 +228,7 @@ class DirectView(View):
         return self._submit(
             farm.PULL,
             "gather",
-            lambda n: [payload] * n,
+            payload,
             block=block,
             targets=targets,
             make_result=GatherResult,

@@ -6,6 +6,7 @@
     ("result", client, number, status, meta, payload)            the one final result of a task
     ("output", client, number, stream, n, text)                  what a task printed, before its result
     ("function", digest, payload)                                sent once, read by engines
+    ("payload", client, number, payload)                         of several tasks of a call, the first of which has that number
     ("control", session, verb, argument)                         to an engine
 
 Everything in here is pure.
@@ -261,6 +262,16 @@ def function(packed: PackedFunction) -> _native.Put:
 def function_form(digest: str) -> tuple[Any, ...]:
     """The function of that digest."""
     return ("function", digest, _OBJECT)
+
+
+def shared_payload(client: str, number: int, payload: Any) -> _native.Put:
+    """A payload for all tasks of one call, the first of which is `number`; each of them carries that number instead."""
+    return _native.Put(("payload", client, number, payload))
+
+
+def shared_payload_form(client: str, number: Any) -> tuple[Any, ...]:
+    """The payload that tasks share, the first of which is `number`."""
+    return ("payload", client, number, ANY)
 
 
 def control(session: str, verb: str, argument: Any = None) -> _native.Put:

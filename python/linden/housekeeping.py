@@ -16,6 +16,7 @@ from .async_result import AsyncResult
 from .completions import AwaitableFuture
 from .error import EngineError
 from .errors import LindenError, NoMatch
+from .fields import ANY
 
 if TYPE_CHECKING:
     from .client import Client
@@ -218,6 +219,7 @@ def purge_results(client: Client, jobs: Any, targets: Any) -> None:
         _refuse_outstanding(client.outstanding)
         _drop(client, farm.results_form(client.session))
         _drop(client, farm.outputs_form(client.session))
+        _drop(client, farm.shared_payload_form(client.session, ANY))
     elif jobs or jobs == 0:
         ids, _ = message_ids(client, jobs)
         _refuse_outstanding(client.outstanding & set(ids))
@@ -225,6 +227,7 @@ def purge_results(client: Client, jobs: Any, targets: Any) -> None:
             key = farm.parse_message_id(id_)
             _drop(client, farm.results_form(*key))
             _drop(client, farm.outputs_form(*key))
+            _drop(client, farm.shared_payload_form(*key))
     if targets or targets == 0:
         _drop_results_of(client, {engine.id for engine in client.engines_of(targets)[0]})
 

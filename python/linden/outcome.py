@@ -82,6 +82,8 @@ class Metadata(dict[str, Any]):
             outputs=[],
             data={},
             label=None,
+            is_broadcast=False,
+            is_coalescing=False,
         )
         for key, value in known.items():
             self[key] = value

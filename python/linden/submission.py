@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from . import _native, farm, serialize
-from .errors import NoMatch
+from .async_result import AsyncResult
+from .errors import LindenError, NoMatch
 from .reference import Reference, call_reference
 from .result_reader import ResultReader, TaskGroup
 
@@ -15,6 +18,8 @@ from .result_reader import ResultReader, TaskGroup
 _FIRST_FRAME_TASKS = 32
 _FRAME_TASKS_MAX = 2048
 _FRAME_BYTES_MAX = 8 << 20
+# Where copies of a payload are larger than this together, it is put once and read by each engine, which costs a round trip.
+_COPIES_BYTES_MAX = 256 << 10
 
 
 class Submitter:
@@ -83,6 +88,22 @@ class Submitter:
             for key, argument in kwargs.items():
                 serialize.dumps(argument, f"argument {key!r} of {name}")
             raise
+
+    def payload_for_each(self, payload: Any, numbers: range, result: AsyncResult) -> list[Any]:
+        """What the tasks `numbers` carry that all have the same payload: the payload, or if that is large the number under
+        which it was put once.  It is removed when all of their results are here.
+        """
+        if type(payload) is not _native.Object or payload.nbytes * (len(numbers) - 1) <= _COPIES_BYTES_MAX:
+            return [payload] * len(numbers)
+        request = self._space.send_put([farm.shared_payload(self.session, numbers.start, payload)], patient=True)
+        shared = self._client.wait(request)[0]
+        result.add_done_callback(partial(self._remove_shared, shared))
+        return [numbers.start] * len(numbers)
+
+    def _remove_shared(self, tuple_id: int, result: Any) -> None:
+        # A client that is closed before its results have come leaves the payload to the tasks; it goes with the results.
+        with suppress(LindenError):
+            self._reader.confirm_later(self._space.send_commit([], [], [tuple_id]), result)
 
     def send(self, puts: list[_native.Put], group: TaskGroup) -> None:
         """Put tasks whose results `group` expects already."""

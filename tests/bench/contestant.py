@@ -30,6 +30,13 @@ class Farm(Protocol):
     def close(self) -> None: ...
 
 
+class Broadcaster(Farm, Protocol):
+    """A farm that can run one thing everywhere."""
+
+    def broadcast(self) -> None:
+        """Runs work.noop on each worker and waits for all results."""
+
+
 class Queue(Protocol):
     """A durable queue, talked to by one client.  Made with an empty folder for its files.  Durable: survives kill -9."""
 
@@ -91,6 +98,17 @@ def efficiency(farm: Farm, tasks: int = 1000, milliseconds: float = 1.0, workers
     return tasks * milliseconds / 1000 / (workers * wall)
 
 
+def broadcast(farm: Broadcaster) -> float:
+    """Milliseconds of a no-op on every worker, the median of many."""
+    for _ in range(10):
+        farm.broadcast()
+    end = time.perf_counter() + 1.5
+    samples = []
+    while time.perf_counter() < end or len(samples) < 20:
+        samples.append(seconds_of(farm.broadcast))
+    return statistics.median(samples) * 1e3
+
+
 def put_take_1(queue: Queue) -> float:
     """Microseconds of a put and a take, one after the other, the median of many."""
     for _ in range(100):
@@ -112,6 +130,8 @@ UNITS = {
     "put_take_1": "us",
     "put_take_pipelined": "pairs/s",
     "startup_4": "s",
+    "broadcast_16": "ms",
+    "broadcast_64": "ms",
 } | cycles.UNITS
 # Those with a load of many cycles in all combinations are measured when asked for.
 USUAL = [what for what in UNITS if what not in cycles.UNITS or what in cycles.USUAL]
@@ -123,6 +143,7 @@ FARM_FIGURES: dict[str, Callable[[Farm], float]] = {
     "map_auto_50k": lambda farm: map_rate(farm, 50_000, "auto"),
     "eff_1ms": efficiency,
 }
+BROADCAST_WORKERS = {"broadcast_16": 16, "broadcast_64": 64}
 QUEUE_FIGURES: dict[str, Callable[[Queue], float]] = {
     "put_take_1": put_take_1,
     "put_take_pipelined": put_take_pipelined,
@@ -157,6 +178,11 @@ def samples(name: str, wanted: list[str]) -> Iterator[tuple[str, float]]:
             farm.map(increment, range(100), 1)  # both workers are up and know the function
             for what in twice_if_quick(chosen):
                 yield what, FARM_FIGURES[what](farm)
+            farm.close()
+    for what, workers in BROADCAST_WORKERS.items():
+        if what in wanted and getattr(module, "BROADCASTS", False):
+            farm = module.make_farm(workers)
+            yield what, broadcast(farm)
             farm.close()
     if hasattr(module, "make_queue") and (chosen := [what for what in wanted if what in QUEUE_FIGURES]):
         with tempfile.TemporaryDirectory(prefix="ld-bench-", dir="/tmp") as folder:

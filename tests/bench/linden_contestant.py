@@ -12,6 +12,7 @@ import linden
 from tests.bench.work import noop
 
 BODY = b"x" * 100
+BROADCASTS = True
 
 
 class LindenFarm:
@@ -24,6 +25,9 @@ class LindenFarm:
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any], chunk: int | str) -> list[Any]:
         return list(self._view.map_sync(function, items, chunksize=chunk))
+
+    def broadcast(self) -> None:
+        self._client[:].apply_sync(noop)
 
     def close(self) -> None:
         self._client.shutdown(hub=True)

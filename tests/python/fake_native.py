@@ -38,10 +38,14 @@ class FakeFarm:
         self._tuple = 0
         namespace = Namespace()
         set_resolver(namespace.evaluate)
-        self._runner = TaskRunner(self.functions.__getitem__, namespace)
+        self.payloads: dict[int, Any] = {}  # shared ones, by the tuple's id
+        self._runner = TaskRunner(self.functions.__getitem__, namespace, lambda _client, number: self._payload(number))
         self.native_client = SimpleNamespace(session=self.session, wait=self._wait)
         self.native_space = SimpleNamespace(
-            send_put=self._send_put, send_take=self._send_take, open_stream=lambda *_args, **_kwargs: self.stream
+            send_put=self._send_put,
+            send_take=self._send_take,
+            send_commit=self._send_commit,
+            open_stream=lambda *_args, **_kwargs: self.stream,
         )
         self.stream = SimpleNamespace(next_batch=self._next_batch)
         self.reader = ResultReader(self.native_client, self.native_space)  # type: ignore[arg-type]
@@ -80,6 +84,17 @@ class FakeFarm:
                 from linden import serialize
 
                 self.functions[fields[1]] = serialize.unpack(fields[2])
+            elif fields[0] == "payload":
+                self.payloads[self._request] = fields
+        return self._request
+
+    def _payload(self, number: int) -> Any:
+        return next(fields[3] for fields in self.payloads.values() if fields[2] == number)
+
+    def _send_commit(self, puts: Any, finishes: Any, takes: list[int]) -> int:
+        self._request += 1
+        for tuple_id in takes:
+            del self.payloads[tuple_id]
         return self._request
 
     def _send_take(self, mode: int, forms: Any, **_options: Any) -> int:

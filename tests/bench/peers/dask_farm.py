@@ -9,6 +9,8 @@ import distributed
 
 from tests.bench.work import noop
 
+BROADCASTS = True
+
 
 def map_chunk(function: Callable[[Any], Any], chunk: list[Any]) -> list[Any]:
     return [function(item) for item in chunk]
@@ -36,6 +38,9 @@ class DaskFarm:
         chunks = list(iter(lambda: list(itertools.islice(iterator, size)), []))
         parts = self._client.gather(self._client.map(map_chunk, [function] * len(chunks), chunks, pure=False))
         return list(itertools.chain.from_iterable(parts))
+
+    def broadcast(self) -> None:
+        self._client.run(noop)
 
     def close(self) -> None:
         self._client.close()

@@ -8,6 +8,8 @@ import ipyparallel
 
 from tests.bench.work import noop
 
+BROADCASTS = True
+
 
 class IpyparallelFarm:
     def __init__(self, workers: int) -> None:
@@ -20,6 +22,9 @@ class IpyparallelFarm:
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any], chunk: int | str) -> list[Any]:
         return list(self._view.map_sync(function, list(items), chunksize=100 if chunk == "auto" else int(chunk)))
+
+    def broadcast(self) -> None:
+        self._client[:].apply_sync(noop)
 
     def close(self) -> None:
         self._client.close()

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -18,7 +19,7 @@ from linden.errors import Closed, ConnectionLost, NoMatch, SessionExpired, Shutt
 from linden.reference import set_resolver
 
 from .attendant import Attendant
-from .functions import Functions
+from .functions import Functions, load_payload
 from .log import Log
 from .namespace import Namespace
 from .output import TaskOutput, capture
@@ -174,7 +175,7 @@ class Engine:
         prefetch = Prefetch()
         stream = space.open_stream(_native.RESERVE, farm.task_forms(id_), credit=prefetch.credit, lease=_LEASE_S)
         self._output.send_with(lambda puts: stream.put(puts, True))
-        runner = TaskRunner(Functions(space, self._namespace), self._namespace)
+        runner = TaskRunner(Functions(space, self._namespace), self._namespace, partial(load_payload, space))
         session = space.client.session
         while self._stopping is None:
             task = stream.next()

@@ -1,4 +1,4 @@
-"""The functions of tasks, read once by digest and kept."""
+"""What tasks name instead of carrying it: functions, read once by digest and kept, and payloads that several tasks share."""
 
 from __future__ import annotations
 
@@ -17,6 +17,25 @@ _READ_TIMEOUT_S = 10.0
 
 class FunctionMissing(LookupError):
     """A task names a function that is not in the farm."""
+
+
+class PayloadMissing(LookupError):
+    """A task shares a payload that is not in the farm."""
+
+
+def load_payload(space: _native.Space, client: str, number: int) -> Any:
+    """What the tasks of a call share, the first of which is `number`.
+
+    Raises: PayloadMissing.
+    """
+    form = farm.shared_payload_form(client, number)
+    try:
+        found = space.client.wait(space.send_take(_native.READ, [form], timeout=_READ_TIMEOUT_S))
+    except NoMatch:
+        raise PayloadMissing(
+            f"the arguments of {farm.message_id(client, number)} are not in the farm; were its results purged?"
+        ) from None
+    return found[0].fields[3]
 
 
 class Functions:

@@ -16,6 +16,7 @@ from .remote_traceback import item_error
 
 Outcome = tuple[str, Any]
 LoadFunction = Callable[[str], Callable[..., Any]]
+LoadPayload = Callable[[str, int], Any]
 
 
 class EngineStop(BaseException):
@@ -25,8 +26,12 @@ class EngineStop(BaseException):
 class TaskRunner:
     """Runs tasks of all kinds in one namespace."""
 
-    def __init__(self, load_function: LoadFunction, namespace: Namespace) -> None:
+    def __init__(
+        self, load_function: LoadFunction, namespace: Namespace, load_payload: LoadPayload | None = None
+    ) -> None:
+        """`load_payload`: of a client and a number, what several tasks share."""
         self._load_function = load_function
+        self._load_payload = load_payload
         self._namespace = namespace
         self._shell: Shell | None = None
         self._kinds: dict[str, Callable[[str, Any], Outcome]] = {
@@ -48,7 +53,10 @@ class TaskRunner:
             run = self._kinds.get(kind)
             if run is None:
                 raise ValueError(f"this engine knows no tasks of kind {kind!r}")
-            return run(fields[farm.TASK_FUNCTION], fields[farm.TASK_PAYLOAD])
+            payload = fields[farm.TASK_PAYLOAD]
+            if type(payload) is int and self._load_payload is not None:
+                payload = self._load_payload(fields[farm.TASK_CLIENT], payload)
+            return run(fields[farm.TASK_FUNCTION], payload)
         except EngineStop:
             raise
         except BaseException as error:  # noqa: BLE001  (SystemExit and KeyboardInterrupt end the task, not the engine)
