@@ -18,6 +18,7 @@ from .outcome import Failure, Metadata, decode, metadata_of, moment
 
 if TYPE_CHECKING:
     from .client import Client
+    from .live_output import LiveOutput
 
 
 class ResultSource(Protocol):
@@ -64,7 +65,8 @@ class AsyncResult(AwaitableFuture):
         self.known: dict[str, Any] = {}  # metadata of each task that the view knows of
         self._raw: dict[int, tuple[Sequence[Any], float]] = {}
         self._outcomes: dict[int, Any] = {}
-        self._outputs: dict[int, dict[int, tuple[str, str]]] = {}
+        self._outputs: dict[int, dict[int, tuple[str, Any]]] = {}  # by position and tuple id: stream and content
+        self._output_count = 0
         self._error: BaseException | None = None
         # Not just the future's state: Ctrl-C may have kept the last result from completing the future.
         self._is_here = False
@@ -88,6 +90,7 @@ class AsyncResult(AwaitableFuture):
     def store_output(self, number: int, id: int, stream: str, text: str) -> None:
         """For the source only."""
         self._outputs.setdefault(self._position(number), {})[id] = (stream, text)
+        self._output_count += 1
 
     def fail(self, error: BaseException) -> None:
         """For the source only: no further result will come."""
@@ -416,12 +419,40 @@ class AsyncResult(AwaitableFuture):
         if not self.done():
             raise TimeoutError("not all results are here yet")
 
-    def display_outputs(self, groupby: str = "type", result_only: bool = False) -> None:
-        """Print what the tasks printed, each line with its engine.  `groupby`: "type", "engine" or "order"."""
-        from .interactive import display_outputs
+    # ---- what the tasks have printed and displayed
 
-        if not result_only:
-            display_outputs(self._metadata_list(), groupby)
+    def stream_output(self) -> LiveOutput:
+        """A context manager in which stdout, stderr, displays and errors of the tasks are shown as they come.
+
+        Each line begins with its stream and engine, ``[stdout:3] text``; in a notebook each engine has a place of its own.
+        """
+        from .live_output import LiveOutput
+
+        return LiveOutput(self)
+
+    def display_outputs(self, groupby: str = "type", result_only: bool = False) -> None:
+        """Wait for the results, then show what the tasks have printed and displayed, and the values of cells.
+
+        Args: groupby: "type": all stdout, then all stderr, displays and values; "engine": all of an engine as it came, then
+            the next; "order": as type, but the first display of each engine, then the second, and so on.
+            result_only: values of cells only.
+        Raises: ValueError: no such grouping.
+        """
+        from .output_display import check_grouping, display_tasks, task_views
+
+        check_grouping(groupby)
+        self.wait()
+        display_tasks(task_views(self), groupby, result_only=result_only, named=not self._single)
+
+    def _positions_with_output(self) -> list[int]:
+        return list(self._outputs)
+
+    def _pieces(self, position: int) -> list[tuple[int, str, Any]]:
+        """(tuple id, stream, content) of what a task has printed and displayed, in order."""
+        return [(id_, *piece) for id_, piece in list(self._outputs.get(position, {}).items())]
+
+    def _errors_at(self, position: int) -> list[BaseException]:
+        return errors_in(self._outcome(position))
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):

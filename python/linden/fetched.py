@@ -28,12 +28,22 @@ class FetchedResult(AsyncResult):
         self._have_outputs = False
 
     def _metadata_list(self) -> list[Metadata]:
-        if not self._have_outputs and self._is_complete():
-            self._load_outputs()
-            self._have_outputs = True
+        self._load_outputs()
         return super()._metadata_list()
 
+    def _positions_with_output(self) -> list[int]:
+        self._load_outputs()
+        return super()._positions_with_output()
+
+    def _pieces(self, position: int) -> list[tuple[int, str, Any]]:
+        self._load_outputs()
+        return super()._pieces(position)
+
     def _load_outputs(self) -> None:
+        """Once, after the results, behind which all output is here (F5)."""
+        if self._have_outputs or not self._is_complete():
+            return
+        self._have_outputs = True
         for position, id_ in enumerate(self.msg_ids):
             form = farm.outputs_form(*farm.parse_message_id(id_))
             for row in self._fetcher.listed(form):

@@ -1,4 +1,4 @@
-"""What people see while they wait: progress bars, and the output of tasks."""
+"""What people see while they wait: progress bars."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
-
-from .outcome import Metadata
 
 if TYPE_CHECKING:
     from .async_result import AsyncResult
@@ -85,23 +83,3 @@ class _TextBar:
     def close(self) -> None:
         self._file.write("\n")
         self._file.flush()
-
-
-def display_outputs(rows: Sequence[Metadata], groupby: str) -> None:
-    """Print the output of tasks, each line with its stream and engine."""
-    if groupby not in ("type", "engine", "order"):
-        raise ValueError(f"groupby must be 'type', 'engine' or 'order', not {groupby!r}")
-    streams = [(name, row) for name in ("stdout", "stderr") for row in rows]
-    if groupby != "type":
-        streams = [(name, row) for row in rows for name in ("stdout", "stderr")]
-    for name, row in streams:
-        _print_stream(name, row)
-
-
-def _print_stream(name: str, row: Metadata) -> None:
-    text = row[name]
-    if not text:
-        return
-    file = sys.stdout if name == "stdout" else sys.stderr
-    for line in text.splitlines():
-        print(f"[{name}:{row['engine_id']}] {line}", file=file)
