@@ -221,6 +221,10 @@ struct AnswerText {
 
 }  // namespace
 
+std::string describe(const core::Origin& origin) {
+  return text(origin);
+}
+
 std::string describe(const core::Command& command) {
   const auto session = [](const SessionId& id) { return "s" + std::to_string(id.low); };
   if (const auto* perform = std::get_if<core::Perform>(&command)) {

@@ -10,6 +10,7 @@
 
 namespace linden::simulation {
 
+[[nodiscard]] std::string describe(const core::Origin& origin);
 [[nodiscard]] std::string describe(const core::Command& command);
 
 // What was said to each request or stream, in order; recalls are left out.  Refusals are compared

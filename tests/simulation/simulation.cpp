@@ -201,17 +201,18 @@ Operation Simulation::about_subscription(SimClient& client) {
     id = subscription->first;
     received = subscription->second.received;
   }
-  if (chance(5)) return CancelOp{id};
+  if (chance(5)) return some_cancel(client, id);
   if (chance(10)) return CreditOp{id, static_cast<std::uint32_t>(below(5))};
   return AckOp{id, chance(60) ? received : below(received + 1), {}};
 }
 
-// Keeps some of what a taking stream was given; the rest may be given to anybody again.
+// Keeps what it has acknowledged and some of what a taking stream was given last; the rest may be
+// given to anybody again.
 CancelOp Simulation::some_cancel(const SimClient& client, RequestId target) {
   CancelOp op{target, {}};
-  if (chance(5)) op.kept.push_back({below(reference_.next_id.value + 1)});
   const auto stream = client.streams.find(target);
   if (stream == client.streams.end()) return op;
+  op.kept = stream->second.acknowledged;
   for (const TupleId id : stream->second.unacknowledged) {
     if (chance(50)) {
       op.kept.push_back(id);
@@ -406,6 +407,7 @@ void Simulation::ask(SimClient& client, Operation operation) {
       auto& waiting = stream->second.unacknowledged;
       const std::uint64_t before = stream->second.delivered - waiting.size();
       for (std::uint64_t i = before; i < ack->delivered && !waiting.empty(); ++i) {
+        stream->second.acknowledged.push_back(waiting.front());
         waiting.erase(waiting.begin());
       }
     }
@@ -572,7 +574,8 @@ void Simulation::note_handout(const core::Origin& to, TakeMode mode, const Hando
 void Simulation::note_consumed(const core::Origin& by, TupleId id) {
   const auto [known, fresh] = consumed_.emplace(id, by);
   if (!fresh && known->second != by) {
-    fail("tuple " + std::to_string(id.value) + " was taken or finished twice");
+    fail("tuple " + std::to_string(id.value) + " was taken or finished by " +
+         describe(known->second) + " and by " + describe(by));
   }
 }
 

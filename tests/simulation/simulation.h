@@ -50,6 +50,7 @@ struct SimClient {
     StreamOp form;
     std::map<TupleId, Token> held;        // kReserve: not given back; kTake: not acknowledged
     std::vector<TupleId> unacknowledged;  // kTake: in order of delivery
+    std::vector<TupleId> acknowledged;    // kTake: the space may not have heard of it
     std::uint64_t delivered = 0;
     TupleId last;
     bool standing = true;

@@ -208,7 +208,7 @@ TEST(StreamState, ClosingGivesBackTheQueueButNotWhatRuns) {
   stream.pop();
   const auto back = stream.give_back_queue();
   ASSERT_TRUE(back);
-  const auto& items = std::get<ReleaseOp>(*back).items;
+  const auto& items = back->items;
   ASSERT_EQ(items.size(), 2U);
   EXPECT_FALSE(items[0].started);
   EXPECT_TRUE(stream.held.contains({1}));
