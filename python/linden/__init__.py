@@ -102,6 +102,7 @@ __all__ = [
     "Reference",
     "remote",
     "parallel",
+    "register_joblib_backend",
     "RemoteFunction",
     "ParallelFunction",
     "ALL_COMPLETED",
@@ -182,6 +183,17 @@ def start(n: int | None = None, **options: Any) -> Client:
     client = start_cluster(n, **options)
     client.owns_cluster = True
     return client
+
+
+def register_joblib_backend(name: str = "linden", make_default: bool = False) -> None:
+    """Make ``joblib.parallel_config(backend=name)`` run on the running cluster, or on one that is started for it.
+
+    Under the default name it answers to "ipyparallel" as well.  `make_default`: use it where nobody names a backend.
+    Raises: ImportError: joblib is not installed.
+    """
+    from .joblib import register
+
+    register(name, make_default)
 
 
 def __getattr__(name: str) -> Any:

@@ -71,6 +71,7 @@ class AsyncResult(AwaitableFuture):
         # Not just the future's state: Ctrl-C may have kept the last result from completing the future.
         self._is_here = False
         self._submitted = time.time()
+        self.deadline: float | None = None  # of time.monotonic(); iteration raises TimeoutError then
         self.on_abort: Callable[[], None] | None = None  # set by who would submit more tasks
 
     # ---- filled by the source
@@ -472,7 +473,9 @@ class AsyncResult(AwaitableFuture):
             yield self._item(self._outcome(position))
 
     def _wait_for(self, position: int) -> None:
-        self._source.wait_until(lambda: position in self._raw or self._is_complete())
+        limit = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        if not self._source.wait_until(lambda: position in self._raw or self._is_complete(), limit):
+            raise TimeoutError(f"{self._name}: {self.progress} of {len(self)} done in time")
         if position not in self._raw and self._error is not None:
             raise self._error
 

@@ -7,7 +7,7 @@ import os
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import farm, housekeeping
 from .async_result import AsyncResult
@@ -23,6 +23,9 @@ from .local_results import LocalMetadata, LocalResults
 from .result_reader import ResultReader
 from .space import Space
 from .submission import Submitter
+
+if TYPE_CHECKING:
+    from .dask import DaskFarm
 
 _LIST_LIMIT = 10_000
 
@@ -63,6 +66,7 @@ class Client:
         self.submitter = Submitter(native, self.space.native, self.reader)
         self._fetcher = Fetcher(self)
         self._known_engines: dict[int, farm.Engine] = {}
+        self._dask: DaskFarm | None = None
         self._closed = False
         _open_clients.add(self)
 
@@ -286,6 +290,41 @@ class Client:
         """
         housekeeping.shutdown(self, targets, restart, hub)
 
+    # ---- dask
+
+    def become_dask(
+        self,
+        targets: Any = "all",
+        port: int = 0,
+        nanny: bool = False,
+        scheduler_args: dict[str, Any] | None = None,
+        **worker_args: Any,
+    ) -> Any:
+        """Start a dask worker in each of `targets`, and a scheduler in this process; returns a distributed.Client of them.
+
+        Args: port: of the scheduler; 0 is any. nanny: workers are processes of their own, started again when they die.
+            scheduler_args, worker_args: of distributed's Scheduler and Worker; a worker has one thread unless `nthreads` says
+            otherwise. The engines go on serving the farm.
+        Raises: ImportError: no distributed, here or on an engine. EngineError: engines that cannot reach the scheduler.
+        """
+        if self._dask is None:
+            from .dask import DaskFarm
+
+            self._dask = DaskFarm(self, port, scheduler_args)
+        return self._dask.add_workers(targets, nanny, worker_args)
+
+    def stop_dask(self, targets: Any = "all") -> None:
+        """End the dask workers of `targets`; with "all" also the scheduler and its clients.  Idempotent."""
+        if self._dask is None:
+            return
+        self._dask.remove_workers(targets)
+        if isinstance(targets, str) and targets == "all":
+            self._dask.close()
+            self._dask = None
+
+    become_distributed = become_dask
+    stop_distributed = stop_dask
+
     # ---- the end
 
     def close(self, linger: float | None = None) -> None:  # noqa: ARG002  (the name is ipyparallel's)
@@ -294,6 +333,9 @@ class Client:
             return
         self._closed = True
         _open_clients.discard(self)
+        if self._dask is not None:
+            self._dask.close()
+            self._dask = None
         self.connection.close()
         self.reader.close()
 

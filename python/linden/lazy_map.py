@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ class LazyMapIterator(Iterator[Any]):
         self._return_exceptions = return_exceptions
         self._on_their_way: deque[AsyncResult] = deque()
         self._exhausted = False
+        self.deadline: float | None = None  # of time.monotonic(); then TimeoutError
         self._submit()
 
     def _submit(self) -> None:
@@ -64,10 +66,8 @@ class LazyMapIterator(Iterator[Any]):
         return result.get()
 
     def _next_result(self) -> AsyncResult:
-        if self._ordered:
-            first = self._on_their_way[0]
-            first.wait()
-            return first
-        waiting = list(self._on_their_way)
-        self._view.client.wait_any(waiting)
+        waiting = [self._on_their_way[0]] if self._ordered else list(self._on_their_way)
+        limit = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        if not self._view.client.wait_any(waiting, limit):
+            raise TimeoutError("the next result of the map did not come in time")
         return next(result for result in waiting if result.done())

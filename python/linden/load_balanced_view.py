@@ -215,6 +215,15 @@ class LoadBalancedView(View):
         items = zip(*sequences, strict=False)
         return LazyMapIterator(self, __function, items, ordered, max_outstanding, return_exceptions)
 
+    def register_joblib_backend(self, name: str = "linden", make_default: bool = False) -> None:
+        """Make this view the joblib backend `name`, and under the default name "ipyparallel" as well.
+
+        ``with joblib.parallel_config(backend="linden"): ...`` then runs its calls here.  Raises: ImportError: no joblib.
+        """
+        from .joblib import register
+
+        register(name, make_default, self)
+
 
 def check_chunksize(chunksize: int | str) -> None:
     """Refuse what is no chunk size."""

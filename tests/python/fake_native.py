@@ -69,6 +69,9 @@ class FakeFarm:
     def abort(self, job: Any) -> None:
         self.aborted.append(job)
 
+    def wait_any(self, results: Any, timeout: float | None = None) -> bool:
+        return self.reader.wait_until(lambda: any(result._is_complete() for result in results), timeout)
+
     # ---- as a native client and space
 
     def _send_put(self, puts: list[_native.Put], queue: bool = False, patient: bool = False) -> int:

@@ -92,6 +92,7 @@ class Package:
 THIRD_PARTY = frozenset({"cloudpickle", "tqdm", "psutil"})
 OPTIONAL = frozenset(
     {"IPython", "numpy", "rich", "joblib", "pandas", "traitlets", "ipykernel", "ipywidgets", "matplotlib_inline"}
+    | {"dask", "distributed", "threadpoolctl"}
 )
 
 PACKAGES = {
