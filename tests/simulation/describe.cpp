@@ -1,5 +1,8 @@
 #include "tests/simulation/describe.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace linden::simulation {
 namespace {
 
@@ -207,10 +210,19 @@ struct AnswerText {
     return "summary " + std::to_string(summary.tuples);
   }
   std::string operator()(const PausesListed& listed) const {
-    std::string line = "paused";
+    // After a restart nobody knows which of two was first that were set in one microsecond.
+    std::vector<std::pair<Duration, std::string>> lines;
     for (const PauseInfo& info : listed.pauses) {
-      line += " " + std::string(name_of(info.kind)) + of(info.form) + " by " + info.set_by + " " +
-              std::to_string(info.set_for.count()) + " ago, " + std::to_string(info.tuples);
+      lines.emplace_back(-info.set_for, std::string(name_of(info.kind)) + of(info.form) + " by " +
+                                            info.set_by + ", " + std::to_string(info.tuples));
+    }
+    for (std::size_t i = 1; i < lines.size(); ++i) {
+      if (lines[i].first < lines[i - 1].first) return "paused, not in order";
+    }
+    std::sort(lines.begin(), lines.end());
+    std::string line = "paused";
+    for (const auto& [since, text] : lines) {
+      line += " " + text + " " + std::to_string(-since.count()) + " ago";
     }
     return line;
   }

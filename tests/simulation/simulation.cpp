@@ -457,13 +457,15 @@ void Simulation::take_in(SimClient& client, const core::Reply& reply) {
   }
   const bool was_put = put != nullptr || keyed != nullptr;
   if (const auto* found = std::get_if<Found>(&reply.answer)) {
-    const TakeMode mode = std::get<TakeOp>(asked->second).mode;
-    const auto open = client.transactions.find(std::get<TakeOp>(asked->second).transaction);
+    const auto& take = std::get<TakeOp>(asked->second);
+    const TakeMode mode = take.mode;
+    const auto open = client.transactions.find(take.transaction);
     if (mode == TakeMode::kTake) client.taken.push_back(reply.to.request);
     for (const Handout& handout : found->tuples) {
       if (handout.id.value == 0) continue;  // the transaction's own
-      if (mode == TakeMode::kTake && open != client.transactions.end()) {
-        open->second.emplace_back(reply.to, handout.id);
+      if (mode == TakeMode::kTake && take.transaction.value != 0) {
+        // A refusal may have overtaken what makes the transaction; the client has given it up then.
+        if (open != client.transactions.end()) open->second.emplace_back(reply.to, handout.id);
         continue;
       }
       note_handout(reply.to, mode, handout);
