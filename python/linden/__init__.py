@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     )
     from .execute_reply import ExecuteReply
     from .executor import ViewExecutor
+    from .fetched import AsyncHubResult
     from .fields import ANY, Between, OneOf, Prefix, Var, with_attributes
     from .load_balanced_view import LoadBalancedView
     from .map_result import AsyncMapResult
@@ -97,6 +98,7 @@ __all__ = [
     "ViewExecutor",
     "AsyncResult",
     "AsyncMapResult",
+    "AsyncHubResult",
     "ExecuteReply",
     "Metadata",
     "Reference",
@@ -155,6 +157,7 @@ _MODULES = {
     ".executor": ("ViewExecutor",),
     ".async_result": ("AsyncResult",),
     ".map_result": ("AsyncMapResult",),
+    ".fetched": ("AsyncHubResult",),
     ".execute_reply": ("ExecuteReply",),
     ".outcome": ("Metadata",),
     ".reference": ("Reference",),

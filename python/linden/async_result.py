@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from . import farm
 from .completions import AwaitableFuture
 from .error import raise_errors
-from .outcome import Failure, Metadata, decode, metadata_of, moment
+from .outcome import METADATA_KEYS, Failure, Metadata, decode, metadata_of, moment
 
 if TYPE_CHECKING:
     from .client import Client
@@ -208,20 +208,28 @@ class AsyncResult(AwaitableFuture):
     def _value(self, return_exceptions: bool) -> Any:
         if self._single:
             value = self._outcome(0)
-            if type(value) is not Failure:
+            if not self._errors_of(0, value):
                 return value
         values = [self._outcome(position) for position in range(len(self._tasks))]
-        if not return_exceptions:
-            errors = [value.error for value in values if type(value) is Failure]
-            if errors:
-                raise_errors(errors, self._name)
-        plain = [value.error if type(value) is Failure else value for value in values]
+        errors = [error for position, value in enumerate(values) for error in self._errors_of(position, value)]
+        if errors and not return_exceptions:
+            raise_errors(errors, self._name)
+        plain = [_with_errors(value) for value in values] if errors else values
         return plain[0] if self._single else plain
+
+    def _errors_of(self, position: int, value: Any) -> list[BaseException]:
+        # Only a chunk of a map has failures among its items, and only if its status says so.
+        is_ok = self._raw[position][0][farm.RESULT_STATUS] == farm.OK
+        return [] if is_ok and type(value) is not Failure else errors_in(value)
 
     def _outcome(self, position: int) -> Any:
         if position not in self._outcomes:
-            self._outcomes[position] = decode(self._raw[position][0], self._name, self._attempts)
+            self._outcomes[position] = decode(self._raw[position][0], self._method(position), self._attempts)
         return self._outcomes[position]
+
+    def _method(self, position: int) -> str:  # noqa: ARG002
+        """What the task is called in errors."""
+        return self._name
 
     def _has_failure(self) -> bool:
         return any(fields[farm.RESULT_STATUS] != farm.OK for fields, _ in list(self._raw.values()))
@@ -316,8 +324,7 @@ class AsyncResult(AwaitableFuture):
             fields,
             received,
             msg_id=id_,
-            submitted=moment(self._submitted),
-            label=self._label,
+            **self._given(),
             stdout="".join(text for stream, text in texts if stream == "stdout"),
             stderr="".join(text for stream, text in texts if stream == "stderr"),
             **self.known,
@@ -325,6 +332,10 @@ class AsyncResult(AwaitableFuture):
         if fields is not None and fields[farm.RESULT_STATUS] != farm.OK:
             metadata["error"] = next(iter(errors_in(self._outcome(position))), None)
         return metadata
+
+    def _given(self) -> dict[str, Any]:
+        """Metadata that is known before there is a result."""
+        return {"submitted": moment(self._submitted), "label": self._label}
 
     def _known(self, key: str) -> Any:
         values = [row[key] for row in self._metadata_list()]
@@ -335,6 +346,12 @@ class AsyncResult(AwaitableFuture):
         """What is known of the task, or a list of it for several tasks."""
         rows = self._metadata_list()
         return rows[0] if self._single else rows
+
+    def __getattr__(self, name: str) -> Any:
+        # Metadata are attributes, as in ipyparallel.
+        if name in METADATA_KEYS:
+            return self._known(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def stdout(self) -> Any:
@@ -372,9 +389,9 @@ class AsyncResult(AwaitableFuture):
         return self._known("completed")
 
     @property
-    def submitted(self) -> datetime | None:
-        """When the call was made."""
-        return moment(self._submitted)
+    def submitted(self) -> Any:
+        """When the task was given, or a list."""
+        return self._known("submitted")
 
     @property
     def sent(self) -> bool:
@@ -504,6 +521,15 @@ def errors_in(outcome: Any) -> list[BaseException]:
     if type(outcome) is list:
         return [item.error for item in outcome if type(item) is Failure]
     return []
+
+
+def _with_errors(outcome: Any) -> Any:
+    """The outcome of a task with errors in the places of failures."""
+    if type(outcome) is Failure:
+        return outcome.error
+    if type(outcome) is list:
+        return [item.error if type(item) is Failure else item for item in outcome]
+    return outcome
 
 
 def run_time(fields: Sequence[Any]) -> float:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from . import farm, housekeeping
+from . import farm, housekeeping, hub, purging, resubmission
 from .async_result import AsyncResult
 from .broadcast_view import BroadcastView
 from .connection import Connection, open_native
@@ -18,8 +18,9 @@ from .direct_view import DirectView
 from .error import NoEnginesRegistered
 from .executor import ViewExecutor
 from .fetched import Fetcher
+from .history import History
 from .load_balanced_view import LoadBalancedView
-from .local_results import LocalMetadata, LocalResults
+from .local_results import Forgotten, LocalMetadata, LocalResults
 from .result_reader import ResultReader
 from .space import Space
 from .submission import Submitter
@@ -65,6 +66,7 @@ class Client:
         self.reader = ResultReader(native, self.space.native)
         self.submitter = Submitter(native, self.space.native, self.reader)
         self._fetcher = Fetcher(self)
+        self.forgotten = Forgotten()
         self._known_engines: dict[int, farm.Engine] = {}
         self._dask: DaskFarm | None = None
         self._closed = False
@@ -186,9 +188,9 @@ class Client:
         return self._native.session
 
     @property
-    def history(self) -> list[str]:
-        """Message ids of all tasks that this client has submitted."""
-        return [farm.message_id(self.session, number) for numbers in self.submitter.history for number in numbers]
+    def history(self) -> History:
+        """Message ids of all tasks that this client has submitted, in order."""
+        return History(self.session, self.submitter.history)
 
     @property
     def outstanding(self) -> set[str]:
@@ -198,27 +200,49 @@ class Client:
 
     @property
     def results(self) -> LocalResults:
-        """Values by message id, read from the farm."""
+        """Values of this client's finished tasks by message id, read from the farm when they are asked for."""
         return LocalResults(self)
 
     @property
     def metadata(self) -> LocalMetadata:
-        """Metadata by message id, read from the farm."""
+        """Metadata of this client's finished tasks by message id, read from the farm when they are asked for."""
         return LocalMetadata(self)
 
     def get_result(
         self,
         indices_or_msg_ids: Any = None,
         block: bool | None = None,
-        owner: bool = True,  # noqa: ARG002
+        owner: bool = True,  # noqa: ARG002  (results are in the farm, whoever asks)
     ) -> Any:
         """The results of tasks, of this client or any other, by message id or index of `history`; default: the last.
 
-        Raises: KeyError: neither a task nor a result of that id is in the farm.
+        Args: block: return the value, and not a result to come; None: as the flag `block` of this client.
+        Returns: an AsyncResult, for tasks of others an AsyncHubResult; one id gives a value, several a list.
+        Raises: KeyError: neither a task nor a result of that id is in the farm. ValueError: no message id.
         """
-        ids, single = housekeeping.message_ids(self, -1 if indices_or_msg_ids is None else indices_or_msg_ids)
+        ids, single = self._named(indices_or_msg_ids)
         result = self._fetcher.fetch(ids, single=single)
         return result.get() if (self.block if block is None else block) else result
+
+    def resubmit(
+        self,
+        indices_or_msg_ids: Any = None,
+        metadata: Any = None,  # noqa: ARG002  (the name is ipyparallel's, which ignores it, too)
+        block: bool | None = None,
+    ) -> Any:
+        """Run tasks once more, of this client or any other, finished, aborted or waiting; default: the last one.
+
+        A task for one engine goes there again if it still serves.
+        Returns: an AsyncResult with new message ids, or with `block` its value.
+        Raises: KeyError: no such task. ValueError: the farm has not kept its arguments, which were large.
+            EngineError: what was for one engine alone, such as a push, whose engine has gone.
+        """
+        ids, single = self._named(indices_or_msg_ids)
+        result = resubmission.resubmit(self, ids, single=single)
+        return result.get() if (self.block if block is None else block) else result
+
+    def _named(self, indices_or_msg_ids: Any) -> tuple[list[str], bool]:
+        return housekeeping.message_ids(self, -1 if indices_or_msg_ids is None else indices_or_msg_ids)
 
     def wait(self, jobs: Any = None, timeout: float | None = -1) -> bool:
         """Wait for `jobs`: message ids, indices of `history`, AsyncResults, any futures; None: all that is outstanding.
@@ -238,33 +262,95 @@ class Client:
         results = housekeeping.results_of(self, jobs)
         wait_interactive(results, interval, None if timeout < 0 else timeout)
 
+    def spin(self) -> None:
+        """Nothing: results come by themselves."""
+
+    def spin_thread(self, interval: float = 1) -> None:
+        """Nothing: results come by themselves."""
+
+    def stop_spin_thread(self) -> None:
+        """Nothing: there is no such thread."""
+
+    def abort(self, jobs: Any = None, targets: Any = None, block: bool | None = None) -> None:  # noqa: ARG002
+        """Abort tasks which have not started: `jobs`, or all that is outstanding; their results are TaskAborted.
+
+        Args: jobs: message ids, indices of `history` or AsyncResults. targets: only tasks that wait for these engines,
+            or that these hold. Started ones go on.
+        """
+        housekeeping.abort(self, jobs, targets)
+
+    # ---- the hub's database, which is the space
+
     def result_status(self, msg_ids: Any, status_only: bool = True) -> dict[str, Any]:
-        """Which of the tasks are "pending" and "completed"; with `status_only=False` also values by message id."""
+        """Which of the tasks are "pending" and which "completed", as lists of message ids.
+
+        With `status_only=False` also the values of the completed ones, or their errors, by message id.
+        Raises: KeyError: no such task.
+        """
         return housekeeping.result_status(self, msg_ids, status_only)
 
     def queue_status(self, targets: Any = "all", verbose: bool = False) -> dict[Any, Any]:
-        """Per engine the tasks that wait in its queue, that it holds, and that it has completed; and "unassigned"."""
+        """How much is to be done, and by whom.
+
+        Returns: by engine id how many tasks wait for that engine alone ("queue"), how many it holds ("tasks") and has
+            finished ("completed"); and how many wait for any ("unassigned"). Of one engine, given as an int, its part
+            only. `verbose`: message ids in place of numbers.
+        """
         return housekeeping.queue_status(self, targets, verbose)
 
-    def abort(self, jobs: Any = None, targets: Any = None, block: bool | None = None) -> None:  # noqa: ARG002
-        """Abort tasks which have not started: `jobs`, or all that is outstanding.  Started ones go on."""
-        housekeeping.abort(self, jobs)
+    def hub_history(self, *, limit: int | None = None, after: str | None = None) -> list[str]:
+        """Message ids of all tasks in the farm, of all clients, in the order of submission.
+
+        Args: limit, after: a page of at most `limit` ids, those that follow the id `after`. Pages are in the order of
+            the space: first tasks without a result, then finished ones in the order in which they ended.
+        Raises: KeyError: `after` is not there any more.
+        """
+        return hub.history(self, limit, after)
+
+    def db_query(
+        self,
+        query: Mapping[str, Any],
+        keys: str | Iterable[str] | None = None,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Records of tasks, of all clients, that fulfil `query`; see ``docs/reference/hub-database.md``.
+
+        Args: query: a dict of record keys with the value that each must have, or a dict of operators: $eq $ne $gt $gte
+            $lt $lte $in $nin $glob $all $mod $exists. ``{}`` means every task. keys: what of each record is wanted;
+            None: all but buffers. limit, after: a page, as for `hub_history`.
+        Returns: dicts, always with "msg_id"; moments are datetimes with a time zone, and None if they have not come.
+        Raises: KeyError: records have no such key. ValueError: no such operator.
+        """
+        return hub.query(self, query, keys, limit, after)
 
     def purge_local_results(self, jobs: Any = (), targets: Any = ()) -> None:
-        """Nothing: results are kept in the farm only."""
+        """Remove results from `results` and `metadata` of this client; the farm still has them.
 
-    def purge_results(self, jobs: Any = (), targets: Any = ()) -> None:
+        Args: jobs: message ids, indices, AsyncResults, or "all". targets: engines whose results are meant.
+        Raises: RuntimeError: a task has no result yet. ValueError: nothing named.
+        """
+        purging.purge_local_results(self, jobs, targets)
+
+    def purge_hub_results(self, jobs: Any = (), targets: Any = ()) -> None:
         """Remove results and output from the farm: of `jobs` ("all": all of this client) or of engines `targets`.
 
         Raises: RuntimeError: a task has no result yet. ValueError: nothing named.
         """
-        housekeeping.purge_results(self, jobs, targets)
+        purging.purge_hub_results(self, jobs, targets)
 
-    purge_hub_results = purge_results
+    def purge_results(self, jobs: Any = (), targets: Any = ()) -> None:
+        """`purge_local_results` and `purge_hub_results`."""
+        purging.purge_local_results(self, jobs, targets)
+        purging.purge_hub_results(self, jobs, targets)
 
     def purge_everything(self) -> None:
-        """Remove all results and output of this client, and its history."""
-        housekeeping.purge_results(self, "all", ())
+        """Remove all results and output of this client, and its history.
+
+        Raises: RuntimeError: a task has no result yet.
+        """
+        self.purge_results("all")
         self.submitter.history.clear()
 
     # ---- engines, from above

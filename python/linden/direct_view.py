@@ -84,6 +84,8 @@ class DirectView(View):
                 function,
                 payload,
                 engine=engine,
+                submitted=result._submitted,
+                label=result._label,
             )
             for engine, number, payload in zip(engines, numbers, payloads, strict=False)
         ]

@@ -2,9 +2,10 @@
 
     ("engine_id", next)                                          a counter
     ("engine", id, session, info)                                an engine; lives with its session
-    ("task", queue, client, number, name, kind, function, retries, payload)
+    ("task", queue, client, number, name, kind, function, options, payload)
     ("result", client, number, status, meta, payload)            the one final result of a task
     ("output", client, number, stream, n, text)                  what a task printed, before its result
+    ("resubmitted", client, number, new message id)              a task that was given once more
     ("function", digest, payload)                                sent once, read by engines
     ("payload", client, number, payload)                         of several tasks of a call, the first of which has that number
     ("control", session, verb, argument)                         to an engine
@@ -50,11 +51,15 @@ _TEXT = _native.Typed("text")
 _OBJECT = _native.Typed("object")
 
 # Positions in a task tuple.
-TASK_QUEUE, TASK_CLIENT, TASK_NUMBER, TASK_NAME, TASK_KIND, TASK_FUNCTION, TASK_RETRIES, TASK_PAYLOAD = range(1, 9)
+TASK_QUEUE, TASK_CLIENT, TASK_NUMBER, TASK_NAME, TASK_KIND, TASK_FUNCTION, TASK_OPTIONS, TASK_PAYLOAD = range(1, 9)
+# Positions in a task's options list.
+OPTION_RETRIES, OPTION_SUBMITTED, OPTION_LABEL = range(3)
 # Positions in a result tuple.
 RESULT_CLIENT, RESULT_NUMBER, RESULT_STATUS, RESULT_META, RESULT_PAYLOAD = range(1, 6)
 # Positions in a result's meta list.
-META_ENGINE, META_SESSION, META_STARTED, META_COMPLETED = range(4)
+META_ENGINE, META_SESSION, META_STARTED, META_COMPLETED, META_RECORD = range(5)
+# A result keeps the arguments of its task up to this size, so that the task can be given once more.
+RECORD_PAYLOAD_BYTES_MAX = 64 << 10
 
 
 # ---- Message ids ---------------------------------------------------------------------------------------------------
@@ -156,18 +161,23 @@ def task(
     retries: int | None = None,
     priority: int = 0,
     engine: Engine | None = None,
+    submitted: float | None = None,
+    label: str | None = None,
 ) -> _native.Put:
-    """A task; for the one `engine`, it ends with that engine's session."""
+    """A task; for the one `engine`, it ends with that engine's session.
+
+    `submitted`, seconds since 1970, and `label` are for those who ask about it later.
+    """
     if engine is not None:
         return _native.Put(
-            ("task", queue, client, number, name, kind, function, 0, payload),
+            ("task", queue, client, number, name, kind, function, [0, submitted, label], payload),
             priority=priority,
             max_attempts=1,
             will=_died(client, number, engine),
             lives_with=engine.session,
         )
     return _native.Put(
-        ("task", queue, client, number, name, kind, function, retries, payload),
+        ("task", queue, client, number, name, kind, function, [retries, submitted, label], payload),
         priority=priority,
         max_attempts=DEFAULT_ATTEMPTS if retries is None else retries + 1,
         will=("result", client, number, ENGINE_DIED, [], None),
@@ -177,9 +187,18 @@ def task(
 def retry_of(fields: Sequence[Any], retries: int) -> _native.Put:
     """The task once more, with `retries` left: what an engine puts when a task has failed that may be run again."""
     client, number = fields[TASK_CLIENT], fields[TASK_NUMBER]
-    again = (*fields[:TASK_RETRIES], retries, fields[TASK_PAYLOAD])
+    options = fields[TASK_OPTIONS]
+    rest = options[OPTION_RETRIES + 1 :] if type(options) is list else []
+    again = (*fields[:TASK_OPTIONS], [retries, *rest], fields[TASK_PAYLOAD])
     will: tuple[Any, ...] = ("result", client, number, ENGINE_DIED, [], None)
     return _native.Put(again, max_attempts=retries + 1, will=will)
+
+
+def retries_of(fields: Sequence[Any]) -> int | None:
+    """How often a task may be run again after an exception; None: not for that."""
+    options = fields[TASK_OPTIONS]
+    retries = options[OPTION_RETRIES] if type(options) is list else options
+    return None if retries is None else int(retries)
 
 
 def _died(client: str, number: int, engine: Engine) -> tuple[Any, ...]:
@@ -194,6 +213,32 @@ def result(client: str, number: int, status: str, meta: list[Any], payload: Any)
     return _native.Put(("result", client, number, status, meta, payload))
 
 
+def ran(engine: int, session: str, started: float, ended: float, task: Sequence[Any]) -> list[Any]:
+    """The meta list of a result that an engine gives, with what `task` was."""
+    return [engine, session, started, ended, record(task)]
+
+
+def never_ran(task: Sequence[Any]) -> list[Any]:
+    """The meta list of a result of a task that no engine has begun."""
+    return [None, None, 0.0, 0.0, record(task)]
+
+
+def record(task: Sequence[Any]) -> list[Any]:
+    """What a result keeps of its task: queue, name, kind, function, options, payload, whether the payload was kept."""
+    payload = task[TASK_PAYLOAD]
+    kept = _size(payload) <= RECORD_PAYLOAD_BYTES_MAX
+    return [task[TASK_QUEUE], *task[TASK_NAME:TASK_PAYLOAD], payload if kept else None, kept]
+
+
+def _size(payload: Any) -> int:
+    """Of a payload: objects and texts are what may be large."""
+    if type(payload) is _native.Object:
+        return payload.nbytes
+    if type(payload) is list:
+        return sum(map(_size, payload))
+    return len(payload) if type(payload) is str else 8
+
+
 def results_form(client: Any = ANY, number: Any = ANY) -> tuple[Any, ...]:
     """Results of a client's tasks."""
     return ("result", client, number, ANY, ANY, ANY)
@@ -203,6 +248,37 @@ def engine_of(result: Sequence[Any]) -> int | None:
     """The engine that a result came from; None if none had the task."""
     meta = result[RESULT_META]
     return meta[META_ENGINE] if meta else None
+
+
+def results_of_engine_forms(engine: int) -> list[tuple[Any, ...]]:
+    """Results that an engine gave; results of tasks that ended with it."""
+    metas = [[engine, ANY, ANY, ANY, ANY], [engine, ANY, ANY, ANY]]
+    return [("result", ANY, ANY, ANY, meta, ANY) for meta in metas]
+
+
+def task_of(result: Sequence[Any]) -> tuple[Any, ...] | None:
+    """The fields of the task that a result belongs to, without its payload if that was large; None: not known."""
+    meta = result[RESULT_META]
+    if len(meta) <= META_RECORD:
+        return None
+    queue, *rest, payload, _kept = meta[META_RECORD]
+    return ("task", queue, result[RESULT_CLIENT], result[RESULT_NUMBER], *rest, payload)
+
+
+def has_payload(result: Sequence[Any]) -> bool:
+    """Whether a result has kept the arguments of its task."""
+    meta = result[RESULT_META]
+    return len(meta) > META_RECORD and bool(meta[META_RECORD][-1])
+
+
+def resubmitted(client: str, number: int, new_id: str) -> _native.Put:
+    """A task was given once more, and is called `new_id` now."""
+    return _native.Put(("resubmitted", client, number, new_id))
+
+
+def resubmitted_form(client: Any = ANY, number: Any = ANY) -> tuple[Any, ...]:
+    """Tasks that were given once more."""
+    return ("resubmitted", client, number, _TEXT)
 
 
 def output(client: str, number: int, stream: str, n: int, text: str) -> _native.Put:

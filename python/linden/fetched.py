@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import _native, farm
+from . import _native, farm, hub, hub_record
 from .async_result import AsyncResult
 from .errors import Cancelled, NoMatch
 from .outcome import Metadata
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 
 
 class FetchedResult(AsyncResult):
-    """Results that were asked for by message id."""
+    """Results that were asked for by message id, though they are of this client's own tasks."""
 
     def __init__(self, client: Client, source: Fetcher, ids: Sequence[str], *, single: bool) -> None:
         super().__init__(client, source, ids, "get_result", single=single)
-        self._fetcher = source
         self._have_outputs = False
 
     def _metadata_list(self) -> list[Metadata]:
@@ -39,16 +38,41 @@ class FetchedResult(AsyncResult):
         self._load_outputs()
         return super()._pieces(position)
 
+    def _method(self, position: int) -> str:
+        task = farm.task_of(self._raw[position][0])
+        return str(task[farm.TASK_NAME]) if task is not None else self.msg_ids[position]
+
     def _load_outputs(self) -> None:
-        """Once, after the results, behind which all output is here (F5)."""
-        if self._have_outputs or not self._is_complete():
+        """What has been printed so far; for the last time after the results, behind which all output is here (F5)."""
+        if self._have_outputs:
             return
-        self._have_outputs = True
-        for position, id_ in enumerate(self.msg_ids):
-            form = farm.outputs_form(*farm.parse_message_id(id_))
-            for row in self._fetcher.listed(form):
-                fields = row["fields"]
-                self._outputs.setdefault(position, {})[row["id"]] = (fields[3], fields[5])
+        was_complete = self._is_complete()
+        outputs = hub.ask_for_each(self._client, self.msg_ids, farm.outputs_form)
+        for position, (_, pieces) in enumerate(outputs):
+            for row in pieces:
+                self.store_output(position, row.id, row.fields[3], row.fields[5])
+        self._have_outputs = was_complete
+
+    def store(self, position: int, fields: Sequence[Any]) -> bool:
+        """For the source only."""
+        submitted = hub_record.submitted(fields)
+        if submitted:
+            self._submitted = min(self._submitted, submitted)
+        meta = fields[farm.RESULT_META]
+        if len(meta) > farm.META_COMPLETED and meta[farm.META_COMPLETED]:
+            # It was there when it was done, whenever it is looked at.
+            self._raw.setdefault(position, (fields, meta[farm.META_COMPLETED]))
+        return super().store(position, fields)
+
+    def _given(self) -> dict[str, Any]:
+        return {}
+
+    def _position(self, number: int) -> int:
+        return number
+
+
+class AsyncHubResult(FetchedResult):
+    """Results of another client's tasks, or of an earlier day: made by `Client.get_result`."""
 
 
 class Fetcher:
@@ -63,26 +87,21 @@ class Fetcher:
 
         Raises: ValueError: no message id. KeyError: there is neither a task nor a result of that id.
         """
-        keys = [farm.parse_message_id(id_) for id_ in ids]
-        for key, id_ in zip(keys, ids, strict=True):
-            if not self._is_known(*key):
+        rows = {hub_record.message_id(row.fields): row for row in hub.find(self._client, ids)}
+        for id_ in ids:
+            if id_ not in rows:
                 raise KeyError(f"no task or result {id_!r} in the farm; was it purged?")
-        result = FetchedResult(self._client, self, list(ids), single=single)
-        for position, key in enumerate(keys):
-            self._read(result, position, farm.results_form(*key))
+        own = all(farm.parse_message_id(id_)[0] == self._client.session for id_ in ids)
+        result = (FetchedResult if own else AsyncHubResult)(self._client, self, list(ids), single=single)
+        for position, id_ in enumerate(ids):
+            fields = rows[id_].fields
+            if fields[0] == "result":
+                result.store(position, fields)
+            else:
+                self._read(result, position, farm.results_form(*farm.parse_message_id(id_)))
+        if result._is_complete():
+            result.complete()
         return result
-
-    def _is_known(self, session: str, number: int) -> bool:
-        # Between the looks at the task and at the result, one may have become the other; so look at the result twice.
-        result = farm.results_form(session, number)
-        return bool(
-            self.listed(result, 1) or self.listed(farm.tasks_form(session, number), 1) or self.listed(result, 1)
-        )
-
-    def listed(self, form: tuple[Any, ...], limit: int = 10_000) -> list[dict[str, Any]]:
-        """Tuples of any state that match."""
-        space = self._client.space.native
-        return list(space.client.wait(space.send_list(form, limit=limit, all_states=True))["tuples"])
 
     def _read(self, result: FetchedResult, position: int, form: tuple[Any, ...]) -> None:
         space = self._client.space.native

@@ -9,14 +9,14 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for_futures
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from . import _native, farm
+from . import _native, farm, hub, hub_record
 from .async_result import AsyncResult
 from .completions import AwaitableFuture
 from .error import EngineError
 from .errors import LindenError, NoMatch
-from .fields import ANY
 
 if TYPE_CHECKING:
     from .client import Client
@@ -26,6 +26,7 @@ _ENGINES_GONE_S = 10.0
 _SERVER_GONE_S = 10.0
 _POLL_S = 0.02
 _PAGE = 1000
+_GROUPS_MAX = 100_000
 
 
 # ---- jobs ----------------------------------------------------------------------------------------------------------
@@ -41,6 +42,8 @@ def message_ids(client: Client, jobs: Any) -> tuple[list[str], bool]:
         return jobs.msg_ids, jobs._single
     if isinstance(jobs, slice):
         return client.history[jobs], False
+    if not isinstance(jobs, Iterable):
+        raise TypeError(f"jobs are message ids, indices of the history, AsyncResults or lists of these, not {jobs!r}")
     ids: list[str] = []
     for job in jobs:
         ids += message_ids(client, job)[0]
@@ -85,14 +88,15 @@ def _remaining(deadline: float | None) -> float | None:
 def result_status(client: Client, msg_ids: Any, status_only: bool) -> dict[str, Any]:
     """Client.result_status."""
     ids, _ = message_ids(client, msg_ids)
-    pending: list[str] = []
-    completed: list[str] = []
+    found = {hub_record.message_id(row.fields): row.fields[0] == "result" for row in hub.find(client, ids)}
     for id_ in ids:
-        form = farm.results_form(*farm.parse_message_id(id_))
-        (completed if _count(client, form) else pending).append(id_)
-    status: dict[str, Any] = {"pending": pending, "completed": completed}
-    if not status_only:
-        status |= {id_: client.get_result(id_, block=False).get(return_exceptions=True) for id_ in completed}
+        if id_ not in found:
+            raise KeyError(f"no task or result {id_!r} in the farm; was it purged?")
+    completed = [id_ for id_ in ids if found[id_]]
+    status: dict[str, Any] = {"pending": [id_ for id_ in ids if not found[id_]], "completed": completed}
+    if not status_only and completed:
+        values = client.get_result(completed, block=False).get(return_exceptions=True)
+        status |= dict(zip(completed, values, strict=True))
     return status
 
 
@@ -106,68 +110,86 @@ def _count(client: Client, form: tuple[Any, ...]) -> int:
 def queue_status(client: Client, targets: Any, verbose: bool) -> dict[Any, Any]:
     """Client.queue_status."""
     engines, single = client.engines_of(targets)
-    rows: dict[int, dict[str, list[str]]] = {e.id: {"queue": [], "completed": [], "tasks": []} for e in engines}
-    unassigned = _sort_tasks(client, {engine.session: engine.id for engine in engines}, rows)
-    for found in _listed(client, farm.results_form()):
-        engine_id = farm.engine_of(found["fields"])
-        if engine_id in rows:
-            rows[engine_id]["completed"].append(_id_of(found["fields"], farm.RESULT_CLIENT))
+    status = (_queued_ids if verbose else _queued_counts)(client, engines)
+    return dict(status[engines[0].id]) if single else status
+
+
+def _queued_counts(client: Client, engines: Sequence[farm.Engine]) -> dict[Any, Any]:
+    native = client.space.native
+    finished = [[native.send_count(form) for form in farm.results_of_engine_forms(engine.id)] for engine in engines]
+    sessions = native.send_sessions()
+    waiting = _waiting_by_queue(native.client.wait(native.send_summarize(2, groups=_GROUPS_MAX)))
+    held = {row["id"]: row["held"] for row in native.client.wait(sessions)}
     status: dict[Any, Any] = {
-        id_: row if verbose else {name: len(ids) for name, ids in row.items()} for id_, row in rows.items()
+        engine.id: {
+            "queue": waiting.get(farm.engine_queue(engine.id), 0),
+            "completed": sum(native.client.wait(request) for request in requests),
+            "tasks": held.get(engine.session, 0),
+        }
+        for engine, requests in zip(engines, finished, strict=True)
     }
-    if single:
-        return dict(status[engines[0].id])
-    status["unassigned"] = unassigned if verbose else len(unassigned)
+    status["unassigned"] = waiting.get(farm.ANY_QUEUE, 0)
     return status
 
 
-def _sort_tasks(client: Client, id_of_session: dict[str, int], rows: dict[int, dict[str, list[str]]]) -> list[str]:
-    unassigned = []
-    for found in _listed(client, farm.tasks_form(), all_states=True):
-        fields = found["fields"]
-        id_ = _id_of(fields, farm.TASK_CLIENT)
-        holder = id_of_session.get(found["holder"] or "")
-        queue = fields[farm.TASK_QUEUE]
-        if holder is not None:
-            rows[holder]["tasks"].append(id_)
+def _waiting_by_queue(summary: dict[str, Any]) -> dict[str, int]:
+    """Tasks that no engine holds, by queue: free ones and those that wait for their time or for other tasks."""
+    states = ("ready", "delayed", "behind", "guarded", "paused")
+    groups = [row for row in summary["groups"] if row["first_fields"][0] == "task"]
+    return {row["first_fields"][1]: sum(row[state] for state in states) for row in groups}
+
+
+def _queued_ids(client: Client, engines: Sequence[farm.Engine]) -> dict[Any, Any]:
+    status: dict[Any, Any] = {e.id: {"queue": [], "completed": [], "tasks": []} for e in engines}
+    status["unassigned"] = []
+    id_of_session = {engine.session: engine.id for engine in engines}
+    id_of_queue = {farm.engine_queue(engine.id): engine.id for engine in engines}
+    for row in hub.listed(client, farm.tasks_form()):
+        id_ = hub_record.message_id(row.fields)
+        queue = row.fields[farm.TASK_QUEUE]
+        if row.holder is not None:
+            if row.holder in id_of_session:
+                status[id_of_session[row.holder]]["tasks"].append(id_)
         elif queue == farm.ANY_QUEUE:
-            unassigned.append(id_)
-        else:
-            owner = int(queue.rpartition(":")[2])
-            if owner in rows:
-                rows[owner]["queue"].append(id_)
-    return unassigned
+            status["unassigned"].append(id_)
+        elif queue in id_of_queue:
+            status[id_of_queue[queue]]["queue"].append(id_)
+    for engine in engines:
+        for form in farm.results_of_engine_forms(engine.id):
+            status[engine.id]["completed"] += [hub_record.message_id(row.fields) for row in hub.listed(client, form)]
+    return status
 
 
-def _id_of(fields: Sequence[Any], client_index: int) -> str:
-    return farm.message_id(fields[client_index], fields[client_index + 1])
+# ---- abort ---------------------------------------------------------------------------------------------------------
 
 
-def _listed(client: Client, form: tuple[Any, ...], all_states: bool = False) -> Iterable[dict[str, Any]]:
-    native = client.space.native
-    after = 0
-    more = True
-    while more:
-        page = native.client.wait(native.send_list(form, after=after, limit=_PAGE, all_states=all_states))
-        yield from page["tuples"]
-        more = page["more"] and bool(page["tuples"])
-        if more:
-            after = page["tuples"][-1]["id"]
-
-
-# ---- abort and purge -----------------------------------------------------------------------------------------------
-
-
-def abort(client: Client, jobs: Any) -> None:
+def abort(client: Client, jobs: Any, targets: Any = None) -> None:
     """Client.abort: reserves tasks that have not started and finishes them with the result "cancelled"."""
-    if isinstance(jobs, AsyncResult) and jobs.on_abort is not None:
-        jobs.on_abort()
+    for job in [jobs] if isinstance(jobs, AsyncResult) else jobs if isinstance(jobs, (list, tuple, set)) else ():
+        if isinstance(job, AsyncResult) and job.on_abort is not None:
+            job.on_abort()
     ids = sorted(client.outstanding) if jobs is None else message_ids(client, jobs)[0]
+    if targets is not None:
+        there = _tasks_at(client, targets, {farm.parse_message_id(id_)[0] for id_ in ids})
+        ids = [id_ for id_ in ids if id_ in there]
     keys = [farm.parse_message_id(id_) for id_ in ids]
     for session in {session for session, _ in keys}:
         numbers = sorted(number for owner, number in keys if owner == session)
         for first, last in _runs(numbers):
             _abort_run(client, session, first, last)
+
+
+def _tasks_at(client: Client, targets: Any, sessions: Iterable[str]) -> set[str]:
+    """Tasks of these clients that wait for the engines `targets`, or that these have."""
+    engines, _ = client.engines_of(targets)
+    queues = {farm.engine_queue(engine.id) for engine in engines}
+    holders = {engine.session for engine in engines}
+    rows = chain.from_iterable(hub.listed(client, farm.tasks_form(session)) for session in sessions)
+    return {
+        hub_record.message_id(row.fields)
+        for row in rows
+        if row.fields[farm.TASK_QUEUE] in queues or row.holder in holders
+    }
 
 
 def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
@@ -195,7 +217,11 @@ def _abort_run(client: Client, session: str, first: int, last: int) -> None:
         items = [
             (
                 (task.id, task.attempt),
-                [farm.result(session, task.fields[farm.TASK_NUMBER], farm.CANCELLED, [], None)],
+                [
+                    farm.result(
+                        session, task.fields[farm.TASK_NUMBER], farm.CANCELLED, farm.never_ran(task.fields), None
+                    )
+                ],
             )
             for task in found
         ]
@@ -209,51 +235,6 @@ def _reserve(client: Client, form: tuple[Any, ...], count: int, timeout: float) 
         return list(native.client.wait(native.send_take(_native.RESERVE, [form], count=count, timeout=timeout)))
     except NoMatch:
         return []
-
-
-def purge_results(client: Client, jobs: Any, targets: Any) -> None:
-    """Client.purge_results."""
-    if not jobs and jobs != 0 and not targets and targets != 0:
-        raise ValueError("name the jobs or the engines whose results are to be purged, or 'all'")
-    if isinstance(jobs, str) and jobs == "all":
-        _refuse_outstanding(client.outstanding)
-        _drop(client, farm.results_form(client.session))
-        _drop(client, farm.outputs_form(client.session))
-        _drop(client, farm.shared_payload_form(client.session, ANY))
-    elif jobs or jobs == 0:
-        ids, _ = message_ids(client, jobs)
-        _refuse_outstanding(client.outstanding & set(ids))
-        for id_ in ids:
-            key = farm.parse_message_id(id_)
-            _drop(client, farm.results_form(*key))
-            _drop(client, farm.outputs_form(*key))
-            _drop(client, farm.shared_payload_form(*key))
-    if targets or targets == 0:
-        _drop_results_of(client, {engine.id for engine in client.engines_of(targets)[0]})
-
-
-def _drop_results_of(client: Client, engines: set[int]) -> None:
-    for found in _listed(client, farm.results_form()):
-        if farm.engine_of(found["fields"]) in engines:
-            key = found["fields"][farm.RESULT_CLIENT], found["fields"][farm.RESULT_NUMBER]
-            _drop(client, farm.results_form(*key))
-            _drop(client, farm.outputs_form(*key))
-
-
-def _refuse_outstanding(ids: set[str]) -> None:
-    if ids:
-        raise RuntimeError(
-            f"{len(ids)} of the tasks have no result yet, {min(ids)} for one; wait for them or abort them"
-        )
-
-
-def _drop(client: Client, form: tuple[Any, ...]) -> None:
-    native = client.space.native
-    while True:
-        try:
-            native.client.wait(native.send_take(_native.TAKE, [form], count=_PAGE, timeout=0.0))
-        except NoMatch:
-            return
 
 
 # ---- engines -------------------------------------------------------------------------------------------------------

@@ -84,6 +84,8 @@ class LoadBalancedView(View):
             retries=self.retries,
             priority=self.priority,
             engine=engine,
+            submitted=result._submitted,
+            label=self.label,
         )
         submitter.send([put], result)
         return self._began(result, block)
@@ -127,7 +129,7 @@ class LoadBalancedView(View):
             attempts=farm.max_attempts(self.retries),
             return_exceptions=return_exceptions,
         )
-        task = MapTask(farm.ANY_QUEUE, label or name, digest, self.retries, self.priority)
+        task = MapTask(farm.ANY_QUEUE, label or name, digest, self.retries, self.priority, result._submitted, label)
         if chunksize == "auto" and self.targets in (None, "all"):
             self._start_auto(result, task, columns, total)
         else:
@@ -172,6 +174,8 @@ class LoadBalancedView(View):
                 retries=task.retries,
                 priority=task.priority,
                 engine=engine,
+                submitted=task.submitted,
+                label=task.label,
             )
 
     def _chunk_tasks(
@@ -191,6 +195,8 @@ class LoadBalancedView(View):
                 retries=task.retries,
                 priority=task.priority,
                 engine=engine,
+                submitted=task.submitted,
+                label=task.label,
             )
 
     def imap(

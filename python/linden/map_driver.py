@@ -28,6 +28,8 @@ class MapTask(NamedTuple):
     function: str
     retries: int | None
     priority: int
+    submitted: float  # seconds since 1970
+    label: str | None
 
 
 class _Draft(NamedTuple):
@@ -119,5 +121,7 @@ class MapDriver:
             payload,
             retries=task.retries,
             priority=task.priority,
+            submitted=task.submitted,
+            label=task.label,
         )
         return _Draft(number, stop, size, put)

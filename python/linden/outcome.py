@@ -59,32 +59,20 @@ def _failure(error: farm.ItemError, info: dict[str, Any]) -> Failure:
     return Failure(make_remote_error(error.ename, error.evalue, error.traceback, dict(info), error.pickled))
 
 
+# What is known of a task; texts, lists and dicts are empty where there is nothing.
+METADATA_KEYS = (
+    *("msg_id", "submitted", "started", "completed", "received", "engine_uuid", "engine_id", "follow", "after"),
+    *("status", "execute_input", "execute_result", "error", "stdout", "stderr", "outputs", "data", "label"),
+    *("is_broadcast", "is_coalescing"),
+)
+
+
 class Metadata(dict[str, Any]):
     """What is known of a task.  Its keys are fixed; they are attributes as well."""
 
     def __init__(self, **known: Any) -> None:
-        super().__init__(
-            msg_id=None,
-            submitted=None,
-            started=None,
-            completed=None,
-            received=None,
-            engine_uuid=None,
-            engine_id=None,
-            follow=None,
-            after=None,
-            status=None,
-            execute_input=None,
-            execute_result=None,
-            error=None,
-            stdout="",
-            stderr="",
-            outputs=[],
-            data={},
-            label=None,
-            is_broadcast=False,
-            is_coalescing=False,
-        )
+        super().__init__(dict.fromkeys(METADATA_KEYS))
+        self.update(stdout="", stderr="", outputs=[], data={}, is_broadcast=False, is_coalescing=False)
         for key, value in known.items():
             self[key] = value
 
@@ -122,6 +110,19 @@ def metadata_of(fields: Sequence[Any] | None, received: float | None = None, **k
         metadata["engine_uuid"] = meta[farm.META_SESSION]
         metadata["started"] = moment(meta[farm.META_STARTED])
         metadata["completed"] = moment(meta[farm.META_COMPLETED])
+    _add_record(metadata, farm.task_of(fields))
     if metadata["completed"] is None:
         metadata["completed"] = metadata["received"]
     return metadata
+
+
+def _add_record(metadata: Metadata, task: Sequence[Any] | None) -> None:
+    """What a result has kept of its task."""
+    if task is None:
+        return
+    options = task[farm.TASK_OPTIONS]
+    if type(options) is list:
+        metadata["submitted"] = metadata["submitted"] or moment(options[farm.OPTION_SUBMITTED])
+        metadata["label"] = metadata["label"] or options[farm.OPTION_LABEL]
+    if task[farm.TASK_KIND] == farm.EXECUTE and task[farm.TASK_PAYLOAD] is not None:
+        metadata["execute_input"] = task[farm.TASK_PAYLOAD][0]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from . import _native, farm, serialize
+from . import _native, farm, history, serialize
 from .async_result import AsyncResult
 from .errors import LindenError, NoMatch
 from .reference import Reference, call_reference
@@ -31,17 +31,17 @@ class Submitter:
         self._space = space
         self._reader = reader
         self._lock = threading.Lock()
-        self._next_number = 1
+        self.next_number = 1
         self._published: set[str] = set()
         self.history: list[range] = []
 
     def take_numbers(self, count: int, own: list[range]) -> range:
         """The next `count` task numbers; `own` is the history of the view that they are for."""
         with self._lock:
-            numbers = range(self._next_number, self._next_number + count)
-            self._next_number += count
-            self.history.append(numbers)
-            own.append(numbers)
+            numbers = range(self.next_number, self.next_number + count)
+            self.next_number += count
+            history.note(self.history, numbers)
+            history.note(own, numbers)
         return numbers
 
     def publish(self, function: Callable[..., Any]) -> tuple[str, str]:

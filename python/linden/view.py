@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from . import farm
 from .async_result import AsyncResult
+from .history import History
 
 if TYPE_CHECKING:
     from .client import Client
@@ -104,14 +104,15 @@ class View:
     # ---- delegation
 
     @property
-    def history(self) -> list[str]:
-        """Message ids of all tasks that this view has submitted."""
-        return [farm.message_id(self._submitter.session, number) for numbers in self._own for number in numbers]
+    def history(self) -> History:
+        """Message ids of all tasks that this view has submitted, in order."""
+        return History(self._submitter.session, self._own)
 
     @property
     def outstanding(self) -> set[str]:
         """Message ids of this view's tasks whose results have not come."""
-        return self.client.outstanding & set(self.history)
+        own = self.history
+        return {id_ for id_ in self.client.outstanding if id_ in own}
 
     @property
     def results(self) -> Any:

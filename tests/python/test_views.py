@@ -100,7 +100,7 @@ def test_results_of_a_task_that_never_ran(view: LoadBalancedView, fake: FakeFarm
 def test_retries_are_written_into_the_task(view: LoadBalancedView, fake: FakeFarm) -> None:
     view.apply_async(double, 1)
     view.set_flags(retries=2).apply_async(double, 1)
-    assert [task[farm.TASK_RETRIES] for task in fake.tasks] == [None, 2]
+    assert [farm.retries_of(task) for task in fake.tasks] == [None, 2]
     for wrong in (-1, "2", True):
         with pytest.raises(ValueError, match="retries"):
             view.set_flags(retries=wrong)

@@ -202,9 +202,9 @@ class Engine:
             self._running = False
         ended = time.time()
         puts = self._output.end()
-        retries = fields[farm.TASK_RETRIES]
+        retries = farm.retries_of(fields)
         if status == farm.ERROR and retries:
             puts.append(farm.retry_of(fields, retries - 1))
         else:
-            puts.append(farm.result(client, number, status, [id_, session, started, ended], payload))
+            puts.append(farm.result(client, number, status, farm.ran(id_, session, started, ended, fields), payload))
         return puts, ended
