@@ -1,497 +1,375 @@
-"""Cluster: a server and engines on this machine, started, watched over and stopped as one.
+"""Cluster: what people hold in their hands.  Under ipyparallel's names, to be awaited, or with ``_sync`` to be waited for.
 
-Whoever starts a cluster owns it and watches over it: a Python session (``linden.start``), or space-cluster in the foreground or as
-a daemon.  The server is started again when it dies, on the same data and at the same address; clients and engines
-reconnect by themselves.  What runs is written to files (cluster_file.py), so that every other process can join and stop it.
+It owns a LocalCluster, or has joined a RunningCluster that another process owns; what it does itself is to offer both alike.
 """
 
 from __future__ import annotations
 
-import atexit
+import html
+import json
 import logging
 import os
-import secrets
-import shutil
-import sys
-import tempfile
-import threading
-import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from linden.connection_file import DEFAULT_CLUSTER_ID, DEFAULT_FARM_SPACE, ConnectionInfo, write_connection_file
+from linden.connection_file import DEFAULT_CLUSTER_ID
 
 from . import cluster_file
-from .cluster_file import ClusterState, ProcessRecord
-from .engine_command import script_directory
-from .engine_set import EngineSet
-from .launcher import JobId, LaunchError
-from .local import Janitor, LocalLauncher, LocalServer, log_tail
-from .process import Child, ExitWatcher, end_processes, process_id
-from .restart_budget import RestartBudget
+from .async_first import awaitable
+from .cluster_file import ClusterState
+from .launcher import LaunchError
+from .local_cluster import LocalCluster
+from .processes import ControllerProcess, EngineProcesses
 from .running_cluster import RunningCluster
-from .server_command import DURABILITIES, ServerOptions, find_program
 
 if TYPE_CHECKING:
     import linden
 
-SPACE = DEFAULT_FARM_SPACE
+_LAUNCHERS = (None, "local")
 
 
 class Cluster:
-    """A local cluster that this process owns.  Every method blocks until done; ``*_sync`` are other names for the same.
+    """A server and engines, started, watched over, looked at and stopped as one.
+
+    ``with Cluster(4) as rc`` and ``async with Cluster(4) as rc`` give a client with all engines serving, and stop everything at
+    the end.  Each method ``x`` is to be awaited and has a blocking form ``x_sync``.
 
     Args:
         n: engines; None is one per processor that this process may use.
-        cluster_id: its name; with one, its data stay when it stops and are there when it is started again.  Without, the
-            name is made up, and all of its files are removed when it stops.
-        durability: "memory", "process" (survives kill -9 of the server) or "sync" (survives power loss).
-        data_directory: where the server keeps its data; never removed if given.
-        tcp: "127.0.0.1:0" or the like, to listen there as well; a Unix socket is always there.
-        restart_server: start the server again when it dies (not when somebody stops it in an orderly way).
-        restart_engines: start an engine again when it dies.
-        restarts_per_minute: of the server or the engines, each; when they are used up, the supervisor gives up and says so.
-        engine_environment: variables for the engines, besides those of this process.
-        on_event: called with a line of text when a process dies or is started again; None writes them to the log of logging.
+        engines, controller: how they are started: "local", as processes of this machine.
+        cluster_id: its name; with one, its data stay when it stops and are there when it is started again. Without, a name is
+            made up, and all of its files are removed when it stops. profile: the same, as ipyparallel's programs say it.
+        controller_ip: let the server listen on this address, too. controller_args: further options of space-server.
+        engine_timeout: seconds within which engines have to serve.
+        shutdown_atexit: stop it when this process ends; otherwise it goes on, without a supervisor, until it is stopped.
+        log_level: of the logger "linden.cluster", which tells what died and was started again.
+        delay, controller_location, send_engines_connection_env, load_profile: have no effect; there is nothing to wait for, to
+            copy, or to load.
+        options: of LocalCluster, such as durability="sync", data_directory, tcp, restart_engines, engine_environment.
+    Raises: ValueError: a launcher that there is not.
     """
 
     def __init__(
         self,
         n: int | None = None,
         *,
+        engines: str | None = None,
+        controller: str | None = None,
+        profile: str = "",
         cluster_id: str = "",
-        durability: str = "process",
-        data_directory: str | os.PathLike[str] | None = None,
-        tcp: str | None = None,
-        restart_server: bool = True,
-        restart_engines: bool = False,
-        restarts_per_minute: int = 5,
-        engine_environment: dict[str, str] | None = None,
-        engine_hold: float = EngineSet.hold_s,
-        grace: float = 5.0,
-        start_timeout: float = 30.0,
-        owner_kind: str = "session",
-        on_event: Callable[[str], None] | None = None,
+        controller_args: Sequence[str] = (),
+        controller_ip: str = "",
+        controller_location: str = "",  # noqa: ARG002
+        delay: float = 0.0,  # noqa: ARG002
+        engine_timeout: float = 60.0,
+        send_engines_connection_env: bool = True,  # noqa: ARG002
+        shutdown_atexit: bool = True,
+        load_profile: bool = True,  # noqa: ARG002
+        log_level: int | None = None,
+        **options: Any,
     ) -> None:
-        if durability not in DURABILITIES:
-            raise ValueError(f"durability is {durability!r}; one of {', '.join(DURABILITIES)} is wanted")
-        if n is not None and n < 0:
-            raise ValueError(f"n is {n}; a number of engines, 0 or more, is wanted")
-        self.n = len(os.sched_getaffinity(0)) if n is None else n
-        self.cluster_id = cluster_id or f"session-{os.getpid()}-{secrets.token_hex(3)}"
-        self.directory = cluster_file.cluster_directory(self.cluster_id)
-        self.failure: str | None = None  # why the supervisor gave up
-        self.ended = threading.Event()  # set when the cluster was stopped, or given up
-        self._temporary = not cluster_id
-        self._data_directory = Path(data_directory).absolute() if data_directory is not None else None
-        self._durability = durability
-        self._tcp = tcp
-        self._restart_server, self._restart_engines = restart_server, restart_engines
-        self._server_budget = RestartBudget(restarts_per_minute)
-        self._engine_budget = RestartBudget(restarts_per_minute)
-        self._engine_environment = dict(engine_environment or {})
-        self._engine_hold_s, self._grace_s, self._start_timeout_s = engine_hold, grace, start_timeout
-        self._owner_kind = owner_kind
-        self._on_event = on_event or logging.getLogger("linden.cluster").warning
-        self._lock = threading.RLock()  # the exit watcher's thread changes what runs, and so do callers
-        self._stopping = threading.Event()
-        self._owner_pid: int | None = None  # set while it runs; a forked copy of this object owns nothing
-        self._server: LocalServer | None = None
-        self._launcher: LocalLauncher | None = None
-        self._watcher: ExitWatcher | None = None
-        self._janitor: Janitor | None = None
-        self._state: ClusterState | None = None
-        self._jobs: list[JobId] = []
-        self._sets_started = 0
+        for name, launcher in (("engines", engines), ("controller", controller)):
+            if launcher not in _LAUNCHERS:
+                raise ValueError(f"{name} is {launcher!r}; the launchers that there are: 'local'")
+        if log_level is not None:
+            logging.getLogger("linden.cluster").setLevel(log_level)
+        self.engine_timeout = engine_timeout
+        if controller_ip:
+            options.setdefault("tcp", f"{controller_ip}:0")
+        if not shutdown_atexit:
+            options.setdefault("owner_kind", "detached")
+        self._options: dict[str, Any] = {
+            "n": n,
+            "cluster_id": cluster_id or profile,
+            "controller_args": list(controller_args),
+        }
+        self._options |= {"engine_timeout": engine_timeout} | options
+        self._running: LocalCluster | RunningCluster = LocalCluster(
+            n, cluster_id=cluster_id or profile, server_arguments=tuple(controller_args), **options
+        )
 
-    # Start
+    # What it is
 
-    def start_cluster(self, n: int | None = None) -> Cluster:
-        """Start the server and *n* engines; returns when the server listens (the engines come by themselves).
+    @property
+    def n(self) -> int:
+        """Engines that it starts, or of one that was joined: that it should have."""
+        return self._running.n
 
-        Raises: LaunchError: a cluster of this name runs already, or something could not be started; then nothing is left running.
-        """
-        if self._owner_pid is not None:
-            raise LaunchError(f"cluster {self.cluster_id!r} is running already")
-        self.n = self.n if n is None else n
-        program = find_program("space-server")
-        cluster_file.sweep_temporary()
-        cluster_file.make_private_directory(self.directory)
-        try:
-            with cluster_file.exclusive(self.directory):
-                self._refuse_if_running()
-                self._prepare(program)
-        except BaseException:
-            if self._temporary:
-                shutil.rmtree(self.directory, ignore_errors=True)
-            raise
-        try:
-            assert self._server is not None
-            # Engines are started before the server listens: they try until it does, and the slow part of their start is Python's.
-            server_child = self._server.start()
-            self._care_for(server_child)
-            if self.n:
-                self.start_engines(self.n)
-            ready = self._server.wait_ready(self._start_timeout_s)
-            self._server_started(server_child, ready.tcp)
-        except BaseException:
-            self.stop_cluster()
-            raise
-        return self
+    @property
+    def cluster_id(self) -> str:
+        """Its name."""
+        return self._running.cluster_id
 
-    def start_engines(self, n: int | None = None, engine_set_id: str | None = None) -> str:
-        """Start *n* more engines; returns the id of their set.  Raises: LaunchError."""
-        n = self.n if n is None else n
-        with self._lock:
-            launcher, state = self._running()
-            self._sets_started += 1
-            engine_set = EngineSet(
-                name=engine_set_id or str(self._sets_started),
-                n=n,
-                address=f"unix:{state.socket_file}",
-                log_directory=self.directory / "log",
-                space=SPACE,
-                hold_s=self._engine_hold_s,
-                parent_pid=self._parent_pid(),
-                environment=self._engine_environment,
-            )
-            self._jobs.append(launcher.start(engine_set))
-            self._record_engines()
-        return engine_set.name
+    @property
+    def directory(self) -> Path:
+        """Where its files are."""
+        return self._running.directory
 
-    def connect_client(self, **options: Any) -> linden.Client:
-        """A new client of this cluster, with ``.cluster`` set.  Takes the options of linden.Client."""
-        import linden
+    @property
+    def connection_file(self) -> Path:
+        """How to reach its server; what a Client or an engine is given."""
+        return self._running.connection_file
 
-        return linden.Client(str(self.connection_file), cluster=self, **options)
+    @property
+    def cluster_file(self) -> Path:
+        """What runs of it; what `from_file` reads."""
+        return self._running.cluster_file
 
-    def start_and_connect(self, n: int | None = None, *, timeout: float = 60.0) -> linden.Client:
-        """start_cluster, connect_client, and wait until all engines serve.  Raises: LaunchError."""
-        self.start_cluster(n)
-        try:
-            client = self.connect_client()
-            self.wait_for_engines(client, timeout=timeout)
-        except BaseException:
-            self.stop_cluster()
-            raise
-        return client
+    @property
+    def controller(self) -> ControllerProcess | None:
+        """The server; None before it was started."""
+        state = self._state()
+        return ControllerProcess(self.directory, state) if state and state.server else None
 
-    def wait_for_engines(self, client: linden.Client, n: int | None = None, *, timeout: float = 60.0) -> None:
-        """Wait until *n* engines (None: all that were started) serve.  Raises: LaunchError: one has ended, or too late."""
-        n = self.n if n is None else n
-        deadline = time.monotonic() + timeout
-        while True:
-            # The wait itself ends with the last registration; the slices are only there to notice engines that die.
-            with suppress(TimeoutError):
-                return client.wait_for_engines(n, timeout=min(0.25, max(0.0, deadline - time.monotonic())))
-            self._raise_for_dead_engines()
-            if time.monotonic() >= deadline:
-                raise LaunchError(
-                    f"{len(client.ids)} of {n} engines serve after {timeout:g} s; see {self.directory / 'log'}"
-                )
+    @property
+    def engines(self) -> dict[str, EngineProcesses]:
+        """The engine sets by their ids."""
+        state = self._state()
+        return {name: EngineProcesses(self, name, state) for name in state.engine_sets} if state else {}
 
-    # Stop
+    @property
+    def engine_set(self) -> EngineProcesses | None:
+        """The first engine set; None if there is none."""
+        return next(iter(self.engines.values()), None)
 
-    def stop_cluster(self) -> None:
-        """End engines and server, and remove what is not to stay.  Idempotent.  Raises: LaunchError: a process does not end."""
-        if self._owner_pid != os.getpid():
-            return
-        self._stopping.set()  # before the lock, which the watcher holds while it pauses before a restart
-        with self._lock:
-            if self._state is None:
-                return
-            state = self._state
-        atexit.unregister(self._stop_at_exit)
-        children = self._children()
-        # Engines first: they say goodbye to the server and give back what they hold.
-        engines = [child.id for child in children if self._server is None or child is not self._server.child]
-        survivors = end_processes(engines, grace_s=self._grace_s)
-        if self._server is not None and self._server.child is not None:
-            survivors += end_processes([self._server.child.id], grace_s=self._grace_s)
-        if self._watcher is not None:
-            self._watcher.close()
-        for child in children:
-            if child.has_ended():
-                child.reap()
-        self._forget(state, remove=not survivors)
-        if survivors:
-            raise LaunchError(f"processes {[process.pid for process in survivors]} do not end, even by SIGKILL")
-
-    def stop_engines(self, engine_set_id: str | None = None) -> None:
-        """End the engines of a set (None: of all).  Raises: KeyError: no such set."""
-        with self._lock:
-            launcher, _ = self._running()
-            jobs = self._jobs if engine_set_id is None else [JobId(engine_set_id)]
-            if not set(jobs) <= set(self._jobs):
-                raise KeyError(engine_set_id)
-            self._jobs = [job for job in self._jobs if job not in jobs]
-        for job in jobs:
-            launcher.stop(job)
-        with self._lock:
-            self._record_engines()
-
-    def restart_server(self) -> None:
-        """Stop the server in an orderly way and start it again: same data, same address.  Waits until it listens.
-
-        Also starts it if it has died.  Raises: LaunchError.
-        """
-        with self._lock:
-            self._running()
-            server = self._server
-            assert server is not None
-            if server.child is not None:
-                end_processes([server.child.id], grace_s=self._grace_s)
-            child = server.start()
-            self._care_for(child)
-        ready = server.wait_ready(self._start_timeout_s)
-        self._server_started(child, ready.tcp)
-
-    # What runs
+    @property
+    def engine_pids(self) -> list[int]:
+        """Of the engines that run, oldest first."""
+        state = self._state()
+        return [record.pid for record in state.running_engines()] if state else []
 
     @property
     def server_pid(self) -> int | None:
         """None while it does not run."""
-        child = self._server.child if self._server else None
-        return child.pid if child is not None and not child.has_ended() else None
+        state = self._state()
+        return state.server.pid if state and state.server and state.alive(state.server) else None
 
-    @property
-    def engine_pids(self) -> list[int]:
-        """Of the engines that this cluster started and that run, oldest set first."""
-        if self._launcher is None:
-            return []
-        return [child.pid for job in self._jobs for child in self._launcher.children(job) if not child.has_ended()]
+    def _state(self) -> ClusterState | None:
+        """What the cluster file says; None if nothing of it runs."""
+        return cluster_file.read_cluster_file(self.directory)
 
-    @property
-    def connection_file(self) -> Path:
-        return self.directory / "connection.json"
+    # Start
 
-    @property
-    def cluster_file(self) -> Path:
-        return self.directory / "cluster.json"
+    def _ours(self, what: str) -> LocalCluster:
+        if isinstance(self._running, LocalCluster):
+            return self._running
+        raise LaunchError(f"cannot {what} cluster {self.cluster_id!r}: it was started by another process, and runs")
 
-    @staticmethod
-    def from_file(cluster: str | os.PathLike[str] = DEFAULT_CLUSTER_ID) -> RunningCluster:
-        """The cluster that another process has started, by its id or by the path of its cluster file.
+    def start_cluster_sync(self, n: int | None = None) -> Cluster:
+        """Start the server and *n* engines; returns this cluster when the server listens.  Engines come by themselves.
 
-        Raises: LaunchError: there is none.
+        Raises: LaunchError: a cluster of this name runs already, or something could not be started; then nothing is left.
         """
-        return RunningCluster.find(cluster)
+        self._ours("start").start_cluster(n)
+        return self
 
-    def __repr__(self) -> str:
-        state = "stopped" if self._owner_pid is None else f"server {self.server_pid}, {len(self.engine_pids)} engines"
-        return f"<Cluster {self.cluster_id!r}: {state}>"
+    def start_controller_sync(self, **_options: Any) -> None:
+        """Start the server alone.  Raises: LaunchError."""
+        local = self._ours("start the server of")
+        n = local.n
+        local.start_cluster(0)
+        local.n = n
+
+    def start_engines_sync(self, n: int | None = None, engine_set_id: str | None = None) -> str:
+        """Start *n* more engines; returns the id of their set.  Raises: LaunchError: the cluster does not run."""
+        return self._running.start_engines(n, engine_set_id)
+
+    def connect_client_sync(self, **options: Any) -> linden.Client:
+        """A new client of this cluster, with ``.cluster`` set.  Takes the options of linden.Client.
+
+        Raises: LaunchError: the cluster does not run.
+        """
+        import linden
+
+        if not self.connection_file.exists():
+            raise LaunchError(f"cluster {self.cluster_id!r} does not run; start it with start_cluster_sync()")
+        return linden.Client(str(self.connection_file), cluster=self, **options)
+
+    def start_and_connect_sync(self, n: int | None = None, activate: bool = False) -> linden.Client:
+        """Start everything; a client, once all engines serve.  `activate`: its magics, too (``%px``).
+
+        Raises: LaunchError: something did not start, or not within `engine_timeout`; then nothing is left running.
+        """
+        local = self._ours("start")
+        local.start_cluster(n)
+        try:
+            client: Any = self.connect_client_sync()
+            local.wait_for_engines(client, timeout=self.engine_timeout)
+            if activate:
+                client.activate()
+        except BaseException:
+            local.stop_cluster()
+            raise
+        connected: linden.Client = client
+        return connected
+
+    # Change
+
+    def stop_engines_sync(self, engine_set_id: str | None = None) -> None:
+        """End the engines of a set (None: of all).  Raises: KeyError: no such set."""
+        self._running.stop_engines(engine_set_id)
+
+    def restart_engines_sync(self, engine_set_id: str | None = None) -> None:
+        """End the engines of a set (None: of all) and start as many anew, under new ids.  Raises: KeyError: no such set."""
+        self._running.restart_engines(engine_set_id)
+
+    def signal_engines_sync(self, signum: int, engine_set_id: str | None = None) -> None:
+        """Send a signal to the engines of a set (None: of all).  Raises: KeyError: no such set."""
+        self._running.signal_engines(signum, engine_set_id)
+
+    def stop_engine_sync(self, engine_id: int) -> None:
+        """End one engine, by the id under which it serves.  Raises: KeyError: there is none of that id here."""
+        self._running.stop_engine(engine_id)
+
+    def restart_engine_sync(self, engine_id: int) -> int:
+        """End one engine and start another in its place; returns the id of that one, once it serves.
+
+        Raises: KeyError: there is none of that id here. LaunchError.
+        """
+        return self._running.restart_engine(engine_id, timeout=self.engine_timeout)
+
+    def signal_engine_sync(self, signum: int, engine_id: int) -> None:
+        """Send a signal to one engine; SIGINT interrupts what it runs.  Raises: KeyError: there is none of that id here."""
+        self._running.signal_engine(signum, engine_id)
+
+    # Stop
+
+    def stop_controller_sync(self) -> None:
+        """End the server.  Engines wait for it for a minute; if none runs, the cluster has stopped.  Idempotent."""
+        self._running.stop_controller()
+
+    def stop_cluster_sync(self) -> None:
+        """End engines and server, and remove what is not to stay.  Idempotent.  Raises: LaunchError: a process does not end."""
+        if isinstance(self._running, LocalCluster) or self._state() is not None:
+            self._running.stop_cluster()
+
+    # To be awaited
+
+    start_cluster = awaitable(start_cluster_sync)
+    start_controller = awaitable(start_controller_sync)
+    start_engines = awaitable(start_engines_sync)
+    connect_client = awaitable(connect_client_sync)
+    start_and_connect = awaitable(start_and_connect_sync)
+    stop_engines = awaitable(stop_engines_sync)
+    restart_engines = awaitable(restart_engines_sync)
+    signal_engines = awaitable(signal_engines_sync)
+    stop_engine = awaitable(stop_engine_sync)
+    restart_engine = awaitable(restart_engine_sync)
+    signal_engine = awaitable(signal_engine_sync)
+    stop_controller = awaitable(stop_controller_sync)
+    stop_cluster = awaitable(stop_cluster_sync)
 
     def __enter__(self) -> linden.Client:
-        return self.start_and_connect()
+        return self.start_and_connect_sync()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop_cluster()
+        self.stop_cluster_sync()
 
-    start_cluster_sync = start_cluster
-    start_engines_sync = start_engines
-    connect_client_sync = connect_client
-    start_and_connect_sync = start_and_connect
-    stop_cluster_sync = stop_cluster
-    stop_engines_sync = stop_engines
+    async def __aenter__(self) -> linden.Client:
+        return await self.start_and_connect()
 
-    # Inside
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop_cluster()
 
-    def _refuse_if_running(self) -> None:
-        state = cluster_file.read_cluster_file(self.directory)
+    # As data, and as files
+
+    def to_dict(self) -> dict[str, Any]:
+        """How it was made and what runs of it; JSON can hold it, and `from_dict` of any process of this user reads it."""
+        options = {name: value for name, value in self._options.items() if _is_plain(value)}
+        state = self._state()
+        return {
+            "class": "linden.Cluster",
+            "cluster": {**options, "cluster_id": self.cluster_id},
+            "directory": str(self.directory),
+            "state": asdict(state) if state else None,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Cluster:
+        """The cluster that `to_dict` described: joined if it runs still, else one that may be started.
+
+        Raises: ValueError: these are no such values.
+        """
+        if not isinstance(values, dict) or not {"cluster", "directory"} <= set(values):
+            raise ValueError("from_dict wants what Cluster.to_dict gives: a dict with 'cluster' and 'directory'")
+        directory = Path(values["directory"])
+        state = cluster_file.read_cluster_file(directory)
+        if state is not None:
+            return cls._joined(RunningCluster(directory, state))
+        return cls(**values["cluster"])
+
+    @classmethod
+    def from_file(
+        cls, cluster: str | os.PathLike[str] | None = None, *, profile: str = "", cluster_id: str = ""
+    ) -> Cluster:
+        """The cluster that another process has started: by the path of its cluster file, or by its id.
+
+        Raises: LaunchError: there is none.
+        """
+        wanted = cluster or cluster_id or profile or DEFAULT_CLUSTER_ID
+        return cls._joined(RunningCluster.find(wanted))
+
+    @classmethod
+    def _joined(cls, running: RunningCluster) -> Cluster:
+        cluster = cls.__new__(cls)
+        cluster._running = running
+        cluster.engine_timeout = 60.0
+        cluster._options = {"n": running.n, "engine_timeout": cluster.engine_timeout}
+        return cluster
+
+    def write_cluster_file(self) -> None:
+        """Write what runs of it, so that other processes find it.  Raises: LaunchError: nothing does."""
+        with cluster_file.changing(self.directory):
+            pass  # it is written back
+
+    def update_cluster_file(self) -> None:
+        """As `write_cluster_file`, or if nothing of it runs any more `remove_cluster_file`."""
+        state = self._state()
         if state is None:
             return
-        if not state.is_of_this_machine():
-            raise LaunchError(
-                f"cluster {self.cluster_id!r} runs on {state.host}; stop it there, or choose another cluster id"
-            )
         if state.alive(state.owner) or state.runs():
-            raise LaunchError(
-                f"cluster {self.cluster_id!r} is running already (server {state.server.pid if state.server else 'not started'}); "
-                f"stop it with 'space-cluster stop --cluster-id {self.cluster_id}', or choose another cluster id"
-            )
-        cluster_file.remove_files(self.directory, state)  # it has died
-        cluster_file.make_private_directory(self.directory)
+            self.write_cluster_file()
+        else:
+            self.remove_cluster_file()
 
-    def _prepare(self, program: str) -> None:
-        """Makes directories and objects, and writes the first cluster file; starts only the janitor and the watcher's thread."""
-        log_directory = cluster_file.make_private_directory(self.directory / "log")
-        runtime = Path(tempfile.mkdtemp(prefix="linden-")) if self._temporary else None
-        data = self._data_directory or (runtime or self.directory) / "data"
-        if self._data_directory is None:  # the server makes one that the caller has named
-            cluster_file.make_private_directory(data)
-        unix_path = cluster_file.socket_path(runtime or self.directory)
-        options = ServerOptions(
-            program=program,
-            directory=data,
-            unix_path=unix_path,
-            tcp=self._tcp,
-            durability=self._durability,
-            parent_pid=self._parent_pid(),
+    def remove_cluster_file(self) -> None:
+        """Forget what runs of it: other processes do not find it any more.  Idempotent."""
+        self.cluster_file.unlink(missing_ok=True)
+
+    def __repr__(self) -> str:
+        state = self._state()
+        if state is None:
+            return f"<Cluster {self.cluster_id!r}: stopped>"
+        return f"<Cluster {self.cluster_id!r}: server {self.server_pid}, {len(self.engine_pids)} engines>"
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        state = self._state()
+        rows = [("cluster", self.cluster_id), ("state", "running" if state and state.runs() else "stopped")]
+        if state is not None:
+            rows += [
+                ("server", f"pid {self.server_pid}" if self.server_pid else "gone"),
+                ("address", state.socket_file),
+            ]
+            rows += [
+                (f"engines {name}", f"{len(engines.pids)} of {engines.n}") for name, engines in self.engines.items()
+            ]
+        cells = "".join(
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(text))}</td></tr>" for name, text in rows
         )
-        me = process_id(os.getpid())
-        assert me is not None
-        self._state = ClusterState(
-            cluster_id=self.cluster_id,
-            owner=ProcessRecord(me.pid, me.started, log=""),
-            owner_kind=self._owner_kind,
-            n=self.n,
-            data_directory=str(data),
-            socket_file=str(unix_path),
-            temporary=self._temporary,
-            runtime_directory=str(runtime) if runtime else None,
-        )
-        cluster_file.write_cluster_file(self.directory, self._state)
-        self._stopping.clear()
-        self.ended.clear()
-        self.failure = None
-        self._owner_pid = os.getpid()
-        self._watcher = ExitWatcher(self._child_ended)
-        self._server = LocalServer(options, log_directory / "server.log")
-        self._launcher = LocalLauncher(
-            self._watch_engine,
-            grace_s=self._grace_s,
-            python_path=script_directory(sys.path) if self._owner_kind == "session" else (),
-        )
-        self._jobs = []
-        if self._parent_pid() is not None:
-            self._janitor = Janitor([self.directory, runtime] if runtime is not None else [])
-        if self._owner_kind == "session":
-            atexit.register(self._stop_at_exit)
+        return f"<table>{cells}</table>"
 
-    def _parent_pid(self) -> int | None:
-        # A daemon's server and engines outlive its death, since everything that runs goes on without it and space-cluster stop finds
-        # them by the cluster file.  What belongs to a session or a terminal ends with it, even if that was killed.
-        return None if self._owner_kind == "daemon" else os.getpid()
 
-    def _running(self) -> tuple[LocalLauncher, ClusterState]:
-        if self._launcher is None or self._state is None or self._owner_pid != os.getpid() or self._stopping.is_set():
-            raise LaunchError(f"cluster {self.cluster_id!r} does not run; start it with start_cluster()")
-        return self._launcher, self._state
-
-    def _children(self) -> list[Child]:
-        children = [child for job in self._jobs for child in self._launcher.children(job)] if self._launcher else []
-        return children + ([self._server.child] if self._server and self._server.child else [])
-
-    def _server_started(self, child: Child, tcp: str | None) -> None:
-        """Takes a server that listens into care: files first, so that nobody can find it before it may be stopped."""
-        with self._lock:
-            state = self._state
-            if state is None or self._watcher is None:
-                return
-            state.server = ProcessRecord(child.pid, child.id.started, log=str(child.log))
-            state.server_starts += 1
-            cluster_file.write_cluster_file(self.directory, state)
-            connection = ConnectionInfo(
-                address=f"unix:{state.socket_file}",
-                tcp=f"tcp:{tcp}" if tcp else None,
-                server_pid=child.pid,
-                space=SPACE,
-                cluster_id=self.cluster_id,
-            )
-            write_connection_file(self.connection_file, connection)
-            self._watcher.watch(child)
-
-    def _record_engines(self) -> None:
-        if self._state is None or self._launcher is None:
-            return
-        self._state.engines = [
-            ProcessRecord(child.pid, child.id.started, log=str(child.log), engine_set=job)
-            for job in self._jobs
-            for child in self._launcher.children(job)
-            if not child.has_ended()
-        ]
-        cluster_file.write_cluster_file(self.directory, self._state)
-
-    def _raise_for_dead_engines(self) -> None:
-        assert self._launcher is not None
-        for job in self._jobs:
-            for child in self._launcher.children(job):
-                if child.has_ended() and not self._restart_engines:
-                    child.reap()
-                    raise LaunchError(f"an engine {child.describe_end()} while it started:\n{log_tail(child.log)}")
-
-    def _care_for(self, child: Child) -> None:
-        if self._janitor is not None:
-            self._janitor.add(child.pid)
-
-    def _watch_engine(self, child: Child) -> None:
-        assert self._watcher is not None
-        self._care_for(child)
-        self._watcher.watch(child)
-
-    def _child_ended(self, child: Child) -> None:
-        """In the watcher's thread."""
-        with self._lock:
-            if self._janitor is not None:
-                self._janitor.forget(child.pid)
-            if self._stopping.is_set() or not self._is_wanted():
-                return
-            server = self._server
-            if server is not None and child is server.child:
-                self._server_ended(server, child)
-            else:
-                self._engine_ended(child)
-
-    def _is_wanted(self) -> bool:
-        """False once somebody else has stopped the cluster, or is about to."""
-        return self.cluster_file.exists() and not (self.directory / "stopping").exists()
-
-    def _server_ended(self, server: LocalServer, child: Child) -> None:
-        if child.exit_code == 0:
-            self._on_event(f"server {child.pid} was stopped; it is not started again")
-            return
-        if not self._restart_server:
-            self._on_event(f"server {child.pid} {child.describe_end()}; it is not started again")
-            return
-        pause_s = self._server_budget.pause_s(time.monotonic())
-        if pause_s is None:
-            self._give_up(f"server {child.pid} {child.describe_end()}:\n{log_tail(child.log)}")
-            return
-        if self._stopping.wait(pause_s):
-            return
-        try:
-            new = server.start()
-        except LaunchError as error:
-            self._give_up(str(error))
-            return
-        self._care_for(new)
-        # Nobody waits for its first words: clients and engines try until it listens, and if it dies the watcher is told.
-        self._server_started(new, server.options.tcp)
-        self._on_event(f"server {child.pid} {child.describe_end()}; started again as {new.pid}")
-
-    def _engine_ended(self, child: Child) -> None:
-        assert self._launcher is not None
-        if child not in self._children():
-            return  # its set was stopped
-        text = f"engine {child.pid} {child.describe_end()}"
-        pause_s = self._engine_budget.pause_s(time.monotonic()) if self._restart_engines else None
-        if pause_s is not None and not self._stopping.wait(pause_s):
-            new = self._launcher.restart(child)
-            text += f"; started again as {new.pid}" if new else ""
-        self._record_engines()
-        self._on_event(text)
-
-    def _give_up(self, why: str) -> None:
-        self.failure = why
-        self._on_event(f"gives up: {why}")
-        self.ended.set()
-
-    def _stop_at_exit(self) -> None:
-        if self._owner_pid == os.getpid():  # not in a forked child
-            self.stop_cluster()
-
-    def _forget(self, state: ClusterState, *, remove: bool) -> None:
-        if remove:
-            cluster_file.remove_files(self.directory, state)
-        if self._janitor is not None:
-            self._janitor.close()
-            self._janitor = None
-        self._owner_pid = None
-        self._state = None
-        self._launcher = self._server = self._watcher = None
-        self.ended.set()
+def _is_plain(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -43,6 +43,8 @@ class ProcessRecord:
     started: int
     log: str
     engine_set: str = ""
+    owned: bool = False  # the cluster's owner started it, and takes note of its end
+    stopping: bool = False  # somebody ends it, so it is not to be started again
 
     @property
     def id(self) -> ProcessId:
@@ -55,7 +57,7 @@ class ClusterState:
 
     cluster_id: str
     owner: ProcessRecord  # the process that watches over the others: a Python session, or space-cluster
-    owner_kind: str  # "session", "foreground" or "daemon"
+    owner_kind: str  # "session", "detached" (a session that leaves the rest behind), "foreground" or "daemon"
     n: int  # engines wanted
     data_directory: str
     socket_file: str  # of the server
@@ -63,6 +65,7 @@ class ClusterState:
     runtime_directory: str | None = None  # holds socket and data of a temporary cluster
     server: ProcessRecord | None = None
     engines: list[ProcessRecord] = field(default_factory=list)
+    engine_sets: dict[str, dict[str, Any]] = field(default_factory=dict)  # EngineSet.to_dict by name
     server_starts: int = 0
     host: str = field(default_factory=socket.gethostname)
     boot: str = field(default_factory=boot_id)
@@ -74,6 +77,26 @@ class ClusterState:
 
     def alive(self, record: ProcessRecord | None) -> bool:
         return record is not None and self.boot == boot_id() and record.id.is_alive()
+
+    def parent_pid(self) -> int | None:
+        """The process with which engines are to end, if any.
+
+        A daemon's outlive it, since everything that runs goes on without it and space-cluster stop finds them by the cluster
+        file.  What belongs to a session or a terminal ends with it, even if that was killed.
+        """
+        return None if self.owner_kind in ("daemon", "detached") else self.owner.pid
+
+    def running_engines(self) -> list[ProcessRecord]:
+        """Those that run now."""
+        return [record for record in self.engines if self.alive(record)]
+
+    def runs_set(self, name: str) -> bool:
+        """Whether any engine of that set does."""
+        return any(record.engine_set == name for record in self.running_engines())
+
+    def new_set_name(self) -> str:
+        """A name that no engine set of this cluster has had."""
+        return str(max((int(name) for name in self.engine_sets if name.isdigit()), default=0) + 1)
 
     def runs(self) -> bool:
         """Whether any process of the cluster, other than its owner's, is alive."""
@@ -153,10 +176,15 @@ def read_cluster_file(directory: Path) -> ClusterState | None:
         raise LaunchError(f"{path} is damaged ({error}); if nothing of it runs any more, remove {directory}") from error
 
 
-def cluster_directories() -> Iterator[Path]:
+def cluster_directories(home: Path | None = None) -> Iterator[Path]:
     """Of every cluster that has a cluster file, by name."""
-    for path in sorted((linden_home() / "clusters").glob("*/cluster.json")):
+    for path in sorted(((home or linden_home()) / "clusters").glob("*/cluster.json")):
         yield path.parent
+
+
+def has_cluster(directory: Path) -> bool:
+    """Whether it has a cluster file."""
+    return (directory / "cluster.json").exists()
 
 
 def remove_files(directory: Path, state: ClusterState) -> None:
@@ -197,3 +225,20 @@ def exclusive(directory: Path) -> Iterator[None]:
     with (directory / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def changing(directory: Path) -> Iterator[ClusterState]:
+    """The content of the cluster file, which is written back at the end; no other process changes it meanwhile.
+
+    Raises: LaunchError: the cluster has stopped.
+    """
+    try:
+        with exclusive(directory):
+            state = read_cluster_file(directory)
+            if state is None:
+                raise LaunchError(f"cluster {directory.name!r} has stopped")
+            yield state
+            write_cluster_file(directory, state)
+    except FileNotFoundError as error:
+        raise LaunchError(f"cluster {directory.name!r} has stopped, and its files are gone") from error

@@ -17,9 +17,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .cluster import Cluster
 from .demo_words import count_file, merge, standard_library_files
 from .launcher import LaunchError
+from .local_cluster import LocalCluster
 from .server_command import find_program
 
 Totals = tuple[Counter[str], Counter[str]]
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_farm(files: list[str], engines: int) -> tuple[Totals, Totals]:
     """Both runs, on one cluster; returns their results."""
     # The demo starts the killed server itself, to show that there is no more to it than its data directory.
-    cluster = Cluster(engines, restart_server=False, on_event=lambda text: _say(f"  ! {text}"))
+    cluster = LocalCluster(engines, restart_server=False, on_event=lambda text: _say(f"  ! {text}"))
     started = time.perf_counter()
     with cluster as client:
         print(f"\nA server and {engines} engines serve after {time.perf_counter() - started:.2f} s.", flush=True)
@@ -115,7 +115,7 @@ def _plain_progress(result: Any, tasks: int) -> None:
         _say(f"  {result.progress:>5} of {tasks} files")
 
 
-def _admin(cluster: Cluster) -> str:
+def _admin(cluster: LocalCluster) -> str:
     """What space-admin shows at this moment."""
     shown = ""
     for noun in ("queues", "engines"):
@@ -126,7 +126,7 @@ def _admin(cluster: Cluster) -> str:
     return shown
 
 
-def _kill_server(cluster: Cluster) -> None:
+def _kill_server(cluster: LocalCluster) -> None:
     pid = cluster.server_pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
@@ -136,7 +136,7 @@ def _kill_server(cluster: Cluster) -> None:
     _say(f"  ! killed the server with -9; started it again on the same data as {cluster.server_pid} in {seconds:.2f} s")
 
 
-def _kill_engine(cluster: Cluster) -> None:
+def _kill_engine(cluster: LocalCluster) -> None:
     pid = cluster.engine_pids[0]
     _say(f"  ! killing engine {pid} with -9")
     os.kill(pid, signal.SIGKILL)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from .launcher import LaunchError
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,37 @@ class EngineSet:
     directory: Path | None = None  # working directory; None is that of the caller
     environment: dict[str, str] = field(default_factory=dict)  # added to the caller's
     arguments: tuple[str, ...] = ()  # further options of space-engine
+
+    python_path: tuple[str, ...] = ()  # comes first in the engines' PYTHONPATH
+
+    def to_dict(self) -> dict[str, Any]:
+        """What another process needs to start more engines like these, beside where the cluster is."""
+        return {
+            "n": self.n,
+            "space": self.space,
+            "hold_s": self.hold_s,
+            "python": self.python,
+            "directory": str(self.directory) if self.directory else None,
+            "environment": dict(self.environment),
+            "arguments": list(self.arguments),
+            "python_path": list(self.python_path),
+        }
+
+    @classmethod
+    def from_dict(
+        cls, values: Mapping[str, Any], *, name: str, address: str, log_directory: Path, parent_pid: int | None
+    ) -> EngineSet:
+        """The inverse of `to_dict`.  Raises: LaunchError: these values come from another version."""
+        try:
+            own = {
+                **values,
+                "directory": Path(values["directory"]) if values["directory"] else None,
+                "arguments": tuple(values["arguments"]),
+                "python_path": tuple(values["python_path"]),
+            }
+            return cls(name=name, address=address, log_directory=log_directory, parent_pid=parent_pid, **own)
+        except (KeyError, TypeError) as error:
+            raise LaunchError(f"engine set {name!r} was written by another version of Linden: {error}") from error
 
     def log_of(self, index: int) -> Path:
         return self.log_directory / f"engine-{self.name}-{index}.log"

@@ -128,13 +128,10 @@ class LocalServer:
 class LocalLauncher:
     """Launcher: engines as children of this process."""
 
-    def __init__(
-        self, watch: Callable[[Child], None], *, grace_s: float = 5.0, python_path: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, watch: Callable[[Child], None], *, grace_s: float = 5.0) -> None:
         """*watch* is called with every child; somebody has to reap them."""
         self._watch = watch
         self._grace_s = grace_s
-        self._python_path = tuple(python_path)
         self._sets: dict[JobId, EngineSet] = {}
         self._children: dict[JobId, list[Child]] = {}
 
@@ -175,17 +172,31 @@ class LocalLauncher:
                 return self._spawn(job, index)
         return None
 
+    def forget(self, child: Child) -> None:
+        """An engine that is not to be one of its set any more: its end is nobody's concern."""
+        for children in self._children.values():
+            if child in children:
+                children.remove(child)
+
+    def engine_set(self, job: JobId) -> EngineSet:
+        """What *job* was started with."""
+        return self._sets[job]
+
     def _spawn(self, job: JobId, index: int) -> Child:
-        engine_set = self._sets[job]
-        child = spawn(
-            engine_argv(engine_set),
-            log=engine_set.log_of(index),
-            environment=engine_environment(engine_set, os.environ, python_path=self._python_path),
-            directory=engine_set.directory,
-        )
+        child = spawn_engine(self._sets[job], index)
         self._children[job][index : index + 1] = [child]
         self._watch(child)
         return child
+
+
+def spawn_engine(engine_set: EngineSet, index: int) -> Child:
+    """Start one engine of a set; somebody has to reap it.  Raises: LaunchError."""
+    return spawn(
+        engine_argv(engine_set),
+        log=engine_set.log_of(index),
+        environment=engine_environment(engine_set, os.environ, python_path=engine_set.python_path),
+        directory=engine_set.directory,
+    )
 
 
 class Janitor:

@@ -157,8 +157,14 @@ def spawn(
     return Child(popen, log)
 
 
-def end_processes(processes: Iterable[ProcessId], *, grace_s: float, kill_wait_s: float = 5.0) -> list[ProcessId]:
-    """SIGTERM to all, SIGKILL after *grace_s* to those that are still there; returns those that survived even that.
+def end_processes(
+    processes: Iterable[ProcessId],
+    *,
+    grace_s: float,
+    kill_wait_s: float = 5.0,
+    first_signal: signal.Signals = signal.SIGTERM,
+) -> list[ProcessId]:
+    """*first_signal* to all, SIGKILL after *grace_s* to those that are still there; returns those that survived even that.
 
     Works on any process of this user, not only on children (which still have to be reaped by their owner).
     """
@@ -172,13 +178,32 @@ def end_processes(processes: Iterable[ProcessId], *, grace_s: float, kill_wait_s
                     alive[pidfd] = process
                 else:
                     os.close(pidfd)
-        for number, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, kill_wait_s)):
+        for number, wait_s in ((first_signal, grace_s), (signal.SIGKILL, kill_wait_s)):
             _send_all(alive, number)
             _wait_all(alive, wait_s)
         return list(alive.values())
     finally:
         for pidfd in alive:
             os.close(pidfd)
+
+
+def signal_process(process: ProcessId, number: int) -> bool:
+    """Sends a signal; False if that process has ended.  Raises: LaunchError: it is another user's."""
+    try:
+        pidfd = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if not process.exists():
+            return False
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError as error:
+        raise LaunchError(f"process {process.pid} belongs to another user") from error
+    finally:
+        os.close(pidfd)
+    return True
 
 
 def wait_processes(processes: Iterable[ProcessId], timeout_s: float) -> bool:

@@ -25,6 +25,7 @@ class ServerOptions:
     tcp: str | None = None  # "host:port"; port 0 lets the kernel choose
     durability: str = "process"
     parent_pid: int | None = None
+    arguments: tuple[str, ...] = ()  # further options
 
     def with_tcp(self, tcp: str | None) -> ServerOptions:
         return replace(self, tcp=tcp)
@@ -40,7 +41,7 @@ def server_argv(options: ServerOptions, *, ready_fd: int | None = None) -> list[
         argv += ["--parent-pid", str(options.parent_pid)]
     if ready_fd is not None:
         argv += ["--ready-fd", str(ready_fd)]
-    return argv
+    return [*argv, *options.arguments]
 
 
 def find_program(name: str, environment: Mapping[str, str] | None = None) -> str:

@@ -20,7 +20,7 @@ from . import _native
 if TYPE_CHECKING:
     from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION
 
-    from linden_launchers import Cluster
+    from linden_launchers import Cluster, ClusterManager
 
     from . import aio, error, errors, recipes
     from .async_result import AsyncResult
@@ -113,6 +113,7 @@ __all__ = [
     # clusters
     "start",
     "Cluster",
+    "ClusterManager",
     # errors
     "error",
     "errors",
@@ -163,7 +164,7 @@ _MODULES = {
     ".reference": ("Reference",),
     ".serialize": ("NotPicklable",),
     ".decorators": ("remote", "parallel", "RemoteFunction", "ParallelFunction"),
-    "linden_launchers": ("Cluster",),
+    "linden_launchers": ("Cluster", "ClusterManager"),
     "concurrent.futures": ("ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"),
     ".error": (
         *("KernelError", "EngineError", "EngineDied", "NoEnginesRegistered", "TaskAborted", "RemoteError"),

@@ -309,7 +309,7 @@ def shutdown(client: Client, targets: Any, restart: bool, hub: bool) -> None:
     if hub and client.cluster is not None:
         # Whoever started the processes also waits for their end.
         client.close()
-        client.cluster.stop_cluster()
+        client.cluster.stop_cluster_sync()
         return
     engines = client.engines() if targets in (None, "all") or hub else client.engines_of(targets)[0]
     if engines:

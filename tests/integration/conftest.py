@@ -14,7 +14,7 @@ from typing import Any
 
 import linden
 import pytest
-from linden_launchers import Cluster
+from linden_launchers import LocalCluster
 from linden_launchers.local import LocalServer, ServerReady
 from linden_launchers.process import end_processes, process_id
 from linden_launchers.server_command import ServerOptions, find_program
@@ -68,16 +68,16 @@ def no_file_left(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     wait_for(lambda: not list(temporary.iterdir()), 5)
 
 
-Farm = Callable[..., tuple[Cluster, Any]]
+Farm = Callable[..., tuple[LocalCluster, Any]]
 
 
 @pytest.fixture
 def farm() -> Iterator[Farm]:
     """``farm(n, **options)`` starts a cluster and gives it with a client; both end with the test."""
-    made: list[tuple[Cluster, Any]] = []
+    made: list[tuple[LocalCluster, Any]] = []
 
-    def make(n: int, **options: Any) -> tuple[Cluster, Any]:
-        cluster = Cluster(n, **{"engine_hold": 0.2, "grace": 2.0, **options})
+    def make(n: int, **options: Any) -> tuple[LocalCluster, Any]:
+        cluster = LocalCluster(n, **{"engine_hold": 0.2, "grace": 2.0, **options})
         client = cluster.start_and_connect(timeout=30)
         made.append((cluster, client))
         return cluster, client
@@ -199,11 +199,11 @@ class Results:
 
 
 @pytest.fixture
-def look() -> Iterator[Callable[[Cluster], Results]]:
+def look() -> Iterator[Callable[[LocalCluster], Results]]:
     """``look(cluster)`` reads what is in its space."""
     made: list[Results] = []
 
-    def make(cluster: Cluster) -> Results:
+    def make(cluster: LocalCluster) -> Results:
         made.append(Results(str(cluster.connection_file)))
         return made[-1]
 

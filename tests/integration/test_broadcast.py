@@ -7,9 +7,9 @@ from typing import Any
 
 import linden
 import pytest
-from linden_launchers import Cluster
+from linden_launchers import LocalCluster
 
-Farm = Callable[..., tuple[Cluster, Any]]
+Farm = Callable[..., tuple[LocalCluster, Any]]
 
 
 def note_and_wait(path: str, gate: str, body: bytes) -> tuple[int, int]:

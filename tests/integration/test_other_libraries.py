@@ -12,9 +12,9 @@ from typing import Any
 
 import linden
 import pytest
-from linden_launchers import Cluster, LaunchError, RunningCluster
+from linden_launchers import LaunchError, LocalCluster, RunningCluster
 
-Farm = Callable[..., tuple[Cluster, Any]]
+Farm = Callable[..., tuple[LocalCluster, Any]]
 
 
 @pytest.fixture

@@ -56,7 +56,8 @@ def test_shutdown_of_the_hub_stops_the_cluster() -> None:
     assert set(rc[:].apply_sync(os.getpid)) == set(rc.cluster.engine_pids)
     cluster = rc.cluster
     rc.shutdown(hub=True)
-    assert cluster.ended.is_set()
+    assert cluster.server_pid is None
+    assert not cluster.cluster_file.exists()
     assert not cluster.directory.exists()
 
 

@@ -1,292 +1,337 @@
-"""Who watches over a cluster, with stand-ins for server and engine: restarts, giving up, stopping, nothing left behind."""
+"""Cluster, with stand-ins for server and engine: both forms of its methods, as data, as files, and seen from elsewhere."""
 
+import asyncio
+import json
+import logging
 import os
 import queue
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from linden_launchers import cluster_file
-from linden_launchers.cluster import Cluster
-from linden_launchers.launcher import LaunchError
+from linden_launchers import Cluster, ClusterManager, LaunchError, clean_cluster_files, cluster_file
 from linden_launchers.process import ProcessId, process_id, wait_processes
-from linden_launchers.running_cluster import RunningCluster
-from linden_launchers.server_command import find_program
 
-
-class Watched:
-    """A cluster of stand-ins, and what it said."""
-
-    def __init__(self, **options: Any) -> None:
-        self.events: queue.Queue[str] = queue.Queue()
-        self.cluster = Cluster(**{"n": 2, "cluster_id": "c", "grace": 2.0, "on_event": self.events.put, **options})
-
-    def event(self) -> str:
-        return self.events.get(timeout=10)
-
-    def processes(self) -> list[ProcessId]:
-        pids = [*self.cluster.engine_pids, self.cluster.server_pid]
-        return [process for pid in pids if pid is not None and (process := process_id(pid))]
+Make = Callable[..., Cluster]
 
 
 @pytest.fixture
-def made(fakes: Path) -> Iterator[list[Watched]]:
-    """Clusters to be stopped at the end."""
-    clusters: list[Watched] = []
-    yield clusters
-    for watched in clusters:
-        watched.cluster.stop_cluster()
+def make(fakes: Path) -> Iterator[Make]:
+    """``make(**options)`` is a cluster of stand-ins, which is stopped at the end."""
+    made: list[Cluster] = []
+
+    def new(**options: Any) -> Cluster:
+        made.append(Cluster(**{"n": 2, "cluster_id": "c", "grace": 2.0, **options}))
+        return made[-1]
+
+    yield new
+    for cluster in made:
+        cluster.stop_cluster_sync()
 
 
-def start(made: list[Watched], **options: Any) -> Watched:
-    watched = Watched(**options)
-    made.append(watched)
-    watched.cluster.start_cluster()
-    return watched
+def ids_of(cluster: Cluster) -> list[ProcessId]:
+    pids = [*cluster.engine_pids, *([cluster.server_pid] if cluster.server_pid else [])]
+    return [process for pid in pids if (process := process_id(pid))]
 
 
-def kill(pid: int | None) -> None:
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+# ---- both forms
 
 
-def test_starts_and_stops_everything(made: list[Watched]) -> None:
-    watched = start(made)
-    processes = watched.processes()
-    assert len(processes) == 3
-    assert watched.cluster.connection_file.exists()
-    watched.cluster.stop_cluster()
-    assert wait_processes(processes, 0)
-    assert not watched.cluster.connection_file.exists()
-    assert not watched.cluster.cluster_file.exists()
-    assert watched.cluster.ended.is_set()
-    watched.cluster.stop_cluster()
-
-
-def test_a_cluster_can_be_started_again_on_its_data(made: list[Watched]) -> None:
-    watched = start(made)
-    watched.cluster.stop_cluster()
-    watched.cluster.start_cluster()
-    starts = (watched.cluster.directory / "data" / "starts").read_text().splitlines()
-    assert len(starts) == 2
-
-
-def test_a_temporary_cluster_leaves_no_file(made: list[Watched], fakes: Path) -> None:
-    watched = start(made, cluster_id="")
-    state = cluster_file.read_cluster_file(watched.cluster.directory)
-    assert state is not None
-    assert Path(state.data_directory).exists()
-    watched.cluster.stop_cluster()
-    assert not watched.cluster.directory.exists()
-    assert not Path(state.data_directory).exists()
-    assert not Path(state.data_directory).parent.exists()
-
-
-def test_a_killed_server_is_started_again_at_the_same_address(made: list[Watched]) -> None:
-    watched = start(made, tcp="127.0.0.1:0")
-    first = watched.cluster.server_pid
-    kill(first)
-    assert f"server {first} was ended by SIGKILL; started again as" in watched.event()
-    assert watched.cluster.server_pid not in (None, first)
-    state = cluster_file.read_cluster_file(watched.cluster.directory)
-    assert state is not None
-    assert state.server is not None
-    assert state.server.pid == watched.cluster.server_pid
-    assert state.server_starts == 2
-    assert '"tcp:127.0.0.1:4711"' in watched.cluster.connection_file.read_text()
-    kill(watched.cluster.server_pid)  # the second one has run, so it has asked for its port
-    watched.event()
-    starts = (watched.cluster.directory / "data" / "starts").read_text().splitlines()
-    assert starts[0].endswith("127.0.0.1:0")
-
-
-def test_a_server_that_dies_too_often_is_given_up(made: list[Watched]) -> None:
-    watched = start(made, restarts_per_minute=1)
-    kill(watched.cluster.server_pid)
-    watched.event()
-    kill(watched.cluster.server_pid)
-    assert watched.event().startswith("gives up: server")
-    assert watched.cluster.ended.wait(5)
-    assert watched.cluster.failure is not None
-
-
-# An operator who ends the server in an orderly way means it.
-def test_a_server_that_was_stopped_is_not_started_again(made: list[Watched]) -> None:
-    watched = start(made)
-    pid = watched.cluster.server_pid
-    assert pid is not None
-    os.kill(pid, signal.SIGTERM)
-    assert watched.event() == f"server {pid} was stopped; it is not started again"
-    assert watched.cluster.server_pid is None
-    watched.cluster.restart_server()
-    assert watched.cluster.server_pid is not None
-
-
-def test_restart_server_waits_until_it_listens(made: list[Watched]) -> None:
-    watched = start(made)
-    first = watched.cluster.server_pid
-    watched.cluster.restart_server()
-    assert watched.cluster.server_pid not in (None, first)
-    assert watched.events.empty()
-
-
-def test_a_dead_engine_is_noted_and_started_again_only_if_wanted(made: list[Watched]) -> None:
-    watched = start(made)
-    kill(watched.cluster.engine_pids[0])
-    assert watched.event().endswith("was ended by SIGKILL")
-    assert len(watched.cluster.engine_pids) == 1
-    watched.cluster.stop_cluster()
-
-    again = start(made, restart_engines=True)
-    kill(again.cluster.engine_pids[0])
-    assert "started again as" in again.event()
-    assert len(again.cluster.engine_pids) == 2
-
-
-def test_engine_sets_are_started_and_stopped_apart(made: list[Watched]) -> None:
-    watched = start(made, n=1)
-    name = watched.cluster.start_engines(2)
-    assert len(watched.cluster.engine_pids) == 3
-    watched.cluster.stop_engines(name)
-    assert len(watched.cluster.engine_pids) == 1
+def test_the_blocking_forms(make: Make) -> None:
+    cluster = make()
+    assert cluster.start_cluster_sync() is cluster
+    assert len(cluster.engine_pids) == 2
+    name = cluster.start_engines_sync(1)
+    assert {engines.n for engines in cluster.engines.values()} == {1, 2}
+    before = cluster.engine_pids
+    cluster.restart_engines_sync(name)
+    assert len(cluster.engine_pids) == 3
+    assert len(set(before) & set(cluster.engine_pids)) == 2
+    cluster.stop_engines_sync(name)
+    assert len(cluster.engine_pids) == 2
     with pytest.raises(KeyError):
-        watched.cluster.stop_engines(name)
-    watched.cluster.stop_engines()
-    assert watched.cluster.engine_pids == []
-    assert watched.events.empty()
-
-
-def test_a_server_that_does_not_start_says_why_and_leaves_nothing(made: list[Watched]) -> None:
-    watched = Watched()
-    data = watched.cluster.directory / "data"
-    data.mkdir(parents=True)
-    (data / "refuse").touch()
-    with pytest.raises(
-        LaunchError, match=r"space-server ended with code 1 before it listened:\n +space-server: the port is in use"
-    ):
-        watched.cluster.start_cluster()
-    assert watched.processes() == []
-    assert not watched.cluster.cluster_file.exists()
-
-
-def test_without_a_server_program_nothing_is_left(fakes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("linden_launchers.cluster.find_program", lambda name: find_program(name, {"PATH": ""}))
-    monkeypatch.setattr("sysconfig.get_path", lambda name: "/nowhere")
-    monkeypatch.setattr("sys.executable", "/nowhere/python")
-    with pytest.raises(LaunchError, match="space-server was not found"):
-        Cluster(1).start_cluster()
-    assert not (fakes / "home" / "clusters").exists()
-
-
-# Engines are started before the server is known to listen; those that fail at once must be told of with their own words.
-def test_an_engine_that_ends_while_it_starts_is_told_of(made: list[Watched]) -> None:
-    class NobodyServes:
-        ids: list[int] = []  # noqa: RUF012
-
-        def wait_for_engines(self, n: int, timeout: float) -> None:
-            raise TimeoutError
-
-    watched = start(made, engine_environment={"FAKE_ENGINE_EXIT": "7"})
-    for _ in range(2):
-        watched.event()
-    with pytest.raises(LaunchError, match=r"an engine ended with code 7 while it started:\n +engine: no such thing"):
-        watched.cluster.wait_for_engines(NobodyServes())  # type: ignore[arg-type]
-
-
-def test_a_server_that_is_deaf_is_killed(made: list[Watched]) -> None:
-    watched = Watched(grace=0.2)
-    data = watched.cluster.directory / "data"
-    data.mkdir(parents=True)
-    (data / "deaf").touch()
-    watched.cluster.start_cluster()
-    processes = watched.processes()
-    watched.cluster.stop_cluster()
+        cluster.stop_engines_sync(name)
+    processes = ids_of(cluster)
+    cluster.stop_cluster_sync()
     assert wait_processes(processes, 0)
+    cluster.stop_cluster_sync()
 
 
-def test_what_a_task_has_started_ends_with_its_engine(made: list[Watched], fakes: Path) -> None:
-    note = fakes / "pid"
-    os.mkfifo(note)
-    watched = start(made, n=1, engine_environment={"FAKE_ENGINE_CHILD": str(note)})
-    grandchild = process_id(int(note.read_text()))
-    assert grandchild is not None
-    watched.cluster.stop_cluster()
-    assert wait_processes([grandchild], 5)
+def test_the_forms_to_be_awaited(make: Make) -> None:
+    async def main() -> list[ProcessId]:
+        cluster = make()
+        assert await cluster.start_cluster() is cluster
+        processes = ids_of(cluster)
+        name = await cluster.start_engines(1)
+        await cluster.restart_engines()
+        await cluster.signal_engines(0)
+        await cluster.stop_engines(name)
+        await cluster.stop_cluster()
+        return processes
+
+    assert wait_processes(asyncio.run(main()), 0)
 
 
-def test_a_second_cluster_of_the_same_name_is_refused(made: list[Watched]) -> None:
-    watched = start(made)
-    with pytest.raises(LaunchError, match=r"cluster 'c' is running already .* choose another cluster id"):
-        Cluster(1, cluster_id="c").start_cluster()
-    assert len(watched.processes()) == 3
-    assert watched.cluster.connection_file.exists()
+def test_every_awaitable_method_has_a_blocking_form_with_the_same_text() -> None:
+    blocking = [name for name in dir(Cluster) if name.endswith("_sync")]
+    assert len(blocking) == 13
+    for name in blocking:
+        twin = getattr(Cluster, name.removesuffix("_sync"))
+        assert asyncio.iscoroutinefunction(twin)
+        assert twin.__doc__ == getattr(Cluster, name).__doc__
+        assert twin.__name__ == name.removesuffix("_sync")
 
 
-def test_another_process_can_describe_and_stop_it(made: list[Watched]) -> None:
-    watched = start(made)
-    processes = watched.processes()
-    found = RunningCluster.find("c")
-    assert found.status(ask_server_s=None).state == "running"
-    kill(watched.cluster.engine_pids[0])
-    watched.event()
-    found = RunningCluster.find(watched.cluster.cluster_file)
-    assert found.status(ask_server_s=None).state == "degraded"
-    found.stop_cluster()
+def test_the_event_loop_goes_on_while_a_cluster_starts(make: Make) -> None:
+    async def main() -> int:
+        starting = asyncio.ensure_future(make().start_cluster())
+        turns = 0
+        while not starting.done():
+            await asyncio.sleep(0)
+            turns += 1
+        return turns
+
+    assert asyncio.run(main()) > 1
+
+
+# ---- server and engines apart
+
+
+def test_server_and_engines_are_started_and_stopped_apart(make: Make) -> None:
+    cluster = make()
+    cluster.start_controller_sync()
+    assert cluster.server_pid is not None
+    assert cluster.engine_pids == []
+    cluster.start_engines_sync()
+    assert len(cluster.engine_pids) == 2
+    cluster.stop_controller_sync()
+    assert cluster.server_pid is None
+    assert len(cluster.engine_pids) == 2
+    cluster.stop_engines_sync()
+    cluster.stop_controller_sync()
+    assert not cluster.cluster_file.exists()
+    cluster.stop_controller_sync()
+
+
+def test_output_and_signals_of_sets_and_server(make: Make) -> None:
+    cluster = make(engine_environment={"FAKE_ENGINE_EXIT": "7"})
+    cluster.start_cluster_sync()
+    assert cluster.engine_set is not None
+    for pid in cluster.engine_pids:
+        if process := process_id(pid):
+            wait_processes([process], 10)
+    assert "engine: no such thing" in cluster.engine_set.get_output(remove=True)
+    assert cluster.engine_set.get_output() == ""
+    assert cluster.controller is not None
+    assert cluster.controller.running
+    assert cluster.controller.pid == cluster.server_pid
+    processes = ids_of(cluster)
+    cluster.controller.signal(signal.SIGTERM)
+    assert wait_processes(processes, 10)
+    assert not cluster.controller.running
+
+
+def test_signals_reach_the_engines_of_a_set(make: Make) -> None:
+    cluster = make()
+    cluster.start_cluster_sync()
+    name = cluster.start_engines_sync(1)
+    (pid,) = cluster.engines[name].pids
+    process = process_id(pid)
+    assert process is not None
+    cluster.signal_engines_sync(signal.SIGKILL, name)
+    assert wait_processes([process], 10)
+    with pytest.raises(KeyError):
+        cluster.signal_engines_sync(signal.SIGKILL, "no such set")
+
+
+# ---- what it is
+
+
+def test_a_cluster_that_does_not_run_says_what_to_do(make: Make) -> None:
+    cluster = make()
+    assert repr(cluster) == "<Cluster 'c': stopped>"
+    for call in (cluster.start_engines_sync, cluster.connect_client_sync):
+        with pytest.raises(LaunchError, match=r"does not run; start it with start_cluster"):
+            call()
+    assert cluster.controller is cluster.engine_set is None
+    assert cluster.engines == {}
+
+
+@pytest.mark.parametrize("option", [{"engines": "slurm"}, {"controller": "mpi"}])
+def test_launchers_that_there_are_not_are_refused(fakes: Path, option: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="the launchers that there are: 'local'"):
+        Cluster(**option)
+
+
+def test_options_under_the_names_that_programs_use(make: Make) -> None:
+    cluster = make(cluster_id="", profile="p", controller_ip="127.0.0.1", log_level=logging.ERROR, engines="local")
+    cluster.start_cluster_sync()
+    assert cluster.cluster_id == "p"
+    starts = (cluster.directory / "data" / "starts").read_text()
+    assert starts.endswith("127.0.0.1:0\n")
+    logging.getLogger("linden.cluster").setLevel(logging.NOTSET)
+
+
+def test_notebooks_show_a_table(make: Make) -> None:
+    cluster = make()
+    assert "stopped" in cluster._repr_html_()
+    cluster.start_cluster_sync()
+    assert f"pid {cluster.server_pid}" in cluster._repr_html_()
+    assert "2 of 2" in cluster._repr_html_()
+
+
+# ---- as data and as files
+
+
+def test_a_cluster_can_be_joined_by_its_dict_or_file(make: Make) -> None:
+    cluster = make()
+    cluster.start_cluster_sync()
+    described = json.loads(json.dumps(cluster.to_dict()))
+    for joined in (Cluster.from_dict(described), Cluster.from_file(cluster.cluster_file), Cluster.from_file("c")):
+        assert joined.cluster_id == "c"
+        assert joined.engine_pids == cluster.engine_pids
+        assert joined.n == 2
+        with pytest.raises(LaunchError, match="started by another process"):
+            joined.start_cluster_sync()
+    processes = ids_of(cluster)
+    joined.stop_cluster_sync()
     assert wait_processes(processes, 0)
-    assert not watched.cluster.cluster_file.exists()
+    joined.stop_cluster_sync()
+    assert Cluster.from_dict(joined.to_dict()).n == 2
     with pytest.raises(LaunchError, match="no cluster 'c' is running"):
-        RunningCluster.find("c")
-    watched.cluster.stop_cluster()
-    assert watched.events.empty()
+        Cluster.from_file(cluster_id="c")
 
 
-@pytest.mark.parametrize(("option", "value"), [("durability", "solid"), ("n", -1)])
-def test_wrong_options_are_refused_at_once(fakes: Path, option: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=str(value)):
-        Cluster(**{option: value})
+def test_the_dict_of_a_stopped_cluster_starts_another(make: Make) -> None:
+    described = make(n=1, tcp="127.0.0.1:0", on_event=print).to_dict()
+    again = Cluster.from_dict(json.loads(json.dumps(described)))
+    try:
+        assert again.start_cluster_sync().cluster_id == "c"
+        assert len(again.engine_pids) == 1
+    finally:
+        again.stop_cluster_sync()
+    with pytest.raises(ValueError, match="from_dict wants what"):
+        Cluster.from_dict({"cluster": {}})
 
 
-SESSION = """
-import os, sys
-from linden_launchers.cluster import Cluster
-cluster = Cluster(2)
-cluster.start_cluster()
-print(cluster.directory, *cluster.engine_pids, cluster.server_pid, flush=True)
-sys.stdin.read()
+def test_the_cluster_file_can_be_written_updated_and_removed(make: Make) -> None:
+    cluster = make()
+    with pytest.raises(LaunchError, match="has stopped"):
+        cluster.write_cluster_file()
+    cluster.update_cluster_file()
+    cluster.start_cluster_sync()
+    before = cluster.cluster_file.read_text()
+    cluster.write_cluster_file()
+    cluster.update_cluster_file()
+    assert cluster.cluster_file.read_text() == before
+    cluster.remove_cluster_file()
+    cluster.remove_cluster_file()
+    with pytest.raises(LaunchError):
+        Cluster.from_file("c")
+
+
+# ---- from another process: here, another object that knows the files only
+
+
+def test_engines_are_added_and_ended_from_elsewhere(make: Make) -> None:
+    cluster = make()
+    cluster.start_cluster_sync()
+    own = cluster.engine_pids
+    joined = Cluster.from_file("c")
+    name = joined.start_engines_sync(2)
+    assert len(cluster.engine_pids) == 4
+    assert cluster.start_engines_sync(1) not in (name, "1")
+    assert len(joined.engine_pids) == 5  # the owner has kept what others added
+    with pytest.raises(LaunchError, match="has been started already"):
+        joined.start_engines_sync(1, name)
+    joined.restart_engines_sync(name)
+    assert len(joined.engine_pids) == 5
+    cluster.stop_engines_sync(name)
+    assert len(joined.engine_pids) == 3
+    assert set(own) < set(joined.engine_pids)
+    joined.start_engines_sync(1)
+    processes = ids_of(cluster)
+    assert len(processes) == 5
+    cluster.stop_cluster_sync()
+    assert wait_processes(processes, 0)
+
+
+# Its owner starts again what dies, but not what somebody has ended.
+def test_what_is_ended_from_elsewhere_is_not_started_again(make: Make) -> None:
+    events: queue.Queue[str] = queue.Queue()
+    cluster = make(restart_engines=True, on_event=events.put)
+    cluster.start_cluster_sync()
+    os.kill(cluster.engine_pids[0], signal.SIGKILL)
+    assert "started again" in events.get(timeout=10)
+    joined = Cluster.from_file("c")
+    joined.stop_engines_sync()
+    assert joined.engine_pids == []
+    cluster.start_engines_sync(1, "last")
+    assert len(cluster.engine_pids) == 1
+    assert events.empty()
+    assert cluster._state().n == 1  # type: ignore[union-attr]
+
+
+DETACHED = """
+from linden_launchers import Cluster
+Cluster(1, cluster_id="d", shutdown_atexit=False).start_cluster_sync()
 """
 
 
-def run_session(fakes: Path) -> tuple[subprocess.Popen[str], Path, list[ProcessId]]:
-    session = subprocess.Popen(
-        [sys.executable, "-c", SESSION], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert session.stdout is not None
-    directory, *pids = session.stdout.readline().split()
-    return session, Path(directory), [process for pid in pids if (process := process_id(int(pid)))]
-
-
-def test_a_script_that_ends_without_stopping_leaves_nothing(fakes: Path) -> None:
-    session, directory, processes = run_session(fakes)
-    session.communicate("", timeout=20)
-    assert len(processes) == 3
+def test_a_detached_cluster_outlives_its_session(fakes: Path) -> None:
+    subprocess.run([sys.executable, "-c", DETACHED], check=True, timeout=30)
+    joined = Cluster.from_file("d")
+    processes = ids_of(joined)
+    assert len(processes) == 2
+    joined.stop_cluster_sync()
     assert wait_processes(processes, 0)
-    assert not directory.exists()
 
 
-# These stand-ins do not look whether their parent is alive, as an engine cannot whose task holds the interpreter.
-def test_a_killed_script_leaves_neither_processes_nor_files(fakes: Path) -> None:
-    session, directory, processes = run_session(fakes)
-    session.kill()
-    session.communicate()
-    assert len(processes) == 3
-    assert wait_processes(processes, 10)
-    # The janitor removes the files last; it is nobody's child by now.
-    deadline = time.monotonic() + 10
-    while directory.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+# ---- many clusters
+
+
+def test_a_manager_knows_all_clusters(make: Make, fakes: Path) -> None:
+    make().start_cluster_sync()
+    make(cluster_id="d", n=0).start_cluster_sync()
+    manager = ClusterManager()
+    assert set(manager.load_clusters()) == {"c", "d"}
+    assert set(manager.load_clusters(profile="c")) == {"c"}
+    assert set(manager.load_clusters(profile_dir=fakes / "home", profiles=["d", "e"])) == {"d"}
+    assert manager.load_clusters(profile_dirs=[fakes / "elsewhere"]) == {}
+    new = manager.new_cluster(cluster_id="new", n=1)
+    assert manager.get_cluster("new") is new
+    with pytest.raises(KeyError, match="there is a cluster 'new' already"):
+        manager.new_cluster(cluster_id="new")
+    assert set(manager.load_clusters(init_default_clusters=True)) == {"c", "d", "new", "default"}
+    assert manager.clusters["new"] is new
+    manager.remove_cluster("new")
+    with pytest.raises(KeyError, match=r"no cluster 'new'; there are \['c', 'd', 'default'\]"):
+        manager.get_cluster("new")
+    manager.get_cluster("c").stop_cluster_sync()
+    assert "c" not in manager.load_clusters()
+
+
+def test_files_of_dead_clusters_are_removed_and_of_others_only_by_force(make: Make, fakes: Path) -> None:
+    alive, dead = make(), make(cluster_id="dead")
+    alive.start_cluster_sync()
+    dead.start_cluster_sync()
+    state = cluster_file.read_cluster_file(dead.directory)
+    dead.stop_cluster_sync()
+    assert state is not None
+    cluster_file.write_cluster_file(dead.directory, replace(state, owner=replace(state.owner, pid=2**22 + 1)))
+    assert clean_cluster_files() == ["dead"]
+    assert (dead.directory / "data").exists()
+    assert clean_cluster_files(data=True, only="dead") == ["dead"]
+    assert not dead.directory.exists()
+    assert clean_cluster_files() == []
+    processes = ids_of(alive)
+    assert clean_cluster_files(force=True) == ["c"]
+    assert wait_processes(processes, 0)
+    alive.cluster_file.write_text("nonsense")
+    assert clean_cluster_files() == []
+    assert clean_cluster_files(force=True) == ["c"]

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 import linden
 import pytest
-from linden_launchers import Cluster
+from linden_launchers import LocalCluster
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def cluster() -> Iterator[LocalCluster]:
     """Two engines that are started again when they die."""
-    cluster = Cluster(2, engine_hold=0.2, grace=2.0, restart_engines=True, restarts_per_minute=100)
+    cluster = LocalCluster(2, engine_hold=0.2, grace=2.0, restart_engines=True, restarts_per_minute=100)
     cluster.start_cluster()
     yield cluster
     cluster.stop_cluster()
 
 
 @pytest.fixture
-def rc(cluster: Cluster) -> Iterator[linden.Client]:
+def rc(cluster: LocalCluster) -> Iterator[linden.Client]:
     """A client with two engines."""
     with cluster.connect_client() as client:
         client.wait_for_engines(2, timeout=30)

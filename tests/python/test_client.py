@@ -15,7 +15,7 @@ import linden
 import pytest
 from linden import Reference
 from linden.error import CompositeError, EngineError, RemoteError, TaskAborted
-from linden_launchers import Cluster
+from linden_launchers import LocalCluster
 from live import cluster as cluster
 from live import rc as rc
 
@@ -161,7 +161,7 @@ def test_classes_of_a_script_come_back_as_they_went(rc: linden.Client) -> None:
     assert done.stdout.strip() == "True 2", done.stderr
 
 
-def test_results_are_there_for_others_until_purged(rc: linden.Client, cluster: Cluster) -> None:
+def test_results_are_there_for_others_until_purged(rc: linden.Client, cluster: LocalCluster) -> None:
     """F3"""
     view = rc.load_balanced_view()
     result = view.apply_async(lambda: print("hello") or 5)
@@ -181,7 +181,7 @@ def test_results_are_there_for_others_until_purged(rc: linden.Client, cluster: C
         rc.purge_results()
 
 
-def test_a_result_that_is_not_there_yet_can_be_fetched(rc: linden.Client, cluster: Cluster) -> None:
+def test_a_result_that_is_not_there_yet_can_be_fetched(rc: linden.Client, cluster: LocalCluster) -> None:
     result = rc.load_balanced_view().apply_async(time.sleep, 0.3)
     with cluster.connect_client() as other:
         fetched = other.get_result([result.msg_id])
@@ -345,7 +345,7 @@ def test_engines_at_work_hold_few_long_tasks(rc: linden.Client) -> None:
     results.get(20)
 
 
-def test_shutdown_of_one_engine(cluster: Cluster) -> None:
+def test_shutdown_of_one_engine(cluster: LocalCluster) -> None:
     with cluster.connect_client() as rc:
         rc.wait_for_engines(2, timeout=30)
         victim = rc.ids[0]

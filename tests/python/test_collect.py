@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import linden
 import pytest
 from linden import Connection, Space, aio
-from linden_launchers import Cluster
+from linden_launchers import LocalCluster
 from live import cluster as cluster
 
 
 @pytest.fixture
-def connection(cluster: Cluster) -> Iterator[Connection]:
+def connection(cluster: LocalCluster) -> Iterator[Connection]:
     with linden.connect(cluster.connection_file) as connection:
         yield connection
 
@@ -69,7 +69,7 @@ def test_p28_collect_from_both_ends_at_once_loses_nothing(spaces: tuple[Space, S
 
 
 def test_p28_says_what_is_wrong_and_does_nothing(
-    spaces: tuple[Space, Space], connection: Connection, cluster: Cluster
+    spaces: tuple[Space, Space], connection: Connection, cluster: LocalCluster
 ) -> None:
     source, target = spaces
     source.put(("task", 1))
@@ -87,7 +87,7 @@ def test_p28_says_what_is_wrong_and_does_nothing(
     assert source.count(("task", int)) == 1
 
 
-def test_p28_collect_with_await(cluster: Cluster) -> None:
+def test_p28_collect_with_await(cluster: LocalCluster) -> None:
     async def run() -> None:
         async with await aio.connect(cluster.connection_file) as connection:
             names = [f"test-{uuid.uuid4().hex}" for _ in range(2)]

@@ -9,7 +9,7 @@ import pytest
 from linden import farm, hub_query
 from linden.error import TaskAborted
 from linden.fetched import AsyncHubResult
-from linden_launchers import Cluster
+from linden_launchers import LocalCluster
 from live import cluster as cluster
 from live import rc as rc
 
@@ -129,7 +129,7 @@ def test_queues(rc: linden.Client) -> None:
         rc.queue_status(4711)
 
 
-def test_a_task_is_given_once_more_and_again(rc: linden.Client, cluster: Cluster) -> None:
+def test_a_task_is_given_once_more_and_again(rc: linden.Client, cluster: LocalCluster) -> None:
     first = rc.load_balanced_view().set_flags(label="again").apply_async(say, 21)
     assert first.get(20) == 42
     second = rc.resubmit(first.msg_id)
@@ -177,7 +177,7 @@ def test_what_cannot_be_given_once_more(rc: linden.Client) -> None:
         rc.resubmit(large.msg_id)
 
 
-def test_the_results_of_others_are_hub_results(rc: linden.Client, cluster: Cluster) -> None:
+def test_the_results_of_others_are_hub_results(rc: linden.Client, cluster: LocalCluster) -> None:
     mine = rc.load_balanced_view().set_flags(label="mine").apply_async(fail, 5)
     mine.wait(20)
     assert not isinstance(rc.get_result(mine.msg_id), AsyncHubResult)

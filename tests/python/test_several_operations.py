@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import linden
 import pytest
 from linden import ANY, Space, StaleLease, TransactionConflict, aio
-from linden_launchers import Cluster
+from linden_launchers import LocalCluster
 from live import cluster as cluster
 
 
 @pytest.fixture
-def space(cluster: Cluster) -> Iterator[Space]:
+def space(cluster: LocalCluster) -> Iterator[Space]:
     """A space of the test's own."""
     with linden.connect(cluster.connection_file) as connection:
         name = f"test-{uuid.uuid4().hex}"
@@ -45,7 +45,7 @@ def test_p26_commit_says_what_stood_in_the_way_and_does_nothing(space: Space) ->
     assert space.commit() == []
 
 
-def test_p27_a_transaction_is_seen_by_others_when_it_commits(space: Space, cluster: Cluster) -> None:
+def test_p27_a_transaction_is_seen_by_others_when_it_commits(space: Space, cluster: LocalCluster) -> None:
     with linden.connect(cluster.connection_file) as connection:
         other = connection.space(space.name)
         space.put(("task", 1))

@@ -10,12 +10,12 @@ from concurrent.futures import CancelledError
 import linden
 import pytest
 from linden import ANY, Between, NoMatch, OneOf, Prefix, Space, StaleLease
-from linden_launchers import Cluster
+from linden_launchers import LocalCluster
 from live import cluster as cluster
 
 
 @pytest.fixture
-def space(cluster: Cluster) -> Iterator[Space]:
+def space(cluster: LocalCluster) -> Iterator[Space]:
     """A space of the test's own."""
     with linden.connect(cluster.connection_file) as connection:
         name = f"test-{uuid.uuid4().hex}"
@@ -184,7 +184,7 @@ def test_the_will_of_a_task_that_is_never_finished(space: Space) -> None:
     assert space.take(("dead", int), timeout=5) == ("dead", 1)
 
 
-def test_session_tuples_go_with_their_connection(space: Space, cluster: Cluster) -> None:
+def test_session_tuples_go_with_their_connection(space: Space, cluster: LocalCluster) -> None:
     """P25"""
     with linden.connect(cluster.connection_file) as other:
         other.space(space.name).put(("here",), session=True)
@@ -248,7 +248,7 @@ def test_many_threads_share_a_space(space: Space) -> None:
     assert sorted(taken) == list(range(200))
 
 
-def test_an_unknown_space(cluster: Cluster) -> None:
+def test_an_unknown_space(cluster: LocalCluster) -> None:
     with linden.connect(cluster.connection_file) as connection:
         with pytest.raises(linden.NoSuchSpace):
             connection.space("nowhere", create=False)

@@ -8,12 +8,12 @@ import linden
 import pytest
 from linden import ANY, KeyConflict, NoMatch, Space, Var, with_attributes
 from linden.errors import InvalidArgument, LimitExceeded
-from linden_launchers import Cluster
+from linden_launchers import LocalCluster
 from live import cluster as cluster
 
 
 @pytest.fixture
-def space(cluster: Cluster) -> Iterator[Space]:
+def space(cluster: LocalCluster) -> Iterator[Space]:
     """A space of the test's own."""
     with linden.connect(cluster.connection_file) as connection:
         name = f"test-{uuid.uuid4().hex}"
@@ -94,7 +94,7 @@ def test_p24_a_guarded_tuple_waits_for_others(space: Space) -> None:
     assert space.take(("add", int, ANY), timeout=20) == ("add", 30, {"any": "object"})
 
 
-def test_p24_a_graph_resolves_in_the_server(space: Space, cluster: Cluster) -> None:
+def test_p24_a_graph_resolves_in_the_server(space: Space, cluster: LocalCluster) -> None:
     with linden.connect(cluster.connection_file) as other:
         graph = [
             with_attributes(("node", number, Var("before")), when=[("node", number - 1, Var("before"))])

@@ -8,12 +8,12 @@ import linden
 import pytest
 from linden import ANY, NoMatch, Space
 from linden.errors import Overloaded
-from linden_launchers import Cluster
+from linden_launchers import LocalCluster
 from live import cluster as cluster
 
 
 @pytest.fixture
-def space(cluster: Cluster) -> Iterator[Space]:
+def space(cluster: LocalCluster) -> Iterator[Space]:
     """A space of the test's own."""
     with linden.connect(cluster.connection_file, name="upkeep") as connection:
         name = f"test-{uuid.uuid4().hex}"

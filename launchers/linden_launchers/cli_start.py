@@ -1,0 +1,176 @@
+"""space-cluster start and engines: in the foreground until Ctrl-C, or as a daemon."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from . import cluster_file
+from .exit_codes import EXIT_FAILED, EXIT_NO_CLUSTER, EXIT_OK, EXIT_USAGE
+from .launcher import LaunchError
+from .local_cluster import LocalCluster
+from .process import spawn
+from .running_cluster import RunningCluster
+from .serving import wait_until_serving
+
+_LOOK_S = 0.5
+
+
+def start(options: argparse.Namespace) -> int:
+    """Starts a cluster."""
+    if options.n is not None and options.n < 0:
+        print("space-cluster: -n wants a number of engines, 0 or more", file=sys.stderr)
+        return EXIT_USAGE
+    if options.daemonize:
+        return _start_daemon(options)
+    return _supervise(options)
+
+
+def _supervise(options: argparse.Namespace) -> int:
+    """Starts the cluster and stays until it is stopped; with --supervise-fd as the daemon that reports there when it is ready."""
+    daemon = options.supervise_fd is not None
+    cluster = LocalCluster(
+        options.n,
+        cluster_id=options.cluster_id,
+        durability=options.durability,
+        data_directory=options.data,
+        tcp=options.tcp,
+        restart_engines=options.restart_engines,
+        owner_kind="daemon" if daemon else "foreground",
+        on_event=_say,
+    )
+    with _Signals(cluster.ended) as signals:
+        try:
+            cluster.start_cluster()
+            client = cluster.connect_client()
+            cluster.wait_for_engines(client, timeout=options.timeout)
+            client.close()
+            signals.starting = False
+            _say(_summary(cluster))
+            if daemon:
+                os.write(options.supervise_fd, b"ready\n")
+                os.close(options.supervise_fd)
+            else:
+                _say("Ctrl-C stops it")
+            cluster.ended.wait()
+        finally:
+            signals.starting = False
+            cluster.stop_cluster()
+    if cluster.failure and not signals.seen:
+        return EXIT_FAILED
+    _say(f"cluster {cluster.cluster_id} has stopped")
+    return EXIT_OK
+
+
+class _Signals:
+    """While the cluster starts, a signal breaks that off as Ctrl-C does; later it only wakes the main thread, which ends all."""
+
+    def __init__(self, over: threading.Event) -> None:
+        self.starting = True
+        self.seen = False
+        self._over = over
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Signals:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, *_: object) -> None:
+        self.seen = True
+        self._over.set()
+        if self.starting:
+            raise KeyboardInterrupt
+
+
+def _start_daemon(options: argparse.Namespace) -> int:
+    """Starts a supervisor in a session of its own and waits for its word."""
+    directory = cluster_file.make_private_directory(cluster_file.cluster_directory(options.cluster_id))
+    log = cluster_file.make_private_directory(directory / "log") / "supervisor.log"
+    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+    supervisor = spawn(_supervisor_argv(options, write_fd), log=log, pass_fds=[write_fd])
+    os.close(write_fd)
+    log_start = log.stat().st_size
+    word = os.read(read_fd, 100)  # ends with the supervisor at the latest
+    os.close(read_fd)
+    if word:
+        _say(_last_line(log, log_start))
+        return EXIT_OK
+    supervisor.wait_ended()
+    print(log.read_bytes()[log_start:].decode(errors="replace").rstrip(), file=sys.stderr)
+    return EXIT_FAILED
+
+
+def _supervisor_argv(options: argparse.Namespace, ready_fd: int) -> list[str]:
+    argv = [sys.executable, "-m", "linden_launchers", "start", "--supervise-fd", str(ready_fd)]
+    argv += ["--cluster-id", options.cluster_id, "--durability", options.durability, "--timeout", str(options.timeout)]
+    argv += ["-n", str(options.n)] if options.n is not None else []
+    argv += ["--tcp", options.tcp] if options.tcp else []
+    argv += ["--data", str(options.data.absolute())] if options.data else []
+    argv += ["--restart-engines"] if options.restart_engines else []
+    return argv
+
+
+def _summary(cluster: LocalCluster) -> str:
+    engines = "1 engine" if cluster.n == 1 else f"{cluster.n} engines"
+    return f"cluster {cluster.cluster_id}: server {cluster.server_pid} and {engines}; connection file {cluster.connection_file}"
+
+
+def _last_line(log: Path, start: int) -> str:
+    lines = log.read_bytes()[start:].decode(errors="replace").splitlines()
+    return lines[-1].partition(" ")[2] if lines else ""
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def engines(options: argparse.Namespace) -> int:
+    """Adds engines to a cluster that runs."""
+    if options.n < 1:
+        print("space-cluster: -n wants a number of engines, 1 or more", file=sys.stderr)
+        return EXIT_USAGE
+    try:
+        cluster = RunningCluster.find(options.cluster_id)
+    except LaunchError as error:
+        print(f"space-cluster: {error}", file=sys.stderr)
+        return EXIT_NO_CLUSTER
+    over = threading.Event()
+    with _Signals(over) as signals:
+        name = cluster.start_engines(options.n)
+        records = [record for record in cluster.state.engines if record.engine_set == name]
+        ids: dict[int, int] = {}
+        try:
+            ids = wait_until_serving(cluster.connection_file, [record.pid for record in records], options.timeout)
+            _say(
+                f"cluster {cluster.cluster_id}: engine set {name} serves as {', '.join(map(str, sorted(ids.values())))}"
+            )
+            signals.starting = False
+            if options.daemonize:
+                return EXIT_OK
+            _say("Ctrl-C ends them")
+            while not over.wait(_LOOK_S) and cluster.refresh().runs_set(name):
+                pass
+        finally:
+            signals.starting = False
+            if not options.daemonize or not ids:
+                _end_set(cluster, name)
+    _say(f"engine set {name} has ended")
+    return EXIT_OK
+
+
+def _end_set(cluster: RunningCluster, name: str) -> None:
+    with suppress(KeyError, LaunchError):  # somebody else has ended it, or the whole cluster
+        cluster.stop_engines(name)
