@@ -6,12 +6,16 @@ Result tuples are kept as they came and are unpickled in the thread that asks fo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ALL_COMPLETED, FIRST_EXCEPTION, Future, InvalidStateError
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, Future, InvalidStateError
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import farm
+from .arrivals import Arrivals, wait_for_all
 from .completions import AwaitableFuture
 from .error import raise_errors
 from .outcome import METADATA_KEYS, Failure, Metadata, decode, metadata_of, moment
@@ -71,6 +75,9 @@ class AsyncResult(AwaitableFuture):
         # Not just the future's state: Ctrl-C may have kept the last result from completing the future.
         self._is_here = False
         self._submitted = time.time()
+        self._followers: list[Callable[[int | None], None]] = []
+        self._news: deque[int] = deque()  # positions that followers have not heard of
+        self._parts: tuple[AsyncResult, ...] = ()
         self.deadline: float | None = None  # of time.monotonic(); iteration raises TimeoutError then
         self.on_abort: Callable[[], None] | None = None  # set by who would submit more tasks
 
@@ -81,11 +88,18 @@ class AsyncResult(AwaitableFuture):
         return self.store(self._position(number), fields)
 
     def store(self, position: int, fields: Sequence[Any]) -> bool:
-        """For the source only: the result of the task at `position`; whether all are here."""
+        """For the source only: the result of the task at `position`; whether `complete` is to be called."""
         if position not in self._raw:
             self._raw[position] = (fields, time.time())
         if self._all_here():
             self._is_here = True
+        return self._has_news(position)
+
+    def _has_news(self, position: int) -> bool:
+        """Whether `complete` is to be called after the result at `position` was stored."""
+        if self._followers:
+            self._news.append(position)
+            return True
         return self._is_here
 
     def store_output(self, number: int, id: int, stream: str, text: str) -> None:
@@ -111,11 +125,38 @@ class AsyncResult(AwaitableFuture):
         return len(self._raw) >= len(self._tasks)
 
     def complete(self) -> None:
-        """For the source only: resolve the future, which runs callbacks."""
+        """For the source only: tell followers what has come; if that is all, resolve the future, which runs callbacks."""
+        with suppress(IndexError):  # not asked before, since several threads may be here
+            while self._news:
+                self._tell(self._news.popleft())
+        if not self._is_here:
+            return
         try:
             self.set_result(None)
         except InvalidStateError:  # done already
             return
+        self._tell(None)
+
+    def _tell(self, position: int | None) -> None:
+        for follower in list(self._followers):
+            follower(position)
+
+    def follow(self, follower: Callable[[int | None], None]) -> None:
+        """Call ``follower(position)`` for each result, those that are here too, maybe twice; ``follower(None)`` at the end.
+
+        For modules of this package.  It is called in whatever thread stores results, and must not raise.
+        """
+        self._followers.append(follower)
+        for position in list(self._raw):
+            follower(position)
+        if self.done():
+            follower(None)
+        else:
+            self._source.nudge(urgent=True)
+
+    def unfollow(self, follower: Callable[[int | None], None]) -> None:
+        """End what `follow` began."""
+        self._followers.remove(follower)
 
     def _is_complete(self) -> bool:
         return self._is_here
@@ -126,21 +167,28 @@ class AsyncResult(AwaitableFuture):
         """Wait until all results are here; whether they are.
 
         Args: timeout: seconds; None or negative waits for ever. return_when: as in concurrent.futures.wait; then the
-            return value is the sets (done, pending) of single-task results.
+            return value is the sets (done, pending) of what `split` gives: a result for each task.
+        Raises: ValueError: no such `return_when`.
         """
         limit = _limit(timeout)
         if return_when is not None:
-            return self._wait_when(limit, return_when)
+            self._wait_when(limit, return_when)
+            parts = set(self.split())
+            done = {part for part in parts if part._is_complete()}
+            return done, parts - done
         return self._source.wait_until(self._is_complete, limit)
 
-    def _wait_when(self, limit: float | None, return_when: str) -> tuple[set[AsyncResult], set[AsyncResult]]:
-        if return_when == ALL_COMPLETED:
-            self._source.wait_until(self._is_complete, limit)
-        elif return_when == FIRST_EXCEPTION:
-            self._source.wait_until(lambda: self._is_complete() or self._has_failure(), limit)
-        else:
-            self._source.wait_until(lambda: self._is_complete() or bool(self._raw), limit)
-        return ({self}, set()) if self._is_complete() else (set(), {self})
+    def _wait_when(self, limit: float | None, return_when: str) -> None:
+        enough = {
+            ALL_COMPLETED: lambda: False,
+            FIRST_EXCEPTION: self._has_failure,
+            FIRST_COMPLETED: lambda: bool(self._raw),
+        }.get(return_when)
+        if enough is None:
+            raise ValueError(
+                f"return_when must be ALL_COMPLETED, FIRST_EXCEPTION or FIRST_COMPLETED, not {return_when!r}"
+            )
+        self._source.wait_until(lambda: self._is_complete() or enough(), limit)
 
     def wait_for_output(self, timeout: float | None = -1) -> bool:
         """Wait for the output, which is here once the results are (F5)."""
@@ -192,9 +240,14 @@ class AsyncResult(AwaitableFuture):
         Args: timeout: seconds; None or negative waits for ever. return_exceptions: put errors in the place of values.
             return_when: FIRST_EXCEPTION raises as soon as one task has failed.
         Raises: TimeoutError; RemoteError: a task raised an exception; CompositeError: several did; TaskAborted;
-            EngineError.
+            EngineError. ValueError: FIRST_COMPLETED, for there is no value of a part.
         """
         limit = _limit(timeout)
+        if return_when not in (None, ALL_COMPLETED, FIRST_EXCEPTION):
+            raise ValueError(
+                f"get gives all values, so return_when is ALL_COMPLETED or FIRST_EXCEPTION, not {return_when!r}; "
+                "wait(return_when=FIRST_COMPLETED) tells which results are here"
+            )
         if return_when == FIRST_EXCEPTION:
             self._wait_when(limit, return_when)
             if not self._is_complete() and self._has_failure():
@@ -262,11 +315,14 @@ class AsyncResult(AwaitableFuture):
 
         Raises: ValueError: an engine ran more than one of the tasks.
         """
-        values = self.get(timeout)
+        self.get(timeout)
         engines = [row["engine_id"] for row in self._metadata_list()]
         if len(set(engines)) != len(engines):
             raise ValueError("an engine ran more than one of the tasks, so there is no dict by engine")
-        return {engines[0]: values} if self._single else dict(zip(engines, values, strict=True))
+        return dict(zip(engines, self._value_of_each_task(), strict=True))
+
+    def _value_of_each_task(self) -> list[Any]:
+        return [_with_errors(self._outcome(position)) for position in range(len(self._tasks))]
 
     @property
     def result_dict(self) -> dict[int, Any]:
@@ -485,16 +541,85 @@ class AsyncResult(AwaitableFuture):
         return self._items()
 
     def _items(self) -> Generator[Any, None, None]:
-        for position in range(len(self._tasks)):
-            self._wait_for(position)
-            yield self._item(self._outcome(position))
+        count = 0
+        while True:
+            self._wait_for(partial(self._is_next_here, count))
+            position = self._next_position(count)
+            if position is None:
+                return
+            yield from map(self._item, self._chunk(position))
+            count += 1
 
-    def _wait_for(self, position: int) -> None:
-        limit = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
-        if not self._source.wait_until(lambda: position in self._raw or self._is_complete(), limit):
-            raise TimeoutError(f"{self._name}: {self.progress} of {len(self)} done in time")
-        if position not in self._raw and self._error is not None:
+    def __aiter__(self) -> AsyncIterator[Any]:
+        if self._single:
+            raise TypeError("the result of one call on one engine is a value and cannot be iterated; await it")
+        return self._items_async()
+
+    async def _items_async(self) -> AsyncIterator[Any]:
+        with Arrivals(self) as arrivals:
+            count = 0
+            while True:
+                await arrivals.wait_until(partial(self._is_next_here, count))
+                position = self._next_position(count)
+                if position is None:
+                    return
+                for outcome in self._chunk(position):
+                    yield self._item(outcome)
+                count += 1
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """The value, as `get` gives it.  A coroutine that is cancelled stops waiting; the tasks go on."""
+        return wait_for_all(self).__await__()
+
+    # What iteration shows as number `count`, once it is here: the result at a position, or None at the end.
+
+    def _is_next_here(self, count: int) -> bool:
+        return count in self._raw or self._is_complete()
+
+    def _next_position(self, count: int) -> int | None:
+        if count in self._raw:
+            return count
+        if self._error is not None:
             raise self._error
+        return None
+
+    def _chunk(self, position: int) -> list[Any]:
+        """The outcomes of the items of a task."""
+        return [self._outcome(position)]
+
+    def _wait_for(self, done: Callable[[], bool]) -> None:
+        limit = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        if not self._source.wait_until(done, limit):
+            raise TimeoutError(f"{self._name}: {self.progress} of {len(self)} done in time")
+
+    # ---- parts
+
+    def split(self) -> tuple[AsyncResult, ...]:
+        """A result for each task, which may be waited for by itself; of a single task, this one.
+
+        Those of a map give lists of one chunk, a list of values.
+        """
+        if len(self._tasks) == 1:
+            return (self,)
+        from .result_parts import split
+
+        return self._parts if len(self._parts) == len(self._tasks) else split(self)
+
+    @classmethod
+    def join(cls, *async_results: AsyncResult) -> AsyncResult:
+        """One result for all tasks of `async_results`: the list of their values.
+
+        Raises: ValueError: there are none, or they are of several clients.
+        """
+        from .result_parts import join
+
+        return join(async_results)
+
+    def __reduce__(self) -> Any:
+        """Pickled are the message ids and where the farm is; whoever unpickles fetches the results from there."""
+        from .result_pickle import reduced
+
+        return reduced(self)
 
     def _item(self, outcome: Any) -> Any:
         if type(outcome) is not Failure:
@@ -508,6 +633,11 @@ class AsyncResult(AwaitableFuture):
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+    def _repr_html_(self) -> str:
+        from .reprs import result_html
+
+        return result_html(self)
 
     def __repr__(self) -> str:
         state = "finished" if self.done() else f"{self.progress}/{len(self)}"

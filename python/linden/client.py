@@ -21,6 +21,7 @@ from .fetched import Fetcher
 from .history import History
 from .load_balanced_view import LoadBalancedView
 from .local_results import Forgotten, LocalMetadata, LocalResults
+from .reprs import client_html
 from .result_reader import ResultReader
 from .space import Space
 from .submission import Submitter
@@ -65,7 +66,7 @@ class Client:
         self.space: Space = self.connection.space(self.info.space, initial=farm.initial_tuples(), timeout=timeout)
         self.reader = ResultReader(native, self.space.native)
         self.submitter = Submitter(native, self.space.native, self.reader)
-        self._fetcher = Fetcher(self)
+        self.fetcher = Fetcher(self)
         self.forgotten = Forgotten()
         self._known_engines: dict[int, farm.Engine] = {}
         self._dask: DaskFarm | None = None
@@ -221,7 +222,7 @@ class Client:
         Raises: KeyError: neither a task nor a result of that id is in the farm. ValueError: no message id.
         """
         ids, single = self._named(indices_or_msg_ids)
-        result = self._fetcher.fetch(ids, single=single)
+        result = self.fetcher.fetch(ids, single=single)
         return result.get() if (self.block if block is None else block) else result
 
     def resubmit(
@@ -435,12 +436,36 @@ class Client:
             self.shutdown(hub=True)
         self.close()
 
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        import asyncio
+
+        await asyncio.to_thread(self.__exit__, kind, value, traceback)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    def _repr_html_(self) -> str:
+        return client_html(self)
+
     def __repr__(self) -> str:
-        state = "closed" if self._closed else self._native.address
-        return f"<linden.Client {state}>"
+        if self._closed:
+            return "<linden.Client, closed>"
+        return f"<linden.Client of {self._native.address}: {len(self.reader.outstanding())} tasks outstanding>"
 
 
 _open_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def open_clients() -> list[Client]:
+    """All clients of this process that have not been closed."""
+    return list(_open_clients)
 
 
 @atexit.register

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import _native, farm, hub, hub_record
 from .async_result import AsyncResult
 from .errors import Cancelled, NoMatch
+from .gather import GatherResult
+from .map_result import AsyncMapResult
 from .outcome import Metadata
 
 if TYPE_CHECKING:
@@ -19,12 +21,10 @@ if TYPE_CHECKING:
     from .client import Client
 
 
-class FetchedResult(AsyncResult):
-    """Results that were asked for by message id, though they are of this client's own tasks."""
+class Fetched(AsyncResult):
+    """What results have in common that were asked for by message id: output is read from the farm when it is looked at."""
 
-    def __init__(self, client: Client, source: Fetcher, ids: Sequence[str], *, single: bool) -> None:
-        super().__init__(client, source, ids, "get_result", single=single)
-        self._have_outputs = False
+    _have_outputs = False
 
     def _metadata_list(self) -> list[Metadata]:
         self._load_outputs()
@@ -58,11 +58,12 @@ class FetchedResult(AsyncResult):
         submitted = hub_record.submitted(fields)
         if submitted:
             self._submitted = min(self._submitted, submitted)
+        is_news = super().store(position, fields)
         meta = fields[farm.RESULT_META]
         if len(meta) > farm.META_COMPLETED and meta[farm.META_COMPLETED]:
             # It was there when it was done, whenever it is looked at.
-            self._raw.setdefault(position, (fields, meta[farm.META_COMPLETED]))
-        return super().store(position, fields)
+            self._raw[position] = (fields, meta[farm.META_COMPLETED])
+        return is_news
 
     def _given(self) -> dict[str, Any]:
         return {}
@@ -71,8 +72,39 @@ class FetchedResult(AsyncResult):
         return number
 
 
+class FetchedResult(Fetched):
+    """Results that were asked for by message id, though they are of this client's own tasks."""
+
+    def __init__(
+        self,
+        client: Client,
+        source: Fetcher,
+        ids: Sequence[str],
+        *,
+        single: bool,
+        name: str = "get_result",
+        label: str | None = None,
+        return_exceptions: bool = False,
+    ) -> None:
+        super().__init__(client, source, ids, name, single=single, label=label, return_exceptions=return_exceptions)
+
+
+class FetchedMapResult(Fetched, AsyncMapResult):
+    """The results of a map that was unpickled."""
+
+
+class FetchedGatherResult(Fetched, GatherResult):
+    """The results of a gather that was unpickled."""
+
+
 class AsyncHubResult(FetchedResult):
     """Results of another client's tasks, or of an earlier day: made by `Client.get_result`."""
+
+
+def restored_class(client: Client, ids: Sequence[str]) -> type[FetchedResult]:
+    """What the results of these tasks are for that client."""
+    is_own = all(farm.parse_message_id(id_)[0] == client.session for id_ in ids)
+    return FetchedResult if is_own else AsyncHubResult
 
 
 class Fetcher:
@@ -91,19 +123,29 @@ class Fetcher:
         for id_ in ids:
             if id_ not in rows:
                 raise KeyError(f"no task or result {id_!r} in the farm; was it purged?")
-        own = all(farm.parse_message_id(id_)[0] == self._client.session for id_ in ids)
-        result = (FetchedResult if own else AsyncHubResult)(self._client, self, list(ids), single=single)
+        result = restored_class(self._client, ids)(self._client, self, list(ids), single=single)
+        self._feed(result, ids, rows)
+        return result
+
+    def feed(self, result: AsyncResult, ids: Sequence[str]) -> None:
+        """Fill `result` with the results of these tasks; it fails if one of them is not in the farm any more."""
+        rows = {hub_record.message_id(row.fields): row for row in hub.find(self._client, ids)}
+        self._feed(result, ids, rows)
+        for id_ in ids:
+            if id_ not in rows:
+                result.fail(KeyError(f"no task or result {id_!r} in the farm; was it purged?"))
+
+    def _feed(self, result: AsyncResult, ids: Sequence[str], rows: Mapping[str, hub.Row]) -> None:
         for position, id_ in enumerate(ids):
-            fields = rows[id_].fields
-            if fields[0] == "result":
-                result.store(position, fields)
-            else:
+            row = rows.get(id_)
+            if row is not None and row.fields[0] == "result":
+                result.store(position, row.fields)
+            elif row is not None:
                 self._read(result, position, farm.results_form(*farm.parse_message_id(id_)))
         if result._is_complete():
             result.complete()
-        return result
 
-    def _read(self, result: FetchedResult, position: int, form: tuple[Any, ...]) -> None:
+    def _read(self, result: AsyncResult, position: int, form: tuple[Any, ...]) -> None:
         space = self._client.space.native
         future = self._client.connection.completions.submit(
             lambda: space.send_take(_native.READ, [form], timeout=None, queue=True),
@@ -112,7 +154,7 @@ class Fetcher:
         )
         future.add_done_callback(partial(self._arrived, result, position))
 
-    def _arrived(self, result: FetchedResult, position: int, future: Future[Any]) -> None:
+    def _arrived(self, result: AsyncResult, position: int, future: Future[Any]) -> None:
         if future.cancelled():
             return
         error = future.exception()

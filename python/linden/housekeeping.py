@@ -59,7 +59,7 @@ def results_of(client: Client, jobs: Any) -> list[AsyncResult]:
     results = [job for job in jobs if isinstance(job, AsyncResult)]
     ids, _ = message_ids(client, [job for job in jobs if not isinstance(job, (AsyncResult, Future))])
     if ids:
-        results.append(client._fetcher.fetch(ids, single=False))
+        results.append(client.fetcher.fetch(ids, single=False))
     return results
 
 

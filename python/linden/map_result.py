@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import farm
@@ -13,6 +13,9 @@ from .outcome import Failure
 
 if TYPE_CHECKING:
     from .client import Client
+
+
+_NOWHERE = -1  # no position
 
 
 class AsyncMapResult(AsyncResult):
@@ -27,7 +30,7 @@ class AsyncMapResult(AsyncResult):
         source: ResultSource,
         name: str,
         *,
-        session: str,
+        session: str | None,
         numbers: Sequence[int] = (),
         sizes: Sequence[int | None] = (),
         total: int = 0,
@@ -105,7 +108,7 @@ class AsyncMapResult(AsyncResult):
             self.on_result(position, fields)
         if self._all_here():
             self._is_here = True
-        return self._is_here
+        return self._has_news(position)
 
     def _all_here(self) -> bool:
         return not self._growing and len(self._raw) >= len(self._numbers_list)
@@ -164,28 +167,13 @@ class AsyncMapResult(AsyncResult):
     def _failures(self) -> list[BaseException]:
         return [item.error for position in sorted(self._raw) for item in self._chunk(position) if type(item) is Failure]
 
-    def _items(self) -> Generator[Any, None, None]:
-        order = self._in_order() if self._ordered else self._as_they_come()
-        for position in order:
-            for item in self._chunk(position):
-                yield self._item(item)
+    def _is_next_here(self, count: int) -> bool:
+        return super()._is_next_here(count) if self._ordered else len(self._arrived) > count or self._is_complete()
 
-    def _in_order(self) -> Generator[int, None, None]:
-        position = 0
-        while True:
-            self._wait_for(position)
-            if position not in self._raw:
-                return
-            yield position
-            position += 1
+    def _next_position(self, count: int) -> int | None:
+        if not self._ordered and count < len(self._arrived):
+            return self._arrived[count]
+        return super()._next_position(count if self._ordered else _NOWHERE)
 
-    def _as_they_come(self) -> Generator[int, None, None]:
-        count = 0
-        while True:
-            self._source.wait_until(lambda: len(self._arrived) > count or self._is_complete())  # noqa: B023
-            if count >= len(self._arrived):
-                if self._error is not None:
-                    raise self._error
-                return
-            yield self._arrived[count]
-            count += 1
+    def _value_of_each_task(self) -> list[Any]:
+        return [self._chunk(position) for position in range(len(self._numbers_list))]

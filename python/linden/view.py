@@ -176,6 +176,11 @@ class View:
     def __len__(self) -> int:
         return len(self.client.engines_of(self.targets)[0])
 
+    def _repr_html_(self) -> str:
+        from .reprs import view_html
+
+        return view_html(self)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.targets}>"
 

@@ -134,11 +134,19 @@ class FakeFarm:
         fields = self.tasks[position]
         del self.tasks[position]
         status, payload = self._runner.run(fields)
-        self.deliver(fields[farm.TASK_NUMBER], status, payload)
+        queue = fields[farm.TASK_QUEUE]
+        engine = 0 if queue == farm.ANY_QUEUE else int(queue.rpartition(":")[2])
+        self.deliver(fields[farm.TASK_NUMBER], status, payload, engine=engine)
 
-    def deliver(self, number: int, status: str, payload: Any, seconds: float = 0.001) -> None:
+    def deliver(self, number: int, status: str, payload: Any, seconds: float = 0.001, engine: int = 0) -> None:
         """A result arrives."""
-        self.arrive(farm.result(self.session, number, status, [0, "e" * 32, 1000.0, 1000.0 + seconds], payload))
+        self.arrive(farm.result(self.session, number, status, [engine, "e" * 32, 1000.0, 1000.0 + seconds], payload))
+
+    def hold(self) -> list[tuple[Any, ...]]:
+        """Take all tasks away, so that nothing runs by itself."""
+        tasks = list(self.tasks)
+        self.tasks.clear()
+        return tasks
 
     def arrive(self, put: _native.Put) -> None:
         """A tuple of interest was put."""

@@ -1,0 +1,49 @@
+"""Waiting for results in a coroutine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from .async_result import AsyncResult
+
+
+class Arrivals:
+    """Wakes the coroutine that made it whenever a result has come.  A context manager."""
+
+    def __init__(self, result: AsyncResult) -> None:
+        import asyncio  # not at the top: engines need it not
+
+        self._result = result
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+
+    def _tell(self, _position: int | None) -> None:
+        with suppress(RuntimeError):  # the loop was closed, so nobody waits any more
+            self._loop.call_soon_threadsafe(self._news.set)
+
+    async def wait_until(self, done: Callable[[], bool]) -> None:
+        """Return once `done()`, which only a result can make true."""
+        while not done():
+            await self._news.wait()
+            self._news.clear()
+
+    def __enter__(self) -> Self:
+        self._result.follow(self._tell)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._result.unfollow(self._tell)
+
+
+async def wait_for_all(result: AsyncResult) -> Any:
+    """The value of `result`."""
+    with Arrivals(result) as arrivals:
+        await arrivals.wait_until(result.done)
+    return result.get()
