@@ -164,6 +164,7 @@ _MODULES = {
     ".reference": ("Reference",),
     ".serialize": ("NotPicklable",),
     ".decorators": ("remote", "parallel", "RemoteFunction", "ParallelFunction"),
+    ".magics": ("load_ipython_extension", "unload_ipython_extension"),
     "linden_launchers": ("Cluster", "ClusterManager"),
     "concurrent.futures": ("ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"),
     ".error": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -72,6 +73,10 @@ class Client:
         self._dask: DaskFarm | None = None
         self._closed = False
         _open_clients.add(self)
+        if "IPython" in sys.modules:
+            from .magics import activate_first
+
+            activate_first(self)
 
     # ---- engines
 
@@ -176,6 +181,15 @@ class Client:
         Raises: NoEnginesRegistered; IndexError: there never was an engine of that id.
         """
         return BroadcastView(self, "all" if targets is None else targets, is_coalescing).set_flags(**flags)
+
+    def activate(self, targets: Any = "all", suffix: str = "") -> DirectView:
+        """A view of `targets` that waits for its calls, active for IPython's %px: see `DirectView.activate`.
+
+        The first client in an IPython session does so by itself.
+        """
+        view = self.direct_view(targets, block=True)
+        view.activate(suffix)
+        return view
 
     def executor(self, targets: Any = None) -> ViewExecutor:
         """A `concurrent.futures.Executor` over a load-balanced view."""

@@ -196,6 +196,15 @@ class DirectView(View):
         """Empty the engines' namespaces."""
         return self._submit(farm.CLEAR, "clear", None, block=block, targets=targets)
 
+    def activate(self, suffix: str = "") -> None:
+        """Run IPython's %px, %%px, %autopx, %pxresult and %pxconfig on this view.
+
+        Args: suffix: ends the names of these magics, so that several views can be active: ``"_even"`` makes %px_even.
+        """
+        from .magics import activate
+
+        activate(self, suffix)
+
     # ---- scatter and gather
 
     def scatter(

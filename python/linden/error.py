@@ -144,7 +144,27 @@ class CompositeError(RemoteError):
 
 
 class AlreadyDisplayedError(RemoteError):
-    """Stands for errors whose text was shown already."""
+    """Stands for errors whose text was shown already, so that it is not shown again.
+
+    `original_error` is the error itself: that of one task, or a CompositeError.
+    """
+
+    def __init__(self, original_error: BaseException) -> None:
+        self.original_error = original_error
+        super().__init__(type(self).__name__, self._text())
+
+    def _text(self) -> str:
+        error = self.original_error
+        return f"{len(error.errors)} errors" if isinstance(error, CompositeError) else _one_line(error)
+
+    def __str__(self) -> str:
+        return self.evalue
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.original_error,)
+
+    def render_traceback(self) -> list[str]:
+        return [self.evalue]
 
 
 def _one_line(error: BaseException) -> str:

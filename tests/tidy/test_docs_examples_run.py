@@ -1,7 +1,8 @@
 """The examples of our documents run, and print what the page says.
 
 A fence that begins with ```python run is an example.  Those of one page are one program, in a fresh process; a ```text fence right after
-one says what it prints.
+one says what it prints.  One that begins with ```ipython run is a cell of an IPython session, whose lines may come in any order, since
+engines are not equally fast.
 """
 
 import os
@@ -13,30 +14,53 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = re.compile(r"^```python run\n(.*?)^```\n(?:```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
+PATTERN = r"^```{} run\n(.*?)^```\n(?:```text\n(.*?)^```\n)?"
+EXAMPLE = re.compile(PATTERN.format("python"), re.MULTILINE | re.DOTALL)
+CELL = re.compile(PATTERN.format("ipython"), re.MULTILINE | re.DOTALL)
 MARK = "---- next example ----"
-PAGES = [
-    path.relative_to(ROOT).as_posix()
+ALL_PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    if EXAMPLE.search(path.read_text())
-]
+}
+PAGES = [page for page, text in ALL_PAGES.items() if EXAMPLE.search(text)]
+SESSIONS = [page for page, text in ALL_PAGES.items() if CELL.search(text)]
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_examples_run(page: str, scratch: Path) -> None:
-    examples = EXAMPLE.findall((ROOT / page).read_text())
-    program = scratch / "example.py"
-    program.write_text(f"print({MARK!r}, flush=True)\n".join(code for code, _ in examples))
+def output_of(program: str, scratch: Path) -> list[str]:
+    """What each example of the program prints."""
+    path = scratch / "example.py"
+    path.write_text(program)
     ran = subprocess.run(
-        [sys.executable, str(program)],
+        [sys.executable, str(path)],
         cwd=scratch,
-        env=os.environ | {"LINDEN_HOME": str(scratch / "home")},
+        env=os.environ | {"LINDEN_HOME": str(scratch / "home"), "IPYTHONDIR": str(scratch / "ipython")},
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    printed = ran.stdout.split(f"{MARK}\n")
+    return ran.stdout.split(f"{MARK}\n")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_run(page: str, scratch: Path) -> None:
+    examples = EXAMPLE.findall(ALL_PAGES[page])
+    printed = output_of(f"print({MARK!r}, flush=True)\n".join(code for code, _ in examples), scratch)
     for (code, expected), found in zip(examples, printed, strict=True):
         if expected:
             assert found == expected, code
+
+
+@pytest.mark.parametrize("page", SESSIONS)
+def test_ipython_sessions_run(page: str, scratch: Path) -> None:
+    examples = CELL.findall(ALL_PAGES[page])
+    program = "from IPython.core.interactiveshell import InteractiveShell\nshell = InteractiveShell.instance(colors='NoColor')\n"
+    program += f"print({MARK!r}, flush=True)\n".join(
+        f"shell.run_cell({code!r}, store_history=True)\n" for code, _ in examples
+    )
+    printed = output_of(program, scratch)
+    for (code, expected), found in zip(examples, printed, strict=True):
+        if expected:
+            assert sorted(found.splitlines()) == sorted(expected.splitlines()), code
+        else:
+            assert "Traceback" not in found, code
