@@ -52,7 +52,7 @@ class Session:
 
     def fails(self, cell: str, kind: type[BaseException], match: str) -> BaseException:
         error = self.run(cell).error_in_exec
-        assert isinstance(error, kind), repr(error)
+        assert isinstance(error, kind), f"{error!r}\n{self.out}\n{self.err}"
         assert match in str(error)
         return error
 
@@ -249,7 +249,7 @@ def begin_and_wait(folder: Path) -> str:
 
 def press_ctrl_c_when(condition: Any) -> threading.Thread:
     def run() -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 20  # less than the cell takes
         while not condition() and time.monotonic() < deadline:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
