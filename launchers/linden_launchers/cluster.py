@@ -42,6 +42,7 @@ class Cluster:
         engines, controller: how they are started: "local", as processes of this machine.
         cluster_id: its name; with one, its data stay when it stops and are there when it is started again. Without, a name is
             made up, and all of its files are removed when it stops. profile: the same, as ipyparallel's programs say it.
+        profile_dir: the directory below which its files are, in place of ``$LINDEN_HOME``.
         controller_ip: let the server listen on this address, too. controller_args: further options of space-server.
         engine_timeout: seconds within which engines have to serve.
         shutdown_atexit: stop it when this process ends; otherwise it goes on, without a supervisor, until it is stopped.
@@ -59,6 +60,7 @@ class Cluster:
         engines: str | None = None,
         controller: str | None = None,
         profile: str = "",
+        profile_dir: str | os.PathLike[str] | None = None,
         cluster_id: str = "",
         controller_args: Sequence[str] = (),
         controller_ip: str = "",
@@ -77,6 +79,8 @@ class Cluster:
         if log_level is not None:
             logging.getLogger("linden.cluster").setLevel(log_level)
         self.engine_timeout = engine_timeout
+        if profile_dir is not None:
+            options.setdefault("home", str(profile_dir))
         if controller_ip:
             options.setdefault("tcp", f"{controller_ip}:0")
         if not shutdown_atexit:
@@ -102,6 +106,11 @@ class Cluster:
     def cluster_id(self) -> str:
         """Its name."""
         return self._running.cluster_id
+
+    @property
+    def profile_dir(self) -> str:
+        """The directory below which its files are: ``$LINDEN_HOME``, unless it was made with another."""
+        return str(self.directory.parent.parent)
 
     @property
     def directory(self) -> Path:
@@ -307,14 +316,22 @@ class Cluster:
 
     @classmethod
     def from_file(
-        cls, cluster: str | os.PathLike[str] | None = None, *, profile: str = "", cluster_id: str = ""
+        cls,
+        cluster_file: str | os.PathLike[str] | None = None,
+        *,
+        profile: str = "",
+        profile_dir: str | os.PathLike[str] | None = None,
+        cluster_id: str = "",
     ) -> Cluster:
         """The cluster that another process has started: by the path of its cluster file, or by its id.
 
+        Args: cluster_file: a path, or an id. cluster_id, profile: an id; without any, "default". profile_dir: the directory below
+            which its files are, in place of ``$LINDEN_HOME``.
         Raises: LaunchError: there is none.
         """
-        wanted = cluster or cluster_id or profile or DEFAULT_CLUSTER_ID
-        return cls._joined(RunningCluster.find(wanted))
+        wanted = cluster_file or cluster_id or profile or DEFAULT_CLUSTER_ID
+        home = Path(profile_dir) if profile_dir is not None else None
+        return cls._joined(RunningCluster.find(wanted, home))
 
     @classmethod
     def _joined(cls, running: RunningCluster) -> Cluster:

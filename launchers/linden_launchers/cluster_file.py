@@ -103,13 +103,16 @@ class ClusterState:
         return any(self.alive(record) for record in [self.server, *self.engines])
 
 
-def cluster_directory(cluster_id: str) -> Path:
-    """Raises: LaunchError: the name is not fit to be the name of a directory."""
+def cluster_directory(cluster_id: str, home: Path | None = None) -> Path:
+    """Where the files of a cluster are, below $LINDEN_HOME or *home*.
+
+    Raises: LaunchError: the name is not fit to be the name of a directory.
+    """
     if not _NAME.fullmatch(cluster_id):
         raise LaunchError(
             f"cluster id {cluster_id!r}: 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit"
         )
-    return linden_home() / "clusters" / cluster_id
+    return (home or linden_home()) / "clusters" / cluster_id
 
 
 def make_private_directory(path: Path) -> Path:

@@ -8,42 +8,35 @@ reconnect by themselves.  What runs is written to files (cluster_file.py), so th
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import secrets
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
-
-from linden.connection_file import DEFAULT_FARM_SPACE, ConnectionInfo, write_connection_file
 
 from . import cluster_file
 from .cluster_file import ClusterState, ProcessRecord
 from .engine_command import script_directory
 from .engine_set import EngineSet
 from .launcher import JobId, LaunchError
-from .local import Janitor, LocalLauncher, LocalServer, log_tail
-from .process import Child, ExitWatcher, ProcessId, end_processes, process_id
-from .restart_budget import RestartBudget
+from .local import Janitor, LocalLauncher, LocalServer
+from .process import Child, end_processes, process_id
 from .running_cluster import RunningCluster
 from .server_command import DURABILITIES, ServerOptions, find_program
 from .serving import pid_of_engine, wait_until_gone, wait_until_serving
+from .supervisor import SPACE, Supervisor
 
 if TYPE_CHECKING:
     import linden
 
-SPACE = DEFAULT_FARM_SPACE
 
-
-class LocalCluster:
+class LocalCluster(Supervisor):
     """A local cluster that this process owns.  Every method blocks until done; Cluster has the same to be awaited.
 
     Args:
@@ -58,6 +51,7 @@ class LocalCluster:
         restarts_per_minute: of the server or the engines, each; when they are used up, the supervisor gives up and says so.
         engine_environment: variables for the engines, besides those of this process.
         server_arguments: further options of space-server.
+        home: the directory below which its files are, in place of $LINDEN_HOME.
         on_event: called with a line of text when a process dies or is started again; None writes them to the log of logging.
     """
 
@@ -78,6 +72,7 @@ class LocalCluster:
         start_timeout: float = 30.0,
         owner_kind: str = "session",
         server_arguments: Sequence[str] = (),
+        home: str | os.PathLike[str] | None = None,
         on_event: Callable[[str], None] | None = None,
     ) -> None:
         if durability not in DURABILITIES:
@@ -85,33 +80,22 @@ class LocalCluster:
         if n is not None and n < 0:
             raise ValueError(f"n is {n}; a number of engines, 0 or more, is wanted")
         self.n = len(os.sched_getaffinity(0)) if n is None else n
-        self.cluster_id = cluster_id or f"session-{os.getpid()}-{secrets.token_hex(3)}"
-        self.directory = cluster_file.cluster_directory(self.cluster_id)
-        self.failure: str | None = None  # why the supervisor gave up
-        self.ended = threading.Event()  # set when the cluster was stopped, or given up
+        super().__init__(
+            cluster_id or f"session-{os.getpid()}-{secrets.token_hex(3)}",
+            restart_server=restart_server,
+            restart_engines=restart_engines,
+            restarts_per_minute=restarts_per_minute,
+            on_event=on_event,
+            home=Path(home).absolute() if home is not None else None,
+        )
         self._temporary = not cluster_id
         self._data_directory = Path(data_directory).absolute() if data_directory is not None else None
         self._durability = durability
         self._tcp = tcp
-        self._restart_server, self._restart_engines = restart_server, restart_engines
-        self._server_budget = RestartBudget(restarts_per_minute)
-        self._engine_budget = RestartBudget(restarts_per_minute)
         self._engine_environment = dict(engine_environment or {})
         self._engine_hold_s, self._grace_s, self._start_timeout_s = engine_hold, grace, start_timeout
         self._owner_kind = owner_kind
         self._server_arguments = tuple(server_arguments)
-        self._on_event = on_event or logging.getLogger("linden.cluster").warning
-        self._lock = threading.RLock()  # the exit watcher's thread changes what runs, and so do callers
-        self._stopping = threading.Event()
-        self._owner_pid: int | None = None  # set while it runs; a forked copy of this object owns nothing
-        self._server: LocalServer | None = None
-        self._launcher: LocalLauncher | None = None
-        self._watcher: ExitWatcher | None = None
-        self._janitor: Janitor | None = None
-        self._state: ClusterState | None = None
-        self._jobs: list[JobId] = []
-        self._own: set[ProcessId] = set()  # engines that this process has started
-        self._ended: set[ProcessId] = set()  # those of them whose end has been noted
 
     # Start
 
@@ -334,11 +318,6 @@ class LocalCluster:
         """This cluster as other processes see it."""
         return RunningCluster.find(self.cluster_file)
 
-    def _forget_wanted(self, count: int) -> None:
-        assert self._state is not None
-        self._state.n -= count
-        self._record_engines()
-
     # The server
 
     def restart_server(self) -> None:
@@ -371,14 +350,6 @@ class LocalCluster:
         if self._launcher is None:
             return []
         return [child.pid for job in self._jobs for child in self._launcher.children(job) if not child.has_ended()]
-
-    @property
-    def connection_file(self) -> Path:
-        return self.directory / "connection.json"
-
-    @property
-    def cluster_file(self) -> Path:
-        return self.directory / "cluster.json"
 
     def __repr__(self) -> str:
         state = "stopped" if self._owner_pid is None else f"server {self.server_pid}, {len(self.engine_pids)} engines"
@@ -442,18 +413,7 @@ class LocalCluster:
             runtime_directory=str(runtime) if runtime else None,
         )
         cluster_file.write_cluster_file(self.directory, self._state)
-        self._stopping.clear()
-        self.ended.clear()
-        self.failure = None
-        self._owner_pid = os.getpid()
-        self._watcher = ExitWatcher(self._child_ended)
-        self._server = LocalServer(options, log_directory / "server.log")
-        self._launcher = LocalLauncher(
-            self._watch_engine,
-            grace_s=self._grace_s,
-        )
-        self._jobs = []
-        self._own, self._ended = set(), set()
+        self._begin(LocalServer(options, log_directory / "server.log"), self._grace_s)
         if self._parent_pid() is not None:
             self._janitor = Janitor([self.directory, runtime] if runtime is not None else [])
         if self._owner_kind == "session":
@@ -470,147 +430,6 @@ class LocalCluster:
             raise LaunchError(f"cluster {self.cluster_id!r} does not run; start it with start_cluster()")
         return self._launcher, self._state
 
-    def _children(self) -> list[Child]:
-        children = [child for job in self._jobs for child in self._launcher.children(job)] if self._launcher else []
-        return children + ([self._server.child] if self._server and self._server.child else [])
-
-    def _server_started(self, child: Child, tcp: str | None) -> None:
-        """Takes a server that listens into care: files first, so that nobody can find it before it may be stopped."""
-        with self._lock:
-            state = self._state
-            if state is None or self._watcher is None:
-                return
-            state.server = ProcessRecord(child.pid, child.id.started, log=str(child.log))
-            state.server_starts += 1
-            self._write(state)
-            connection = ConnectionInfo(
-                address=f"unix:{state.socket_file}",
-                tcp=f"tcp:{tcp}" if tcp else None,
-                server_pid=child.pid,
-                space=SPACE,
-                cluster_id=self.cluster_id,
-            )
-            write_connection_file(self.connection_file, connection)
-            self._watcher.watch(child)
-
-    def _record_engines(self) -> None:
-        if self._state is None or self._launcher is None:
-            return
-        self._state.engines = [
-            ProcessRecord(child.pid, child.id.started, log=str(child.log), engine_set=job, owned=True)
-            for job in self._jobs
-            for child in self._launcher.children(job)
-            if child.id not in self._ended
-        ]
-        self._write(self._state)
-
-    def _written(self) -> ClusterState:
-        """The cluster file, to which other processes may have added engines, or marks on ours."""
-        assert self._state is not None
-        return cluster_file.read_cluster_file(self.directory) or self._state
-
-    def _write(self, state: ClusterState) -> None:
-        if not self.cluster_file.exists():
-            return  # somebody else has just stopped it
-        with cluster_file.changing(self.directory) as written:
-            stopping = {record.id for record in written.engines if record.stopping}
-            others = [record for record in written.engines if record.id not in self._own]
-            written.engines = [replace(record, stopping=record.id in stopping) for record in state.engines] + others
-            written.engine_sets |= state.engine_sets
-            written.n = state.n + len(others)
-            written.server, written.server_starts = state.server, state.server_starts
-
-    def _raise_for_dead_engines(self) -> None:
-        assert self._launcher is not None
-        for job in self._jobs:
-            for child in self._launcher.children(job):
-                if child.has_ended() and not self._restart_engines:
-                    child.reap()
-                    raise LaunchError(f"an engine {child.describe_end()} while it started:\n{log_tail(child.log)}")
-
-    def _care_for(self, child: Child) -> None:
-        if self._janitor is not None:
-            self._janitor.add(child.pid)
-
-    def _watch_engine(self, child: Child) -> None:
-        assert self._watcher is not None
-        self._own.add(child.id)
-        self._care_for(child)
-        self._watcher.watch(child)
-
-    def _child_ended(self, child: Child) -> None:
-        """In the watcher's thread."""
-        with self._lock:
-            if self._janitor is not None:
-                self._janitor.forget(child.pid)
-            if self._stopping.is_set() or not self._is_wanted():
-                return
-            server = self._server
-            if server is not None and child is server.child:
-                self._server_ended(server, child)
-            else:
-                self._engine_ended(child)
-
-    def _is_wanted(self) -> bool:
-        """False once somebody else has stopped the cluster, or is about to."""
-        return self.cluster_file.exists() and not (self.directory / "stopping").exists()
-
-    def _server_ended(self, server: LocalServer, child: Child) -> None:
-        if child.exit_code == 0:
-            self._on_event(f"server {child.pid} was stopped; it is not started again")
-            return
-        if not self._restart_server:
-            self._on_event(f"server {child.pid} {child.describe_end()}; it is not started again")
-            return
-        pause_s = self._server_budget.pause_s(time.monotonic())
-        if pause_s is None:
-            self._give_up(f"server {child.pid} {child.describe_end()}:\n{log_tail(child.log)}")
-            return
-        if self._stopping.wait(pause_s):
-            return
-        try:
-            new = server.start()
-        except LaunchError as error:
-            self._give_up(str(error))
-            return
-        self._care_for(new)
-        # Nobody waits for its first words: clients and engines try until it listens, and if it dies the watcher is told.
-        self._server_started(new, server.options.tcp)
-        self._on_event(f"server {child.pid} {child.describe_end()}; started again as {new.pid}")
-
-    def _engine_ended(self, child: Child) -> None:
-        assert self._launcher is not None
-        self._ended.add(child.id)
-        if child not in self._children():
-            return  # it was stopped
-        if any(record.id == child.id and record.stopping for record in self._written().engines):
-            self._launcher.forget(child)  # by another process
-            self._forget_wanted(1)
-            return
-        text = f"engine {child.pid} {child.describe_end()}"
-        pause_s = self._engine_budget.pause_s(time.monotonic()) if self._restart_engines else None
-        if pause_s is not None and not self._stopping.wait(pause_s):
-            new = self._launcher.restart(child)
-            text += f"; started again as {new.pid}" if new else ""
-        self._record_engines()
-        self._on_event(text)
-
-    def _give_up(self, why: str) -> None:
-        self.failure = why
-        self._on_event(f"gives up: {why}")
-        self.ended.set()
-
     def _stop_at_exit(self) -> None:
         if self._owner_pid == os.getpid():  # not in a forked child
             self.stop_cluster()
-
-    def _forget(self, state: ClusterState, *, remove: bool) -> None:
-        if remove:
-            cluster_file.remove_files(self.directory, state)
-        if self._janitor is not None:
-            self._janitor.close()
-            self._janitor = None
-        self._owner_pid = None
-        self._state = None
-        self._launcher = self._server = self._watcher = None
-        self.ended.set()

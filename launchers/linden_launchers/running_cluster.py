@@ -69,11 +69,11 @@ class RunningCluster:
         self._watcher: ExitWatcher | None = None  # of engines that we have started
 
     @staticmethod
-    def find(cluster: str | os.PathLike[str] = DEFAULT_CLUSTER_ID) -> RunningCluster:
+    def find(cluster: str | os.PathLike[str] = DEFAULT_CLUSTER_ID, home: Path | None = None) -> RunningCluster:
         """By id, or by the path of a cluster file.  Raises: LaunchError: there is none."""
         path = Path(cluster)
         is_file = path.suffix == ".json" and path.parent != Path()
-        directory = path.parent if is_file else cluster_file.cluster_directory(str(cluster))
+        directory = path.parent if is_file else cluster_file.cluster_directory(str(cluster), home)
         state = cluster_file.read_cluster_file(directory)
         if state is None:
             raise LaunchError(f"no cluster {str(cluster)!r} is running; 'space-cluster list' shows those that are")

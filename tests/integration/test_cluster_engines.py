@@ -25,7 +25,7 @@ def test_one_engine_is_stopped_restarted_and_signalled_by_its_id(home: Path) -> 
         first, second, third = rc[:].apply_sync(os.getpid)
         cluster.stop_engine_sync(0)
         assert rc.ids == [1, 2]
-        assert cluster.engine_pids == [second, third]
+        assert set(cluster.engine_pids) == {second, third}  # ids are given in the order in which engines come
         new = cluster.restart_engine_sync(1)
         assert new == 3
         assert sorted(rc.ids) == [2, 3]

@@ -177,6 +177,18 @@ def test_options_under_the_names_that_programs_use(make: Make) -> None:
     logging.getLogger("linden.cluster").setLevel(logging.NOTSET)
 
 
+def test_files_may_be_elsewhere(make: Make, fakes: Path) -> None:
+    cluster = make(profile_dir=fakes / "elsewhere")
+    cluster.start_cluster_sync()
+    assert cluster.directory == fakes / "elsewhere" / "clusters" / "c"
+    assert cluster.profile_dir == str(fakes / "elsewhere")
+    joined = Cluster.from_file(cluster_id="c", profile_dir=fakes / "elsewhere")
+    assert joined.engine_pids == cluster.engine_pids
+    assert set(ClusterManager().load_clusters(profile_dir=fakes / "elsewhere")) == {"c"}
+    with pytest.raises(LaunchError):
+        Cluster.from_file("c")
+
+
 def test_notebooks_show_a_table(make: Make) -> None:
     cluster = make()
     assert "stopped" in cluster._repr_html_()
