@@ -108,6 +108,11 @@ class Cluster:
         return self._running.cluster_id
 
     @property
+    def restarts_engines(self) -> bool:
+        """Whether an engine that dies is started again."""
+        return self._running.restarts_engines
+
+    @property
     def profile_dir(self) -> str:
         """The directory below which its files are: ``$LINDEN_HOME``, unless it was made with another."""
         return str(self.directory.parent.parent)
@@ -205,15 +210,14 @@ class Cluster:
         local = self._ours("start")
         local.start_cluster(n)
         try:
-            client: Any = self.connect_client_sync()
+            client = self.connect_client_sync()
             local.wait_for_engines(client, timeout=self.engine_timeout)
             if activate:
                 client.activate()
         except BaseException:
             local.stop_cluster()
             raise
-        connected: linden.Client = client
-        return connected
+        return client
 
     # Change
 

@@ -67,6 +67,7 @@ class ClusterState:
     engines: list[ProcessRecord] = field(default_factory=list)
     engine_sets: dict[str, dict[str, Any]] = field(default_factory=dict)  # EngineSet.to_dict by name
     server_starts: int = 0
+    restarts_engines: bool = False  # the owner starts an engine again when it dies
     host: str = field(default_factory=socket.gethostname)
     boot: str = field(default_factory=boot_id)
     format: int = FORMAT

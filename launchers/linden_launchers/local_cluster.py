@@ -410,6 +410,7 @@ class LocalCluster(Supervisor):
             data_directory=str(data),
             socket_file=str(unix_path),
             temporary=self._temporary,
+            restarts_engines=self._restart_engines,
             runtime_directory=str(runtime) if runtime else None,
         )
         cluster_file.write_cluster_file(self.directory, self._state)

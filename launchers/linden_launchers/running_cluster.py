@@ -95,6 +95,11 @@ class RunningCluster:
     def cluster_file(self) -> Path:
         return self.directory / "cluster.json"
 
+    @property
+    def restarts_engines(self) -> bool:
+        """Whether its owner starts an engine again when it dies."""
+        return self.state.restarts_engines
+
     def refresh(self) -> ClusterState:
         """What the cluster file says now; what it said last if it has gone."""
         self.state = cluster_file.read_cluster_file(self.directory) or self.state

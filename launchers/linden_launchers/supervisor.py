@@ -66,6 +66,11 @@ class Supervisor:
     def cluster_file(self) -> Path:
         return self.directory / "cluster.json"
 
+    @property
+    def restarts_engines(self) -> bool:
+        """Whether an engine that dies is started again."""
+        return self._restart_engines
+
     def _begin(self, server: LocalServer, grace_s: float) -> None:
         """From now on it runs."""
         self._stopping.clear()

@@ -183,3 +183,11 @@ def test_the_manual_names_every_option(root: Path) -> None:
         ).stdout
         for option in (word.strip(",[]") for word in shown.split() if word.strip("[").startswith("--")):
             assert option.split("=")[0] in text or option in ("--help", "--n"), f"{command} {option}"
+
+
+def test_a_cluster_activates_magics_where_there_are_any(home: Path) -> None:
+    cluster = Cluster(1, grace=2.0)
+    with pytest.warns(UserWarning, match="in IPython only"):
+        cluster.start_and_connect_sync(activate=True).close()
+    assert not cluster.restarts_engines
+    cluster.stop_cluster_sync()
