@@ -219,7 +219,7 @@ class AsyncResult(AwaitableFuture):
         self, interval: float = 0.1, timeout: float | None = -1, widget: Any = None, return_when: str = ALL_COMPLETED
     ) -> None:
         """Wait with a progress bar.  Ctrl-C ends the waiting, not the tasks."""
-        from .interactive import wait_interactive
+        from .progress import wait_interactive
 
         stop = self._has_failure if return_when == FIRST_EXCEPTION else None
         wait_interactive([self], interval, _limit(timeout), widget, stop)

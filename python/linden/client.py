@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from . import farm, housekeeping, hub, purging, resubmission
+from . import engine_waiting, farm, housekeeping, hub, purging, resubmission
 from .async_result import AsyncResult
 from .broadcast_view import BroadcastView
 from .connection import Connection, open_native
@@ -37,28 +37,47 @@ class Client:
     """A client of a farm, with the names of ipyparallel's.
 
     Args: connection_info: an address, the path of a connection file, its content as a dict, or None for the running
-        cluster. timeout: seconds to wait for the connection file and the server. cluster_id: which cluster of this user.
-        profile: as cluster_id. cluster: the Cluster that belongs to this client; ``shutdown(hub=True)`` stops it.
-        reconnect: how long calls wait for a server that is away.
-    Raises: TimeoutError: no connection file. Unreachable: no server there.
+        cluster. url_file: the same, as older programs say it. timeout: seconds to wait for the connection file and the
+        server. cluster_id: which cluster of this user. profile: as cluster_id. cluster: the Cluster that belongs to this
+        client; ``shutdown(hub=True)`` stops it. debug: log what this client does. reconnect: how long calls wait for a
+        server that is away. profile_dir, ipython_dir, context: ipyparallel's, without effect.
+    Raises: TimeoutError: no connection file. Unreachable: no server there. ValueError: sshserver, sshkey, password or
+        paramiko, in the place of which there are tunnels of ``ssh -L``.
 
     ``client[0]``, ``client[:]`` are direct views, `load_balanced_view()` gives work to whoever is free.  Closing the client
-    leaves its tasks and results in the farm.
+    leaves its tasks and results in the farm.  A context manager, in ``with`` and ``async with`` alike.
     """
 
     def __init__(
         self,
         connection_info: str | os.PathLike[str] | Mapping[str, Any] | ConnectionInfo | None = None,
         *,
+        url_file: str | os.PathLike[str] | None = None,
+        profile: str | None = None,
+        profile_dir: str | None = None,  # noqa: ARG002
+        ipython_dir: str | None = None,  # noqa: ARG002
+        context: Any = None,  # noqa: ARG002
+        debug: bool = False,
+        sshserver: str | None = None,
+        sshkey: str | None = None,
+        password: str | None = None,
+        paramiko: bool | None = None,
         timeout: float = 10.0,
         cluster_id: str | None = None,
-        profile: str | None = None,
         cluster: Any = None,
         name: str = "",
         reconnect: float = 60.0,
     ) -> None:
-        self.info = find_connection(connection_info, cluster_id=cluster_id or profile, timeout=timeout)
+        if sshserver or sshkey or password or paramiko:
+            raise ValueError(
+                "this client opens no tunnels: run `ssh -L 4000:localhost:PORT HOST`, where PORT is that of the connection "
+                'file\'s "tcp" on HOST, and connect to "tcp:localhost:4000"'
+            )
+        where = connection_info if connection_info is not None else url_file
+        self.info = find_connection(where, cluster_id=cluster_id or profile, timeout=timeout)
         native = open_native(self.info, name or f"client pid={os.getpid()}", timeout, reconnect=reconnect)
+        self.debug = debug
+        self.profile = profile or self.info.cluster_id or ""
         self.block = False
         self.cluster = cluster
         self.owns_cluster = False  # whether leaving the `with` block stops it, too
@@ -149,13 +168,23 @@ class Client:
         return self.direct_view([ids[index] for index in key])
 
     def wait_for_engines(
-        self, n: int | None = None, *, timeout: float = -1, block: bool = True, interactive: bool | None = None
+        self,
+        n: int | None = None,
+        *,
+        timeout: float = -1,
+        block: bool = True,
+        interactive: bool | None = None,
+        widget: Any = None,
     ) -> Any:
         """Wait until `n` engines serve (None: as many as `cluster` starts).
 
-        Raises: TimeoutError.
+        Args: timeout: seconds; negative waits for ever. block: False returns a future, which may be awaited. interactive:
+            show a progress bar; None: in terminals and notebooks, unless ``$IPP_NONINTERACTIVE`` is set. widget: force or
+            forbid its form for notebooks.
+        Raises: TimeoutError; EngineError: an engine has gone meanwhile, or all of the cluster's have, and nothing starts
+            them again. ValueError: no `n`, and no cluster that knows.
         """
-        return housekeeping.wait_for_engines(self, n, timeout, block, interactive)
+        return engine_waiting.wait_for_engines(self, n, timeout, block, interactive, widget)
 
     # ---- views
 
@@ -272,7 +301,7 @@ class Client:
 
     def wait_interactive(self, jobs: Any = None, interval: float = 1.0, timeout: float = -1.0) -> None:
         """`wait` with a progress bar."""
-        from .interactive import wait_interactive
+        from .progress import wait_interactive
 
         results = housekeeping.results_of(self, jobs)
         wait_interactive(results, interval, None if timeout < 0 else timeout)

@@ -43,7 +43,8 @@ class DirectView(View):
     ) -> Any:
         """One task for each target, all in one request, with the same payload or, given their number, its `parts`."""
         engines, single = self.client.engines_of(self.targets if targets is None else targets)
-        numbers = self._submitter.take_numbers(len(engines), self._own)
+        # As in ipyparallel, whatever runs or moves something of a user's is in the history, and clearing is not.
+        numbers = self._submitter.take_numbers(len(engines), self._own, remember=kind != farm.CLEAR)
         result = make_result(
             self.client,
             self._reader,

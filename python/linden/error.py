@@ -17,7 +17,11 @@ from typing import Any, NoReturn
 from .errors import *  # noqa: F403  (one module has every error)
 
 
-class KernelError(Exception):
+class IPythonError(Exception):
+    """ipyparallel's name for what all of its errors are."""
+
+
+class KernelError(IPythonError):
     """Whatever goes wrong on the farm."""
 
 
@@ -34,6 +38,10 @@ class NoEnginesRegistered(KernelError):
 
 class TaskAborted(KernelError):
     """The task was aborted before it had started."""
+
+
+class TaskRejectError(KernelError):
+    """An engine has refused the task.  ipyparallel's name; engines of a farm refuse nothing."""
 
 
 class RemoteError(KernelError):
@@ -82,21 +90,21 @@ class RemoteError(KernelError):
         return self.render_traceback()
 
     def print_traceback(self, excid: int | None = None) -> None:  # noqa: ARG002  (the name is ipyparallel's)
-        """Print the remote traceback."""
+        """Print the remote traceback to stderr."""
         print("\n".join(self.render_traceback()), file=sys.stderr)
-
-    def raise_exception(self, excid: int | None = None) -> NoReturn:  # noqa: ARG002
-        """Raise this error."""
-        raise self
 
 
 class CompositeError(RemoteError):
-    """Several tasks of one call failed.  `errors` are theirs in the order of tasks; `elist` is ipyparallel's form of them."""
+    """Several tasks of one call failed.  `errors` are theirs in the order of tasks; `elist` is ipyparallel's form of them.
 
+    Args: msg: says of what call. elist: the errors, or rows (name, text, traceback, engine_info).
+    """
+
+    # How many errors are shown.
     tb_limit = 4
 
-    def __init__(self, msg: str, errors: Sequence[BaseException]) -> None:
-        self.errors = list(errors)
+    def __init__(self, msg: str, elist: Sequence[BaseException | tuple[str, str, str, dict[str, Any]]]) -> None:
+        self.errors = [e if isinstance(e, BaseException) else make_remote_error(*e, pickled=None) for e in elist]
         super().__init__("CompositeError", msg, "", None)
         self.msg = msg
 
@@ -122,6 +130,7 @@ class CompositeError(RemoteError):
         return "\n".join(lines)
 
     def render_traceback(self) -> list[str]:
+        """The remote tracebacks of the first `tb_limit` errors as lines."""
         lines = [self.msg]
         for error in self.errors[: self.tb_limit]:
             lines.append(_one_line(error))
@@ -134,13 +143,21 @@ class CompositeError(RemoteError):
         return lines
 
     def print_traceback(self, excid: int | None = None) -> None:
+        """Print the remote traceback of error number `excid` to stderr; without it those of the first `tb_limit`."""
         error = self if excid is None else self.errors[excid]
         lines = error.render_traceback() if isinstance(error, RemoteError) else [str(error)]
         print("\n".join(lines), file=sys.stderr)
 
-    def raise_exception(self, excid: int | None = None) -> NoReturn:
-        """Raise the error of number `excid`; the first one without it."""
-        raise self.errors[excid or 0]
+    def raise_exception(self, excid: int = 0) -> NoReturn:
+        """Raise the error of number `excid`.
+
+        Raises: IndexError: there are not so many.
+        """
+        try:
+            error = self.errors[excid]
+        except IndexError:
+            raise IndexError(f"no error {excid}; there are {len(self.errors)}, numbered from 0") from None
+        raise error
 
 
 class AlreadyDisplayedError(RemoteError):
@@ -257,3 +274,34 @@ def collect_exceptions(results: Iterable[Any], method: str = "unspecified") -> l
     if errors:
         raise_errors(errors, method)
     return values
+
+
+def wrap_exception(engine_info: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The exception that is being handled as a dict: status, ename, evalue, traceback (lines), engine_info.
+
+    Raises: RuntimeError: none is being handled.
+    """
+    import traceback
+
+    error = sys.exception()
+    if error is None:
+        raise RuntimeError("wrap_exception is called in an except block")
+    return {
+        "status": "error",
+        "ename": type(error).__name__,
+        "evalue": str(error),
+        "traceback": "".join(traceback.format_exception(error)).splitlines(),
+        "engine_info": engine_info or {},
+    }
+
+
+def unwrap_exception(content: dict[str, Any]) -> RemoteError:
+    """The error that `wrap_exception`, or the "error" of a record of `Client.db_query`, tells of."""
+    text = content.get("traceback") or []
+    return make_remote_error(
+        content["ename"],
+        content["evalue"],
+        text if isinstance(text, str) else "\n".join(text),
+        content.get("engine_info"),
+        pickled=None,
+    )

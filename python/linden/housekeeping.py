@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from . import _native, farm, hub, hub_record
 from .async_result import AsyncResult
-from .completions import AwaitableFuture
 from .error import EngineError
 from .errors import LindenError, NoMatch
 
@@ -238,55 +236,6 @@ def _reserve(client: Client, form: tuple[Any, ...], count: int, timeout: float) 
 
 
 # ---- engines -------------------------------------------------------------------------------------------------------
-
-
-def wait_for_engines(client: Client, n: int | None, timeout: float, block: bool, interactive: bool | None) -> Any:
-    """Client.wait_for_engines."""
-    wanted = getattr(client.cluster, "n", None) if n is None else n
-    if wanted is None:
-        raise ValueError("say how many engines to wait for; this client knows no cluster")
-    limit = None if timeout is None or timeout < 0 else timeout
-    if block:
-        _wait_for_engines(client, wanted, limit, bool(interactive))
-        return None
-    future = AwaitableFuture()
-
-    def run() -> None:
-        try:
-            _wait_for_engines(client, wanted, limit, False)
-        except Exception as error:  # noqa: BLE001  (the future carries it)
-            future.set_exception(error)
-        else:
-            future.set_result(None)
-
-    threading.Thread(target=run, name="linden-wait-for-engines", daemon=True).start()
-    return future
-
-
-def _wait_for_engines(client: Client, wanted: int, timeout: float | None, interactive: bool) -> None:
-    deadline = None if timeout is None else time.monotonic() + timeout
-    bar = None
-    if interactive:
-        from .interactive import progress_bar
-
-        bar = progress_bar(wanted, "engines")
-    # A standing read tells of every registration; the list tells who is still there.
-    stream = client.space.native.open_stream(_native.READ, [farm.engines_form()], credit=_PAGE)
-    shown = 0
-    try:
-        while True:
-            serving = len(client.engines())
-            if bar is not None:
-                bar.update(min(serving, wanted) - shown)
-                shown = min(serving, wanted)
-            if serving >= wanted:
-                return
-            if not stream.next_batch(_remaining(deadline)) and _remaining(deadline) == 0.0:
-                raise TimeoutError(f"{serving} of {wanted} engines serve after {timeout:g} s")
-    finally:
-        stream.close()
-        if bar is not None:
-            bar.close()
 
 
 def send_signal(client: Client, sig: int | str, targets: Any) -> None:

@@ -142,7 +142,7 @@ class NotebookScreen:
 
     def progress(self, done: int, total: int, elapsed_s: float) -> None:  # noqa: ARG002  (the bar counts time itself)
         """How many tasks are done, as a bar of tqdm: a widget where ipywidgets is installed."""
-        from .interactive import progress_bar
+        from .progress import progress_bar
 
         if self._bar is None:
             self._bar = progress_bar(total, "tasks")

@@ -35,13 +35,17 @@ class Submitter:
         self._published: set[str] = set()
         self.history: list[range] = []
 
-    def take_numbers(self, count: int, own: list[range]) -> range:
-        """The next `count` task numbers; `own` is the history of the view that they are for."""
+    def take_numbers(self, count: int, own: list[range], *, remember: bool = True) -> range:
+        """The next `count` task numbers; `own` is the history of the view that they are for.
+
+        `remember`: whether they are in the histories, which name what users have submitted.
+        """
         with self._lock:
             numbers = range(self.next_number, self.next_number + count)
             self.next_number += count
-            history.note(self.history, numbers)
-            history.note(own, numbers)
+            if remember:
+                history.note(self.history, numbers)
+                history.note(own, numbers)
         return numbers
 
     def publish(self, function: Callable[..., Any]) -> tuple[str, str]:

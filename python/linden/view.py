@@ -91,6 +91,10 @@ class View:
         """`map` in parallel; returns the list of results."""
         return self._map(__function, sequences, _without_block(options, True))
 
+    def imap(self, __function: Callable[..., Any], /, *sequences: Any, **options: Any) -> Iterator[Any]:
+        """`map` in parallel; returns an iterator over the results, which come as they arrive, in order."""
+        return iter(self.map_async(__function, *sequences, **options))
+
     def _map(self, function: Callable[..., Any], sequences: tuple[Any, ...], options: dict[str, Any]) -> Any:
         raise NotImplementedError
 

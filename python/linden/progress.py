@@ -46,7 +46,7 @@ def wait_interactive(
 def progress_bar(total: int, unit: str, widget: Any = None) -> _Bar:
     """tqdm's bar where it is installed, else lines of text on stderr.  `widget`: force or forbid its notebook form."""
     try:
-        if widget or (widget is None and _in_notebook()):
+        if widget or (widget is None and in_notebook()):
             from tqdm.notebook import tqdm
         else:
             from tqdm import tqdm
@@ -56,7 +56,8 @@ def progress_bar(total: int, unit: str, widget: Any = None) -> _Bar:
     return bar
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
     # Without importing IPython for the sake of the question.
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
