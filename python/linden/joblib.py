@@ -10,6 +10,7 @@ batch run one after the other: the engines are what is shared out, and each is o
 
 from __future__ import annotations
 
+import copy
 import os
 import weakref
 from collections.abc import Callable
@@ -22,12 +23,15 @@ from joblib.parallel import AutoBatchingMixin, ParallelBackendBase, SequentialBa
 
 from .async_result import AsyncResult
 from .error import NoEnginesRegistered
+from .shared import SharedValues
 
 if TYPE_CHECKING:
     from .client import Client
     from .load_balanced_view import LoadBalancedView
 
 _CONNECT_S = 10.0
+# As joblib does with its own processes, which map such arrays from files.
+_LARGE_BYTES = 1 << 20
 
 
 def run_batch(batch: Callable[[], Any], threads: int | None) -> Any:
@@ -65,6 +69,7 @@ class LindenBackend(AutoBatchingMixin, ParallelBackendBase):
         self._client: Client | None = None  # our own
         self._jobs = 1
         self._pending: weakref.WeakSet[AsyncResult] = weakref.WeakSet()
+        self._values: SharedValues | None = None
 
     @property
     def view(self) -> LoadBalancedView:
@@ -99,9 +104,20 @@ class LindenBackend(AutoBatchingMixin, ParallelBackendBase):
         self.reset_batch_stats()
         return self._jobs
 
+    def start_call(self) -> None:
+        """For joblib: calls of one kind begin, which may have arguments in common."""
+        self._values = SharedValues(self.view.client)
+
+    def stop_call(self) -> None:
+        """For joblib: they have ended."""
+        values, self._values = self._values, None
+        if values is not None:
+            values.release()
+
     def submit(self, func: Callable[[], Any], callback: Callable[[Any], None] | None = None) -> AsyncResult:
         """For joblib: run a batch.  `callback` is called with its AsyncResult in the thread that stores it."""
-        result = self.view.apply_async(run_batch, func, self.inner_max_num_threads or self._fair_threads())
+        batch = _sharing(func, self._values)
+        result = self.view.apply_async(run_batch, batch, self.inner_max_num_threads or self._fair_threads())
         self._pending.add(result)
         if callback is not None:
             result.add_done_callback(callback)
@@ -141,6 +157,33 @@ class LindenBackend(AutoBatchingMixin, ParallelBackendBase):
     def get_nested_backend(self) -> tuple[Any, None]:
         """For joblib: calls inside a batch run one after the other in their engine."""
         return SequentialBackend(nesting_level=(self.nesting_level or 0) + 1), None
+
+
+def _sharing(batch: Any, values: SharedValues | None) -> Any:
+    """The batch with something small in the place of each large argument."""
+    items = getattr(batch, "items", None)
+    if values is None or not isinstance(items, list):
+        return batch
+
+    def small(argument: Any) -> Any:
+        return values.share(argument) if _size(argument) >= _LARGE_BYTES else argument
+
+    shared = copy.copy(batch)
+    shared.items = [
+        (function, tuple(map(small, args)), {name: small(argument) for name, argument in kwargs.items()})
+        for function, args, kwargs in items
+    ]
+    return shared
+
+
+def _size(argument: Any) -> int:
+    """Bytes of an array, a sparse matrix or a data frame; 0 for what else there is."""
+    for holder in (argument, getattr(argument, "data", None)):
+        size = getattr(holder, "nbytes", 0)
+        if isinstance(size, int) and size:
+            return size
+    usage = getattr(argument, "memory_usage", None)
+    return int(usage(index=True).sum()) if callable(usage) and hasattr(argument, "columns") else 0
 
 
 def _own_client() -> Client:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import _native, farm, hub, hub_record
 from .async_result import AsyncResult
 from .error import EngineError
+from .errors import NoMatch
 
 if TYPE_CHECKING:
     from .client import Client
@@ -19,7 +20,7 @@ _ANYWHERE = (farm.APPLY, farm.MAP, farm.EXECUTE)
 def resubmit(client: Client, ids: Sequence[str], *, single: bool) -> AsyncResult:
     """Client.resubmit."""
     rows = {hub_record.message_id(row.fields): row for row in hub.find(client, ids)}
-    tasks = [_task(id_, rows.get(id_)) for id_ in ids]
+    tasks = [_with_payload(client, _task(id_, rows.get(id_))) for id_ in ids]
     places = [_place(client, task) for task in tasks]
     submitter = client.submitter
     numbers = submitter.take_numbers(len(tasks), [])
@@ -57,6 +58,21 @@ def _task(id_: str, row: hub.Row | None) -> Sequence[Any]:
             f"{farm.RECORD_PAYLOAD_BYTES_MAX >> 10} KiB of a finished task; call its function again"
         )
     return task
+
+
+def _with_payload(client: Client, task: Sequence[Any]) -> Sequence[Any]:
+    """A task that waits or runs may share its payload with others; the one that is put again carries it."""
+    number = task[farm.TASK_PAYLOAD]
+    if type(number) is not int:
+        return task
+    native = client.space.native
+    form = farm.shared_payload_form(task[farm.TASK_CLIENT], number)
+    try:
+        found = native.client.wait(native.send_take(_native.READ, [form], timeout=0.0))
+    except NoMatch:
+        id_ = farm.message_id(task[farm.TASK_CLIENT], task[farm.TASK_NUMBER])
+        raise ValueError(f"the arguments of {id_!r} are not in the farm any more; call its function again") from None
+    return (*task[: farm.TASK_PAYLOAD], found[0].fields[3])
 
 
 def _place(client: Client, task: Sequence[Any]) -> tuple[str, farm.Engine | None]:

@@ -103,3 +103,20 @@ def test_large_arguments_outlive_their_client(farm: Farm, scratch: Any, wait_for
     assert rc.space.count(form) == 1
     rc.purge_results(ids)
     assert rc.space.count(form) == 0
+
+
+def test_a_task_with_shared_arguments_can_be_given_once_more_while_it_waits(
+    farm: Farm, scratch: Any, wait_for: Callable[..., None]
+) -> None:
+    _cluster, rc = farm(2)
+    path, gate = str(scratch / "begun"), str(scratch / "gate")
+    blocked = rc[:].apply_async(note_and_wait, path, gate, b"")
+    wait_for(lambda: len(begun(path)) == 2, 20)
+    waiting = rc[:].apply_async(len, bytes(1_000_000))
+    again = rc.resubmit(waiting.msg_ids[0])
+    open(gate, "w").close()
+    assert waiting.get(timeout=30) == [1_000_000] * 2
+    assert again.get(timeout=30) == 1_000_000
+    assert len(blocked.get(timeout=30)) == 2
+    with pytest.raises(ValueError, match="not in the farm any more"):
+        rc.resubmit(waiting.msg_ids[0])

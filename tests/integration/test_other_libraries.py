@@ -87,6 +87,32 @@ def test_an_error_of_a_joblib_call_is_of_its_own_type_and_others_are_dropped(far
         assert parallel(joblib.delayed(reciprocal)(number) for number in (1, 2)) == [1.0, 0.5]
 
 
+def total(values: Any, factor: int) -> tuple[float, bool]:
+    return float(values.sum()) * factor, bool(values.flags.writeable)
+
+
+def test_large_arguments_of_joblib_calls_are_put_once(farm: Farm, joblib: Any) -> None:
+    import numpy as np
+
+    _cluster, rc = farm(2)
+    values = np.ones(1_000_000)
+    rc.load_balanced_view().register_joblib_backend()
+    form = ("payload", str, int, linden.ANY)
+    told = rc.space.subscribe(form)
+    with joblib.parallel_config(backend="linden"):
+        found = joblib.Parallel(batch_size=1)(joblib.delayed(total)(values, factor=factor) for factor in range(20))
+    assert found == [(1e6 * factor, False) for factor in range(20)]
+    assert told.next(20) is not None
+    assert told.next(0) is None
+    assert rc.space.count(form) == 0
+    # An argument of one call only travels with it.
+    with joblib.parallel_config(backend="linden"):
+        found = joblib.Parallel(batch_size=1)(joblib.delayed(total)(values + factor, factor=1) for factor in range(8))
+    assert found == [(1e6 * (1 + factor), False) for factor in range(8)]
+    assert told.next(0.1) is None
+    told.close()
+
+
 def inner(number: int) -> list[int]:
     import joblib
 

@@ -17,6 +17,7 @@ from linden import _native, farm
 from linden.connection_file import ConnectionInfo
 from linden.errors import Closed, ConnectionLost, NoMatch, SessionExpired, ShuttingDown, SpaceGone
 from linden.reference import set_resolver
+from linden.shared import set_loader
 
 from .attendant import Attendant
 from .functions import Functions, load_payload
@@ -175,7 +176,9 @@ class Engine:
         prefetch = Prefetch()
         stream = space.open_stream(_native.RESERVE, farm.task_forms(id_), credit=prefetch.credit, lease=_LEASE_S)
         self._output.send_with(lambda puts: stream.put(puts, True))
-        runner = TaskRunner(Functions(space, self._namespace), self._namespace, partial(load_payload, space))
+        load = partial(load_payload, space)
+        set_loader(load)
+        runner = TaskRunner(Functions(space, self._namespace), self._namespace, load)
         session = space.client.session
         while self._stopping is None:
             task = stream.next()
