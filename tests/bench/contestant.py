@@ -122,17 +122,22 @@ def put_take_pipelined(queue: Queue, total: int = 10_000, at_once: int = 100) ->
     return total / seconds_of(lambda: [queue.put_take_many(at_once) for _ in range(total // at_once)])
 
 
-UNITS = {
-    "apply_sync_noop": "us",
-    "map_chunk1_10k": "tasks/s",
-    "map_auto_50k": "items/s",
-    "eff_1ms": "of the workers' time",
-    "put_take_1": "us",
-    "put_take_pipelined": "pairs/s",
-    "startup_4": "s",
-    "broadcast_16": "ms",
-    "broadcast_64": "ms",
-} | cycles.UNITS
+HUB_UNITS = {"hub_queue_status": "ms", "hub_db_query": "ms", "hub_history": "ms", "hub_server_growth": "bytes"}
+UNITS = (
+    {
+        "apply_sync_noop": "us",
+        "map_chunk1_10k": "tasks/s",
+        "map_auto_50k": "items/s",
+        "eff_1ms": "of the workers' time",
+        "put_take_1": "us",
+        "put_take_pipelined": "pairs/s",
+        "startup_4": "s",
+        "broadcast_16": "ms",
+        "broadcast_64": "ms",
+    }
+    | HUB_UNITS
+    | cycles.UNITS
+)
 # Those with a load of many cycles in all combinations are measured when asked for.
 USUAL = [what for what in UNITS if what not in cycles.UNITS or what in cycles.USUAL]
 
@@ -184,6 +189,10 @@ def samples(name: str, wanted: list[str]) -> Iterator[tuple[str, float]]:
             farm = module.make_farm(workers)
             yield what, broadcast(farm)
             farm.close()
+    if getattr(module, "HAS_HUB", False) and any(what in wanted for what in HUB_UNITS):
+        from tests.bench import hub  # needs linden, which not every contestant's environment has
+
+        yield from hub.samples(wanted)
     if hasattr(module, "make_queue") and (chosen := [what for what in wanted if what in QUEUE_FIGURES]):
         with tempfile.TemporaryDirectory(prefix="ld-bench-", dir="/tmp") as folder:
             queue = module.make_queue(name, Path(folder))

@@ -13,6 +13,7 @@ from tests.bench.work import noop
 
 BODY = b"x" * 100
 BROADCASTS = True
+HAS_HUB = True
 
 
 class LindenFarm:
