@@ -78,8 +78,16 @@ class NotAllowed(LindenError, PermissionError):
     """The principal has no right to do this."""
 
 
+_CLIENT_CLOSED = "the client was closed"
+
+
 class Closed(LindenError):
     """The object was closed by its owner."""
+
+    def __init__(self, message: str = "") -> None:
+        if message == _CLIENT_CLOSED:
+            message += "; make a new one: what was put is still there, and get_result(msg_id) fetches results"
+        super().__init__(message)
 
 
 class ShuttingDown(LindenError, ConnectionError):

@@ -301,7 +301,7 @@ class ResultReader:
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(_JOIN_S)
-        self.fail_all(Closed("the client was closed; get_result(msg_id) of another client fetches the results"))
+        self.fail_all(Closed("the client was closed"))
 
 
 def _remaining(deadline: float | None) -> float | None:

@@ -201,3 +201,20 @@ def test_errors_of_records_become_errors_again(rc: linden.Client) -> None:
     assert isinstance(error, ZeroDivisionError)
     assert error.engine_info == result.exception().engine_info
     assert error.render_traceback() == result.exception().render_traceback()
+
+
+def test_a_view_of_a_closed_client_says_what_to_do(cluster: Cluster) -> None:
+    client = cluster.connect_client()
+    view = client.load_balanced_view()
+    done, waiting = view.apply_async(abs, -1), view.apply_async(time.sleep, 1)
+    assert done.get(20) == 1
+    client.close()
+    for call in (view.apply_async, view.map_async, view.apply_sync):
+        with pytest.raises(linden.Closed, match=r"make a new one.*get_result\(msg_id\)"):
+            call(abs, [1])
+    for ask in (waiting.get, client.queue_status, lambda: client[:], client.hub_history):
+        with pytest.raises(linden.Closed, match="make a new one"):
+            ask()
+    assert done.get() == 1
+    with cluster.connect_client() as other:
+        assert other.get_result(waiting.msg_id).get(20) is None

@@ -306,3 +306,26 @@ def test_html_says_how_far_it_is_and_escapes(view: LoadBalancedView, fake: FakeF
     assert "&lt;b&gt;&amp;" in view._repr_html_()
     assert "<b>&" not in view._repr_html_()
     assert "LoadBalancedView" in view._repr_html_()
+
+
+# ---- times
+
+
+def test_times_of_a_call(direct: DirectView, fake: FakeFarm) -> None:
+    result = direct.apply_async(double, 1)
+    held = fake.hold()
+    assert result.progress == 0
+    assert result.elapsed >= 0
+    for name in ("serial_time", "wall_time"):
+        with pytest.raises(TimeoutError, match="not all results"):
+            getattr(result, name)
+    fake.deliver(1, farm.OK, 2, seconds=2.0)
+    assert result.progress == 1
+    fake.deliver(2, farm.OK, 2, seconds=3.0, engine=1)
+    result.get(1)
+    assert len(held) == 2
+    assert result.serial_time == pytest.approx(5.0)
+    assert result.timedelta(result.started, result.completed) == pytest.approx(3.0)
+    assert result.timedelta(result.started[0], result.completed[0]) == pytest.approx(2.0)
+    assert result.timedelta(result.started, result.completed, end_key=min) == pytest.approx(2.0)
+    assert result.elapsed == result.wall_time
