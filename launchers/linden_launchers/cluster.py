@@ -180,8 +180,10 @@ class Cluster:
         self._ours("start").start_cluster(n)
         return self
 
-    def start_controller_sync(self, **_options: Any) -> None:
-        """Start the server alone.  Raises: LaunchError."""
+    def start_controller_sync(self, **options: Any) -> None:
+        """Start the server alone.  Raises: LaunchError. TypeError: it takes no options; those of Cluster are the server's, too."""
+        if options:
+            raise TypeError(f"start_controller takes no {next(iter(options))!r}; give options to Cluster")
         local = self._ours("start the server of")
         n = local.n
         local.start_cluster(0)

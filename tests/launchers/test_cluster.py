@@ -104,6 +104,8 @@ def test_the_event_loop_goes_on_while_a_cluster_starts(make: Make) -> None:
 
 def test_server_and_engines_are_started_and_stopped_apart(make: Make) -> None:
     cluster = make()
+    with pytest.raises(TypeError, match="takes no 'port'; give options to Cluster"):
+        cluster.start_controller_sync(port=1)
     cluster.start_controller_sync()
     assert cluster.server_pid is not None
     assert cluster.engine_pids == []
