@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from linden_launchers import Cluster, ClusterManager
 
-    from . import aio, error, errors, recipes
+    from . import aio, datapub, error, errors, recipes
     from .async_result import AsyncResult
     from .broadcast_view import BroadcastView
     from .client import Client
@@ -89,6 +89,7 @@ __all__ = [
     "Prefix",
     "OneOf",
     "aio",
+    "datapub",
     "recipes",
     "Var",
     "with_attributes",
@@ -215,7 +216,7 @@ def register_joblib_backend(name: str = "linden", make_default: bool = False) ->
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("aio", "error", "errors", "recipes"):
+    if name in ("aio", "datapub", "error", "errors", "recipes"):
         return importlib.import_module(f".{name}", __name__)
     module = _MODULE_OF.get(name)
     if module is None:

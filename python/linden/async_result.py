@@ -18,7 +18,9 @@ from . import farm
 from .arrivals import Arrivals, wait_for_all
 from .completions import AwaitableFuture
 from .error import raise_errors
+from .execute_reply import ExecuteReply
 from .outcome import METADATA_KEYS, Failure, Metadata, decode, metadata_of, moment
+from .task_output import SHOWN, Piece, fold
 
 if TYPE_CHECKING:
     from .client import Client
@@ -69,7 +71,7 @@ class AsyncResult(AwaitableFuture):
         self.known: dict[str, Any] = {}  # metadata of each task that the view knows of
         self._raw: dict[int, tuple[Sequence[Any], float]] = {}
         self._outcomes: dict[int, Any] = {}
-        self._outputs: dict[int, dict[int, tuple[str, Any]]] = {}  # by position and tuple id: stream and content
+        self._outputs: dict[int, dict[int, Piece]] = {}  # by position and tuple id: stream and content
         self._output_count = 0
         self._error: BaseException | None = None
         # Not just the future's state: Ctrl-C may have kept the last result from completing the future.
@@ -102,9 +104,9 @@ class AsyncResult(AwaitableFuture):
             return True
         return self._is_here
 
-    def store_output(self, number: int, id: int, stream: str, text: str) -> None:
+    def store_output(self, number: int, id: int, stream: str, payload: Any) -> None:
         """For the source only."""
-        self._outputs.setdefault(self._position(number), {})[id] = (stream, text)
+        self._outputs.setdefault(self._position(number), {})[id] = (stream, payload)
         self._output_count += 1
 
     def fail(self, error: BaseException) -> None:
@@ -277,7 +279,10 @@ class AsyncResult(AwaitableFuture):
 
     def _outcome(self, position: int) -> Any:
         if position not in self._outcomes:
-            self._outcomes[position] = decode(self._raw[position][0], self._method(position), self._attempts)
+            outcome = decode(self._raw[position][0], self._method(position), self._attempts)
+            self._outcomes[position] = outcome
+            if type(outcome) is ExecuteReply:
+                outcome.attach(self._metadata_of(position, self._message_id(position)))
         return self._outcomes[position]
 
     def _method(self, position: int) -> str:  # noqa: ARG002
@@ -339,21 +344,30 @@ class AsyncResult(AwaitableFuture):
         self._client.abort(self)
 
     def cancel(self) -> bool:
-        """Abort the tasks which have not started; whether that was all of them."""
+        """Abort the tasks which have not started, and interrupt those that run (F6); the results of both are TaskAborted.
+
+        A task that runs gets a KeyboardInterrupt and may clean up; whatever it returns or raises then, its result is TaskAborted.
+        Does not wait for these results.
+
+        Returns: whether every task that had no result yet was aborted, or its engine told to interrupt it.  False if all results
+            are here.
+        """
         if self.done():
             return False
-        self._client.abort(self)
-        self.wait(0)
-        return all(fields[farm.RESULT_STATUS] == farm.CANCELLED for fields, _ in self._raw.values()) and self.done()
+        from .cancelling import cancel
+
+        return cancel(self._client, self)
 
     # ---- what is known of the tasks
 
     @property
     def msg_ids(self) -> list[str]:
         """Names of the tasks, with which anybody can ask for their results."""
-        if self._session is None:
-            return [str(task) for task in self._tasks]
-        return [farm.message_id(self._session, int(number)) for number in self._tasks]
+        return [self._message_id(position) for position in range(len(self._tasks))]
+
+    def _message_id(self, position: int) -> str:
+        task = self._tasks[position]
+        return str(task) if self._session is None else farm.message_id(self._session, int(task))
 
     @property
     def msg_id(self) -> str:
@@ -375,18 +389,25 @@ class AsyncResult(AwaitableFuture):
 
     def _metadata_of(self, position: int, id_: str) -> Metadata:
         fields, received = self._raw.get(position, (None, None))
-        texts = list(self._outputs.get(position, {}).values())
+        output = fold(list(self._outputs.get(position, {}).values()))
         metadata = metadata_of(
             fields,
             received,
             msg_id=id_,
             **self._given(),
-            stdout="".join(text for stream, text in texts if stream == "stdout"),
-            stderr="".join(text for stream, text in texts if stream == "stderr"),
+            stdout=output.stdout,
+            stderr=output.stderr,
+            outputs=output.outputs,
+            data=output.data,
             **self.known,
         )
         if fields is not None and fields[farm.RESULT_STATUS] != farm.OK:
             metadata["error"] = next(iter(errors_in(self._outcome(position))), None)
+        elif fields is not None and (self._name == "execute" or position in self._outcomes):
+            reply = self._outcome(position)
+            if type(reply) is ExecuteReply:
+                metadata["execute_input"] = reply.source
+                metadata["execute_result"] = reply.execute_result
         return metadata
 
     def _given(self) -> dict[str, Any]:
@@ -418,6 +439,16 @@ class AsyncResult(AwaitableFuture):
     def stderr(self) -> Any:
         """What the task wrote to stderr, or a list."""
         return self._known("stderr")
+
+    @property
+    def outputs(self) -> Any:
+        """What the task displayed, each ``{"data", "metadata"}`` by MIME type; or a list of such lists."""
+        return self._known("outputs")
+
+    @property
+    def data(self) -> Any:
+        """What the task has published so far with `publish_data`, as a dict; or a list."""
+        return self._known("data")
 
     @property
     def engine_id(self) -> Any:
@@ -523,7 +554,8 @@ class AsyncResult(AwaitableFuture):
 
     def _pieces(self, position: int) -> list[tuple[int, str, Any]]:
         """(tuple id, stream, content) of what a task has printed and displayed, in order."""
-        return [(id_, *piece) for id_, piece in list(self._outputs.get(position, {}).items())]
+        pieces = list(self._outputs.get(position, {}).items())
+        return [(id_, *piece) for id_, piece in pieces if piece[0] in SHOWN]
 
     def _errors_at(self, position: int) -> list[BaseException]:
         return errors_in(self._outcome(position))

@@ -154,6 +154,31 @@ class DirectView(View):
         payload = [code, silent]
         return self._submit(farm.EXECUTE, "execute", payload, block=block, targets=targets, label=label)
 
+    def complete(self, code: str, cursor_pos: int | None = None, targets: Any = None, block: bool | None = None) -> Any:
+        """Completions of `code` at `cursor_pos` (default: its end) by names of the engines' namespaces.
+
+        Returns: per engine ``{"matches", "cursor_start", "cursor_end", "metadata"}``, as Jupyter's complete_reply: each of `matches`
+            may stand in the place of ``code[cursor_start:cursor_end]``.
+        """
+        payload = [code, len(code) if cursor_pos is None else cursor_pos]
+        return self._submit(farm.COMPLETE, "complete", payload, block=block, targets=targets)
+
+    def inspect(
+        self,
+        code: str,
+        cursor_pos: int | None = None,
+        detail_level: int = 0,
+        targets: Any = None,
+        block: bool | None = None,
+    ) -> Any:
+        """What ``name?`` tells of the name in `code` at `cursor_pos` (default: its end), on the engines.
+
+        Args: detail_level: 1 tells the source, too, as ``name??`` does.
+        Returns: per engine ``{"found", "data", "metadata"}``, as Jupyter's inspect_reply: `data` by MIME type, with text/plain.
+        """
+        payload = [code, len(code) if cursor_pos is None else cursor_pos, detail_level]
+        return self._submit(farm.INSPECT, "inspect", payload, block=block, targets=targets)
+
     def run(
         self, filename: str | Path, targets: Any = None, block: bool | None = None, label: str | None = None
     ) -> Any:

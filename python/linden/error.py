@@ -37,7 +37,7 @@ class NoEnginesRegistered(KernelError):
 
 
 class TaskAborted(KernelError):
-    """The task was aborted before it had started."""
+    """The task was aborted before it had started, or cancelled while it ran."""
 
 
 class TaskRejectError(KernelError):

@@ -113,7 +113,10 @@ def _iterate(results: AsyncResult | LazyMapIterator) -> Generator[Any, None, Non
     try:
         yield from results
     finally:
-        results.cancel()
+        if not isinstance(results, AsyncResult):
+            results.cancel()
+        elif not results.done():
+            results.abort()  # as PEP 3148 has it: what runs goes on
 
 
 def _columns(rows: Iterator[tuple[Any, ...]], count: int) -> list[Iterator[Any]]:

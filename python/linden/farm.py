@@ -4,11 +4,12 @@
     ("engine", id, session, info)                                an engine; lives with its session
     ("task", queue, client, number, name, kind, function, options, payload)
     ("result", client, number, status, meta, payload)            the one final result of a task
-    ("output", client, number, stream, n, text)                  what a task printed, before its result
+    ("output", client, number, stream, n, payload)               what a task printed or displayed, before its result
     ("resubmitted", client, number, new message id)              a task that was given once more
     ("function", digest, payload)                                sent once, read by engines
     ("payload", client, number, payload)                         of several tasks of a call, the first of which has that number
     ("control", session, verb, argument)                         to an engine
+    ("cancelled", client, number)                                a task that is not to be started once more
 
 Everything in here is pure.
 """
@@ -32,6 +33,8 @@ EXECUTE = "execute"  # payload: source text
 PUSH = "push"  # payload: dict of names
 PULL = "pull"  # payload: list of names or expressions
 CLEAR = "clear"  # payload: nothing
+COMPLETE = "complete"  # payload: source text, position of the cursor
+INSPECT = "inspect"  # payload: source text, position of the cursor, level of detail
 
 OK = "ok"
 ERROR = "error"
@@ -41,6 +44,18 @@ EXPIRED = "expired"
 
 SHUTDOWN = "shutdown"
 SIGNAL = "signal"
+CANCEL = "cancel"
+# So long it is remembered that a task was cancelled, lest another engine starts it once more.
+CANCELLED_TTL_S = 3600.0
+
+# Streams of output: text for the first two; for the next four the content of Jupyter's message of that name, as JSON text; an object.
+STDOUT = "stdout"
+STDERR = "stderr"
+DISPLAY = "display_data"
+UPDATE = "update_display_data"  # instead of what was displayed under the same display id
+CLEAR_OUTPUT = "clear_output"
+TRACEBACK = "error"  # for a person to see; the error itself is in the result
+DATA = "data"  # a dict of what publish_data publishes
 
 # How often a task is started at most if its `retries` is None: death of an engine is forgiven, an exception is final.
 DEFAULT_ATTEMPTS = 3
@@ -94,7 +109,12 @@ class Engine(NamedTuple):
 
 def initial_tuples() -> list[_native.Put]:
     """What a new farm space starts with."""
-    return [_native.Put(("engine_id", 0))]
+    return [engine_counter(0)]
+
+
+def engine_counter(next_id: int) -> _native.Put:
+    """The counter of engine ids."""
+    return _native.Put(("engine_id", next_id))
 
 
 def engine_id_form() -> tuple[Any, ...]:
@@ -102,12 +122,9 @@ def engine_id_form() -> tuple[Any, ...]:
     return ("engine_id", _INT)
 
 
-def registration(next_id: int, session: str, info: dict[str, Any]) -> list[_native.Put]:
-    """What finishing the reserved counter puts: the counter's next value and the engine with the id `next_id`."""
-    return [
-        _native.Put(("engine_id", next_id + 1)),
-        _native.Put(("engine", next_id, session, json.dumps(info)), lives_with=session),
-    ]
+def registration(id_: int, session: str, info: dict[str, Any]) -> _native.Put:
+    """An engine; gone with its session."""
+    return _native.Put(("engine", id_, session, json.dumps(info)), lives_with=session)
 
 
 def engines_form() -> tuple[Any, ...]:
@@ -281,9 +298,11 @@ def resubmitted_form(client: Any = ANY, number: Any = ANY) -> tuple[Any, ...]:
     return ("resubmitted", client, number, _TEXT)
 
 
-def output(client: str, number: int, stream: str, n: int, text: str) -> _native.Put:
-    """The `n`-th piece that the task printed to `stream`."""
-    return _native.Put(("output", client, number, stream, n, safe_text(text)))
+def output(client: str, number: int, stream: str, n: int, payload: Any) -> _native.Put:
+    """The `n`-th piece of output of the task; `payload` is text, but for the stream `DATA` an object."""
+    if isinstance(payload, str):
+        payload = safe_text(payload)
+    return _native.Put(("output", client, number, stream, n, payload))
 
 
 def outputs_form(client: Any = ANY, number: Any = ANY) -> tuple[Any, ...]:
@@ -358,6 +377,17 @@ def control(session: str, verb: str, argument: Any = None) -> _native.Put:
 def control_form(session: str) -> tuple[Any, ...]:
     """Words to the engine of that session."""
     return ("control", session, _TEXT, ANY)
+
+
+def cancel(session: str, client: str, number: int) -> list[_native.Put]:
+    """To the engine of that session, which has the task; and to the next one, should that engine die of it."""
+    mark = _native.Put(cancelled_form(client, number), ttl=CANCELLED_TTL_S)
+    return [control(session, CANCEL, [client, number]), mark]
+
+
+def cancelled_form(client: str, number: int) -> tuple[Any, ...]:
+    """Whether a task was cancelled after it had started."""
+    return ("cancelled", client, number)
 
 
 def number_range(first: int, last: int) -> Any:

@@ -26,9 +26,9 @@ class Fetched(AsyncResult):
 
     _have_outputs = False
 
-    def _metadata_list(self) -> list[Metadata]:
+    def _metadata_of(self, position: int, id_: str) -> Metadata:
         self._load_outputs()
-        return super()._metadata_list()
+        return super()._metadata_of(position, id_)
 
     def _positions_with_output(self) -> list[int]:
         self._load_outputs()

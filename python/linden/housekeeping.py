@@ -163,18 +163,38 @@ def _queued_ids(client: Client, engines: Sequence[farm.Engine]) -> dict[Any, Any
 
 def abort(client: Client, jobs: Any, targets: Any = None) -> None:
     """Client.abort: reserves tasks that have not started and finishes them with the result "cancelled"."""
-    for job in [jobs] if isinstance(jobs, AsyncResult) else jobs if isinstance(jobs, (list, tuple, set)) else ():
-        if isinstance(job, AsyncResult) and job.on_abort is not None:
-            job.on_abort()
+    submit_no_more(jobs)
     ids = sorted(client.outstanding) if jobs is None else message_ids(client, jobs)[0]
     if targets is not None:
         there = _tasks_at(client, targets, {farm.parse_message_id(id_)[0] for id_ in ids})
         ids = [id_ for id_ in ids if id_ in there]
     keys = [farm.parse_message_id(id_) for id_ in ids]
+    recall_waiting(client, keys)
+
+
+def submit_no_more(jobs: Any) -> None:
+    """The results among `jobs` give the farm no further tasks."""
+    for job in [jobs] if isinstance(jobs, AsyncResult) else jobs if isinstance(jobs, (list, tuple, set)) else ():
+        if isinstance(job, AsyncResult) and job.on_abort is not None:
+            job.on_abort()
+
+
+def recall_waiting(client: Client, keys: Iterable[tuple[str, int]]) -> None:
+    """Abort those of these tasks that have not started, also what engines hold ahead; waits for these a little."""
+    _abort_keys(client, keys, _ABORT_WAIT_S)
+
+
+def abort_waiting(client: Client, keys: Iterable[tuple[str, int]]) -> None:
+    """Abort those of these tasks that no engine has now."""
+    _abort_keys(client, keys, 0.0)
+
+
+def _abort_keys(client: Client, keys: Iterable[tuple[str, int]], wait_s: float) -> None:
+    keys = list(keys)
     for session in {session for session, _ in keys}:
         numbers = sorted(number for owner, number in keys if owner == session)
-        for first, last in _runs(numbers):
-            _abort_run(client, session, first, last)
+        for first, last in runs(numbers):
+            _abort_run(client, session, first, last, wait_s)
 
 
 def _tasks_at(client: Client, targets: Any, sessions: Iterable[str]) -> set[str]:
@@ -190,7 +210,7 @@ def _tasks_at(client: Client, targets: Any, sessions: Iterable[str]) -> set[str]
     }
 
 
-def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
+def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
     """Sorted numbers as contiguous ranges, both ends included."""
     runs: list[tuple[int, int]] = []
     for number in numbers:
@@ -201,12 +221,12 @@ def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
     return runs
 
 
-def _abort_run(client: Client, session: str, first: int, last: int) -> None:
+def _abort_run(client: Client, session: str, first: int, last: int, wait_s: float) -> None:
     # What an engine has only prefetched is recalled by the space while we wait (F4); what has started stays away.
     form = farm.tasks_form(session, farm.number_range(first, last))
     results = farm.results_form(session, farm.number_range(first, last))
     left = last - first + 1 - _count(client, results)
-    deadline = time.monotonic() + _ABORT_WAIT_S
+    deadline = time.monotonic() + wait_s
     while left > 0:
         found = _reserve(client, form, min(left, _PAGE), max(0.0, deadline - time.monotonic()))
         if not found:

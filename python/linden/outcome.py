@@ -29,6 +29,8 @@ def decode(fields: Sequence[Any], method: str, attempts: int = farm.DEFAULT_ATTE
         error.add_note(f"while unpickling the result of {method}; is its type known in this process?")
         return Failure(error)
     meta = fields[farm.RESULT_META]
+    if status == farm.CANCELLED and farm.engine_of(fields) is not None:
+        return Failure(TaskAborted(f"{method} was cancelled on engine {meta[farm.META_ENGINE]}"))
     if status == farm.CANCELLED:
         return Failure(TaskAborted(f"{method} was aborted before it had started"))
     if status == farm.ENGINE_DIED and meta:
@@ -76,6 +78,9 @@ class Metadata(dict[str, Any]):
         for key, value in known.items():
             self[key] = value
 
+    def __reduce__(self) -> Any:
+        return _metadata, (dict(self),)
+
     def __getattr__(self, key: str) -> Any:
         try:
             return self[key]
@@ -89,6 +94,10 @@ class Metadata(dict[str, Any]):
         if key not in self:
             raise KeyError(f"task metadata has no {key!r}")
         super().__setitem__(key, value)
+
+
+def _metadata(known: dict[str, Any]) -> Metadata:
+    return Metadata(**known)
 
 
 def moment(seconds: float | None) -> datetime | None:

@@ -41,8 +41,8 @@ class TaskGroup(Protocol):
     def complete(self) -> None:
         """All results are here: time for callbacks, which may wait for other results."""
 
-    def store_output(self, number: int, id: int, stream: str, text: str) -> None:
-        """The task has printed something.  May be called twice with the same `id`."""
+    def store_output(self, number: int, id: int, stream: str, payload: Any) -> None:
+        """The task has printed or displayed something.  May be called twice with the same `id`."""
 
     def fail(self, error: BaseException) -> None:
         """No further result will come."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import is_
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -20,9 +20,15 @@ from typing import Any, NamedTuple
 from . import _native
 
 PICKLE = "pickle"
-CLOUDPICKLE = "cloudpickle"
+# What cloudpickle stores by value holds byte code, which no other minor version of Python understands.
+_CLOUDPICKLE = "cloudpickle"
+PYTHON_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+CLOUDPICKLE = f"{_CLOUDPICKLE}:{PYTHON_VERSION}"
+_BYTE_CODE = b"CodeType"
 
 _PROTOCOL = 5
+# So deep the culprit is looked for among the items of items.
+_DESCRIBED_DEPTH = 5
 # Values of these exact types are fields of their own and need no pickle.
 PLAIN_TYPES = frozenset({type(None), bool, int, float, str})
 
@@ -32,6 +38,10 @@ _loads = pickle.loads
 
 class NotPicklable(TypeError):
     """An object that neither pickle nor cloudpickle can turn into bytes."""
+
+
+class OtherPythonVersion(TypeError):
+    """An object that holds byte code of another minor version of Python."""
 
 
 def dumps(value: Any, what: str = "the value") -> tuple[str, list[Any]]:
@@ -63,33 +73,49 @@ def _dumps_by_value(value: Any) -> tuple[str, bytes, list[pickle.PickleBuffer]]:
     return CLOUDPICKLE, data, buffers
 
 
-def _describe(value: Any) -> str:
+def _describe(value: Any, depth: int = 0) -> str:
     # The items of a row of arguments are tried one by one, so that the message names the culprit.
-    if isinstance(value, (tuple, list)):
-        for index, item in enumerate(value):
-            try:
-                dumps(item)
-            except NotPicklable:
-                return f"item {index} is {_describe(item)}"
-    if isinstance(value, dict):
-        for key, item in value.items():
-            try:
-                dumps(item)
-            except NotPicklable:
-                return f"item {key!r} is {_describe(item)}"
+    rows: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, (tuple, list)) and depth < _DESCRIBED_DEPTH:
+        rows = enumerate(value)
+    elif isinstance(value, dict) and depth < _DESCRIBED_DEPTH:
+        rows = value.items()
+    for key, item in rows:
+        if not _can_be_pickled(item):
+            return f"item {key!r} is {_describe(item, depth + 1)}"
     return f"a {type(value).__module__}.{type(value).__qualname__}"
+
+
+def _can_be_pickled(value: Any) -> bool:
+    try:
+        _dumps_by_value(value)
+    except Exception:  # noqa: BLE001  (objects raise whatever they like here)
+        return False
+    return True
 
 
 def loads(codec: str, parts: list[Any]) -> Any:
     """The inverse of `dumps`.
 
-    Raises: ValueError: an unknown codec; whatever unpickling raises.
+    Raises: ValueError: an unknown codec. OtherPythonVersion. Whatever unpickling raises.
     """
     if codec not in (PICKLE, CLOUDPICKLE):
-        raise ValueError(f"cannot read an object of codec {codec!r}; this version knows pickle and cloudpickle")
+        _check_codec(codec, parts)
     if len(parts) == 1:
         return _loads(parts[0])
     return _loads(parts[0], buffers=parts[1:])
+
+
+def _check_codec(codec: str, parts: list[Any]) -> None:
+    name, _, version = codec.partition(":")
+    if name != _CLOUDPICKLE:
+        raise ValueError(f"cannot read an object of codec {codec!r}; this version knows pickle and cloudpickle")
+    if version not in ("", PYTHON_VERSION) and _BYTE_CODE in bytes(parts[0]):
+        raise OtherPythonVersion(
+            f"this was defined in Python {version}, and its byte code cannot run in Python {PYTHON_VERSION}; use the same "
+            "minor version of Python for clients and engines (Client.engines() tells theirs), or put the function or class "
+            "into a module that both can import"
+        )
 
 
 def pack(value: Any, what: str = "the value") -> _native.Object:

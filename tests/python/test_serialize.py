@@ -90,7 +90,7 @@ SCRIPT = textwrap.dedent(
 
     factor = 2
     codec, parts = serialize.dumps([Point(1), make])
-    assert codec == "cloudpickle", codec
+    assert codec == serialize.CLOUDPICKLE, codec
     first = serialize.pack_function(make)
     factor = 5
     assert serialize.pack_function(make).digest != first.digest

@@ -91,7 +91,18 @@ class Package:
 
 THIRD_PARTY = frozenset({"cloudpickle", "tqdm", "psutil"})
 OPTIONAL = frozenset(
-    {"IPython", "numpy", "rich", "joblib", "pandas", "traitlets", "ipykernel", "ipywidgets", "matplotlib_inline"}
+    {
+        "IPython",
+        "numpy",
+        "rich",
+        "joblib",
+        "pandas",
+        "traitlets",
+        "ipykernel",
+        "ipywidgets",
+        "matplotlib_inline",
+        "mpi4py",
+    }
     | {"dask", "distributed", "threadpoolctl"}
 )
 

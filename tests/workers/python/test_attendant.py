@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from linden.errors import OutcomeUnknown
 from linden_engine.attendant import Attendant, is_alive
+from linden_engine.interrupts import Interrupts
 from linden_engine.log import Log
 from linden_engine.output import TaskOutput
 
@@ -55,8 +56,9 @@ class FarmWithout:
 def test_a_pause_between_registering_and_the_first_look_is_noticed(silent_for: int) -> None:
     """Also when the server is too busy to answer at first."""
     farm: Any = FarmWithout(silent_for)
+    output = TaskOutput()
     attendant = Attendant(
-        farm, farm, 0, TaskOutput(), Log(quiet=True), None, lambda _: None, registering_since=time.monotonic() - 2
+        farm, farm, 0, output, Log(quiet=True), None, Interrupts(output), registering_since=time.monotonic() - 2
     )
     attendant.start()
     assert farm.closed.wait(20)

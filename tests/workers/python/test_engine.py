@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import linden
+import psutil
 import pytest
 from linden_launchers.local import LocalServer
 from linden_launchers.process import end_processes
@@ -157,3 +158,113 @@ def test_no_connection_file(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "space-cluster start" in done.stderr
+
+
+def test_it_runs_a_script_and_then_code_before_it_joins(
+    server: LocalServer, rc: linden.Client, engine: Start, scratch: Path
+) -> None:
+    script = scratch / "script.py"
+    script.write_text("names = ['script']\nprint('from the script')\n")
+    process = engine("-s", str(script), "-c", "names.append('code')", "--ipython", "never")
+    rc.wait_for_engines(1, timeout=20)
+    assert rc[0]["names"] == ["script", "code"]
+    process.terminate()
+    process.wait(10)
+
+
+def test_startup_code_is_a_cell(
+    rc: linden.Client, engine: Start, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("IPython")
+    monkeypatch.setenv("IPYTHONDIR", str(scratch / "ipython"))
+    engine("-c", "lines = !echo one; echo two")
+    rc.wait_for_engines(1, timeout=20)
+    assert rc[0]["list(lines)"] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["-c", "1 / 0"], "ZeroDivisionError: division by zero"),
+        (["-c", "import sys; sys.exit(5)"], "SystemExit: 5"),
+        (["-s", "/no/such/script.py"], "-s /no/such/script.py: cannot be read"),
+    ],
+)
+def test_an_engine_whose_startup_fails_does_not_join(
+    server: LocalServer, rc: linden.Client, engine: Start, options: list[str], told: str
+) -> None:
+    process = engine("--ipython", "never", *options)
+    assert process.wait(20) == 4
+    assert process.stderr is not None
+    assert told in process.stderr.read()
+    assert rc.ids == []
+
+
+def test_file_is_another_name_for_connection(server: LocalServer, rc: linden.Client, scratch: Path) -> None:
+    command = [sys.executable, "-m", "linden_engine", "--file", f"unix:{scratch / 's'}"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        rc.wait_for_engines(1, timeout=20)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+# MPI as far as an engine needs it, between processes that share a directory.
+FAKE_MPI = """
+import os, time
+from pathlib import Path
+class World:
+    def Get_rank(self): return int(os.environ["FAKE_RANK"])
+    def Get_size(self): return 2
+    def bcast(self, value, root):
+        path = Path(os.environ["FAKE_DIRECTORY"]) / "bcast"
+        if self.Get_rank() == root:
+            path.with_suffix(".new").write_text(str(value))
+            path.with_suffix(".new").rename(path)
+        while not path.exists():
+            time.sleep(0.01)
+        return int(path.read_text())
+COMM_WORLD = World()
+"""
+
+
+def test_ranks_have_engine_ids_in_their_order(
+    server: LocalServer, rc: linden.Client, engine: Start, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = scratch / "mpi4py"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "MPI.py").write_text(FAKE_MPI)
+    monkeypatch.setenv("PYTHONPATH", str(scratch), prepend=os.pathsep)
+    monkeypatch.setenv("FAKE_DIRECTORY", str(scratch))
+    processes = {}
+    for rank in (1, 0):  # the later rank first, which must wait for the other
+        monkeypatch.setenv("FAKE_RANK", str(rank))
+        processes[rank] = engine("--mpi", "--ipython", "never")
+    rc.wait_for_engines(2, timeout=20)
+    assert rc.ids == [0, 1]
+    assert rc[:]["mpi_rank"] == [0, 1]
+    assert rc[:]["(mpi_size, MPI.COMM_WORLD.Get_rank())"] == [(2, 0), (2, 1)]
+    assert [e.info["pid"] for e in rc.engines()] == [processes[0].pid, processes[1].pid]
+    rc[:].clear(block=True)
+    assert rc[:]["mpi_rank"] == [0, 1]
+
+
+def test_mpi_without_mpi4py_says_what_to_do(engine: Start, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (scratch / "mpi4py.py").write_text("raise ImportError('No module named mpi4py')")
+    monkeypatch.setenv("PYTHONPATH", str(scratch), prepend=os.pathsep)
+    process = engine("--mpi")
+    assert process.wait(20) == 4
+    assert process.stderr is not None
+    assert "pip install mpi4py" in process.stderr.read()
+
+
+def test_an_idle_engine_is_small(rc: linden.Client, engine: Start) -> None:
+    """Below 30 MB, since IPython is imported only when it is wanted."""
+    process = engine()
+    rc.wait_for_engines(1, timeout=20)
+    rc[0].apply_sync(os.getpid)
+    assert psutil.Process(process.pid).memory_info().rss < 30e6
+    loaded = rc[0].apply_sync(lambda: "IPython" in __import__("sys").modules)
+    assert not loaded

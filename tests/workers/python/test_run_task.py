@@ -8,13 +8,17 @@ import pytest
 from linden import _native, farm, serialize
 from linden.error import RemoteError
 from linden.outcome import Failure, decode
+from linden_engine.execution import NEVER, Shells
+from linden_engine.interrupts import EngineStop
 from linden_engine.namespace import Namespace
-from linden_engine.run_task import EngineStop, TaskRunner, map_columns
+from linden_engine.output import TaskOutput
+from linden_engine.run_task import TaskRunner, map_columns
 
 
 def run(kind: str, function: Any, payload: Any, namespace: Namespace | None = None) -> Any:
     """The outcome as the client decodes it."""
-    runner = TaskRunner(lambda _digest: function, namespace or Namespace())
+    namespace = namespace or Namespace()
+    runner = TaskRunner(lambda _digest: function, namespace, shells=Shells(namespace, TaskOutput(), NEVER))
     fields = ("task", "any", "c" * 32, 1, "f", kind, "digest", None, payload)
     status, result = runner.run(fields)
     put = farm.result("c" * 32, 1, status, [0, "e" * 32, 1.0, 2.0], result)

@@ -12,12 +12,13 @@ from linden import __version__
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_LOST = 3
+EXIT_STARTUP_FAILED = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop.
 
-    Returns: 0 after a request to stop, 1 if no farm was found, 3 if the server stayed away.
+    Returns: 0 after a request to stop, 1 if no farm was found, 3 if the server stayed away, 4 if -c, -s or --mpi failed.
     """
     options = _parse(arguments)
     # As `python script.py` would: modules that lie in the current directory can be imported by tasks.
@@ -28,9 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from .engine import Engine
     from .log import Log
+    from .mpi import MpiMissing, start
+    from .startup import StartupFailed
 
     log = Log(quiet=options.quiet)
     try:
+        rank = start() if options.mpi else None
         info = find_connection(options.connection, cluster_id=options.cluster_id, timeout=options.timeout)
         engine = Engine(
             info,
@@ -42,8 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             memory=options.memory,
             reconnect=options.reconnect,
             parent_pid=options.parent_pid,
+            ipython=options.ipython,
+            script=options.script,
+            code=options.code,
+            rank=rank,
         )
         return EXIT_OK if engine.serve() else EXIT_LOST
+    except (StartupFailed, MpiMissing) as error:
+        log.failure(f"space-engine: {error}")
+        return EXIT_STARTUP_FAILED
     except (LindenError, TimeoutError, ValueError) as error:
         log.failure(f"space-engine: {error}")
         return EXIT_FAILED
@@ -54,10 +65,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="space-engine",
         description="Runs tasks of a Linden farm in this process until it is told to stop "
         "(SIGTERM, or shutdown by a client).",
-        epilog="Exit code: 0 told to stop, 1 no farm found, 3 the server stayed away for longer than --reconnect.",
+        epilog="Exit code: 0 told to stop, 1 no farm found, 3 the server stayed away for longer than --reconnect, "
+        "4 -c, -s or --mpi failed.",
     )
     parser.add_argument(
         "--connection",
+        "--file",
         metavar="FILE|ADDRESS",
         help="connection file, or unix:/path or tcp:host:port (default: $LINDEN_CONNECTION, else the running cluster)",
     )
@@ -87,6 +100,22 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=60.0,
         metavar="S",
         help="give up when the server has been away for so long (default 60)",
+    )
+    parser.add_argument("-c", dest="code", metavar="CODE", help="run this cell before joining the farm")
+    parser.add_argument(
+        "-s", dest="script", metavar="SCRIPT", help="run this file before joining the farm, and before -c"
+    )
+    parser.add_argument(
+        "--ipython",
+        choices=("lazily", "now", "never"),
+        default="lazily",
+        help="when to import IPython, if it is installed: at the first cell or when user code imports it (default), at the "
+        "start, or never",
+    )
+    parser.add_argument(
+        "--mpi",
+        action="store_true",
+        help="this engine is a rank of an MPI program: MPI, mpi_rank and mpi_size are in its namespace, and ids follow ranks",
     )
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="stop when this process has gone")
     parser.add_argument("--quiet", action="store_true", help="say nothing but failures")

@@ -1,5 +1,5 @@
-"""The thread beside the one that runs tasks: sends what running tasks print, listens to clients, watches the parent,
-and notices when the farm has given this engine up.
+"""The thread beside the one that runs tasks: sends what running tasks print, listens to clients (signals, cancelled tasks,
+shutdown), watches the parent, and notices when the farm has given this engine up.
 
 It looks now and then instead of waiting, so that it takes no part in reading the socket: the main thread's way to its next
 task stays as short as it can be.
@@ -12,13 +12,13 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable
 
 from linden import _native, farm
 from linden.errors import LindenError, OutcomeUnknown
 
+from .interrupts import Interrupts, Key
 from .log import Log
-from .output import TaskOutput
+from .output import STDERR, TaskOutput
 
 _PERIOD_S = 0.1
 # A task that does not let go of the interpreter is not waited for any longer than this.
@@ -39,7 +39,7 @@ class Attendant:
         output: TaskOutput,
         log: Log,
         parent_pid: int | None,
-        stop: Callable[[str], None],
+        interrupts: Interrupts,
         *,
         registering_since: float,
     ) -> None:
@@ -51,7 +51,7 @@ class Attendant:
         self._output = output
         self._log = log
         self._parent_pid = parent_pid
-        self._stop = stop
+        self._interrupts = interrupts
         self._given_up = False
         self._looked_at = registering_since
         self._over = threading.Event()
@@ -79,8 +79,9 @@ class Attendant:
             suspicious = suspicious or not self._client.connected or now - self._looked_at > _PAUSE_S
             self._looked_at = now
             try:
-                self._output.send()
+                self._output.send(wait=False)
                 self._listen()
+                self._interrupts.insist(self._report)
                 if suspicious and self._client.connected:
                     suspicious = not self._is_registered()
             except LindenError:  # the main thread meets the same error and decides
@@ -103,18 +104,27 @@ class Attendant:
         return bool(count)
 
     def _listen(self) -> None:
-        word = self._control.next(0.0)
-        if word is None:
-            return
-        _, _, verb, argument = word.fields
-        self._log.event("control", verb=verb, argument=argument)
-        if verb == farm.SHUTDOWN:
-            self._end("shutdown")
-        elif verb == farm.SIGNAL and isinstance(argument, int):
-            os.kill(os.getpid(), argument)
+        while (word := self._control.next(0.0)) is not None:
+            _, _, verb, argument = word.fields
+            self._log.event("control", verb=verb, argument=argument)
+            if verb == farm.SHUTDOWN:
+                self._end("shutdown")
+                return
+            if verb == farm.SIGNAL and isinstance(argument, int):
+                os.kill(os.getpid(), argument)
+            elif verb == farm.CANCEL and isinstance(argument, list) and len(argument) == 2:
+                self._interrupts.cancel((argument[0], argument[1]))
+
+    def _report(self, key: Key) -> None:
+        self._log.event("cancel_ignored", task=farm.message_id(*key))
+        note = (
+            "\n[linden: this task was cancelled and goes on: it catches KeyboardInterrupt, or is in code that does not come "
+            "back to Python; it is interrupted again now, and send_signal('SIGKILL', engine) ends it with its engine]\n"
+        )
+        self._output.write(STDERR, note)
 
     def _end(self, reason: str) -> None:
-        self._stop(reason)
+        self._interrupts.stop(reason)
         os.kill(os.getpid(), signal.SIGTERM)
         if not self._over.wait(_GRACE_S):
             self._log.event("stopped", reason=reason, task="did not stop in time")

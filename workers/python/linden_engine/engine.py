@@ -6,29 +6,37 @@ The main thread runs user code and nothing else; native threads renew leases, pr
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import time
 from functools import partial
-from types import FrameType
 from typing import Any
 
-from linden import _native, farm
+from linden import _native, datapub, farm, serialize
 from linden.connection_file import ConnectionInfo
-from linden.errors import Closed, ConnectionLost, NoMatch, SessionExpired, ShuttingDown, SpaceGone
+from linden.errors import Closed, ConnectionLost, SessionExpired, ShuttingDown, SpaceGone
 from linden.reference import set_resolver
 from linden.shared import set_loader
 
+from . import forks
 from .attendant import Attendant
+from .execution import LAZILY, Shells
 from .functions import Functions, load_payload
+from .interrupts import EngineStop, Interrupts
 from .log import Log
+from .mpi import Rank
 from .namespace import Namespace
-from .output import TaskOutput, capture
+from .output import TaskOutput
 from .prefetch import Prefetch
-from .run_task import EngineStop, TaskRunner
+from .registration import describe, register, register_as
+from .run_task import Outcome, TaskRunner
+from .sink import FarmSink
+from .startup import run_startup
+from .streams import capture
 
 _LEASE_S = 30.0
-_REGISTER_S = 30.0
+# What a task printed before it calls os._exit is waited for no longer than this.
+_LAST_WORDS_S = 2.0
+
+_exit = os._exit
 
 
 class Engine:
@@ -46,6 +54,10 @@ class Engine:
         memory: float = 60.0,
         reconnect: float = 60.0,
         parent_pid: int | None = None,
+        ipython: str = LAZILY,
+        script: str | None = None,
+        code: str | None = None,
+        rank: Rank | None = None,
     ) -> None:
         self._info = info
         self._space_name = space_name
@@ -56,63 +68,70 @@ class Engine:
         self._memory = memory
         self._reconnect = reconnect
         self._parent_pid = parent_pid
+        self._script = script
+        self._code = code
+        self._rank = rank
         self._namespace = Namespace()
         self._output = TaskOutput()
-        self._running = False  # user code
-        self._stopping: str | None = None
-        self._in_terminal = sys.stdin is not None and sys.stdin.isatty()
+        self._shells = Shells(self._namespace, self._output, ipython)
+        self._interrupts = Interrupts(self._output)
 
     def serve(self) -> bool:
         """Work until told to stop; False if the server went away for good.
 
-        Raises: Unreachable: no server there in the first place.
+        Raises: Unreachable: no server there in the first place. StartupFailed.
         """
         self._prepare_process()
         try:
-            while self._stopping is None:
+            run_startup(self._shells, self._script, self._code)
+            while self._interrupts.stopping is None:
                 if not self._serve_session():
                     return False
         except EngineStop:
-            self._log.event("stopped", reason=self._stopping)
+            self._log.event("stopped", reason=self._interrupts.stopping)
         return True
 
     def _prepare_process(self) -> None:
         self._namespace.install()
         set_resolver(self._namespace.evaluate)
+        datapub.set_publisher(self._publish)
         capture(self._output)
-        signal.signal(signal.SIGTERM, self._on_sigterm)
-        signal.signal(signal.SIGINT, self._on_sigint)
+        forks.prepare()
+        os._exit = self._exit  # type: ignore[assignment]
+        self._interrupts.install()
+        if self._rank is not None:
+            self._namespace.provide(self._rank.names())
+        self._shells.prepare()
 
-    def _on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
-        self._stopping = self._stopping or "SIGTERM"
-        raise EngineStop
+    def _publish(self, data: dict[str, Any]) -> None:
+        packed = serialize.pack(data, "the published data")
+        self._output.publish(farm.DATA, packed, packed.nbytes)
 
-    def _on_sigint(self, _number: int, _frame: FrameType | None) -> None:
-        # Interrupts the task that runs.  Between tasks it ends an engine that was started by hand; others are in the
-        # process group of a session whose user means something else by Ctrl-C.
-        if self._running:
-            raise KeyboardInterrupt
-        if self._in_terminal:
-            self._stopping = "SIGINT"
-            raise EngineStop
+    def _exit(self, status: int) -> None:
+        """Stands for os._exit: what the task has printed comes before its end."""
+        if not forks.is_copy():
+            self._output.say_last_words(_LAST_WORDS_S)
+        _exit(status)
 
     # ---- one session
 
     def _serve_session(self) -> bool:
         """Join the farm and work; True if the session has ended and a new one may begin."""
+        address = self._info.reachable_address()
         client = _native.Client.connect(
-            self._info.reachable_address(),
+            address,
             name=f"engine {self._name}",
             timeout=self._timeout,
             hold=self._hold,
             memory=self._memory,
             reconnect=self._reconnect,
         )
+        forks.connected_to(address)
         attendant = None
         try:
             space = client.open_space(self._space_name, create=True, initial=farm.initial_tuples())
             before = time.monotonic()
-            id_ = self._register(client, space)
+            id_ = self._register(space)
             attendant = Attendant(
                 client,
                 space,
@@ -120,11 +139,14 @@ class Engine:
                 self._output,
                 self._log,
                 self._parent_pid,
-                self._note_stop,
+                self._interrupts,
                 registering_since=before,
             )
             attendant.start()
             self._work(space, id_)
+        except EngineStop:
+            self._output.say_last_words(0.0)
+            raise
         except SessionExpired:
             self._log.event("session_expired", what="joining anew under a new id")
         except (ConnectionLost, ShuttingDown, SpaceGone, Closed) as error:
@@ -140,52 +162,36 @@ class Engine:
                 attendant.join()
         return True
 
-    def _note_stop(self, reason: str) -> None:
-        self._stopping = self._stopping or reason
-
-    def _register(self, client: _native.Client, space: _native.Space) -> int:
-        """Take the next engine id; the counter and the engine's tuple change in one step."""
-        while True:
-            request = space.send_take(_native.RESERVE, [farm.engine_id_form()], timeout=_REGISTER_S)
-            try:
-                counter = client.wait(request)[0]
-            except NoMatch:
-                raise TimeoutError(
-                    f"space {self._space_name!r} has no counter of engine ids; is it a farm, or does somebody hold it?"
-                ) from None
-            id_ = counter.fields[1]
-            puts = farm.registration(id_, client.session, self._describe())
-            codes = client.wait(space.send_finish([((counter.id, counter.attempt), puts)]))
-            if codes[0] == 0:
-                self._log.event("registered", engine=id_, pid=os.getpid(), address=client.address)
-                return int(id_)
-
-    def _describe(self) -> dict[str, Any]:
-        return {
-            "pid": os.getpid(),
-            "host": os.uname().nodename,
-            "python": sys.version.split()[0],
-            "name": self._name,
-            "cores": os.cpu_count(),
-            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        }
+    def _register(self, space: _native.Space) -> int:
+        info = describe(self._name)
+        rank, self._rank = self._rank, None  # who joins anew does it without the other ranks
+        if rank is None:
+            id_ = register(space, info)
+        else:
+            id_ = rank.take_id(space)
+            register_as(space, id_, {**info, "mpi_rank": rank.rank, "mpi_size": rank.size})
+        self._log.event("registered", engine=id_, pid=os.getpid(), address=space.client.address)
+        return id_
 
     # ---- tasks
 
     def _work(self, space: _native.Space, id_: int) -> None:
         prefetch = Prefetch()
         stream = space.open_stream(_native.RESERVE, farm.task_forms(id_), credit=prefetch.credit, lease=_LEASE_S)
-        self._output.send_with(lambda puts: stream.put(puts, True))
+        self._output.send_with(FarmSink(space))
         load = partial(load_payload, space)
         set_loader(load)
-        runner = TaskRunner(Functions(space, self._namespace), self._namespace, load)
+        runner = TaskRunner(Functions(space, self._namespace), self._namespace, load, self._shells)
         session = space.client.session
-        while self._stopping is None:
+        while self._interrupts.stopping is None:
             task = stream.next()
             if task is None:
                 continue
+            fields = task.fields
             started = time.time()
-            puts, ended = self._run(runner, task.fields, id_, session, started)
+            if task.attempt > 1 and _was_cancelled(space, fields):
+                self._interrupts.cancel((fields[farm.TASK_CLIENT], fields[farm.TASK_NUMBER]))
+            puts, ended = self._run(runner, fields, id_, session, started)
             stream.finish(task.id, task.attempt, puts)
             if prefetch.observe(ended - started):
                 stream.set_credit(prefetch.credit)
@@ -194,20 +200,37 @@ class Engine:
         self, runner: TaskRunner, fields: tuple[Any, ...], id_: int, session: str, started: float
     ) -> tuple[list[_native.Put], float]:
         """Run a task; what to put for it, and when it ended."""
-        client, number = fields[farm.TASK_CLIENT], fields[farm.TASK_NUMBER]
+        client, number = key = fields[farm.TASK_CLIENT], fields[farm.TASK_NUMBER]
         self._output.begin(client, number)
-        self._running = True
-        try:
-            status, payload = runner.run(fields)
-        except KeyboardInterrupt:  # it came just after the task's end, or before its start
-            status, payload = runner.interrupted()
-        finally:
-            self._running = False
+        status, payload = self._outcome(runner, fields, key)
         ended = time.time()
         puts = self._output.end()
+        if self._interrupts.was_cancelled(key):
+            status, payload = farm.CANCELLED, None
         retries = farm.retries_of(fields)
         if status == farm.ERROR and retries:
             puts.append(farm.retry_of(fields, retries - 1))
         else:
             puts.append(farm.result(client, number, status, farm.ran(id_, session, started, ended, fields), payload))
         return puts, ended
+
+    def _outcome(self, runner: TaskRunner, fields: tuple[Any, ...], key: tuple[str, int]) -> Outcome:
+        interrupts = self._interrupts
+        try:
+            try:
+                if not interrupts.begin(key):
+                    return farm.CANCELLED, None
+                outcome = runner.run(fields)
+            finally:
+                interrupts.end()
+        except KeyboardInterrupt:  # it came just after the task's end, or before its start
+            outcome = runner.interrupted()
+        if forks.is_copy():
+            forks.end_copy(runner.raised)
+        return outcome
+
+
+def _was_cancelled(space: _native.Space, fields: tuple[Any, ...]) -> bool:
+    """Whether a task that was handed out before was cancelled then, while its engine died."""
+    form = farm.cancelled_form(fields[farm.TASK_CLIENT], fields[farm.TASK_NUMBER])
+    return bool(space.client.wait(space.send_count(form)))

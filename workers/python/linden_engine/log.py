@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 import time
+from typing import TextIO
 
 
 class Log:
-    """Lines with a time; written to the stderr that the process was started with."""
+    """Lines with a time; written to the stderr that the process was started with, also once tasks have that for theirs."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._file = sys.stderr
+        self._file = _own_copy(sys.stderr)
 
     def event(self, event: str, **values: object) -> None:
         """Something that happened."""
@@ -29,3 +32,13 @@ class Log:
             print(time.strftime("%Y-%m-%dT%H:%M:%S"), text, file=self._file, flush=True)
         except (OSError, ValueError):  # nobody reads it any more
             return
+
+
+def _own_copy(stream: TextIO | None) -> TextIO | None:
+    """The same file through a descriptor of our own; `stream` itself if it has none."""
+    if stream is None:
+        return None
+    try:
+        return open(os.dup(stream.fileno()), "w", encoding="utf-8", errors="backslashreplace")
+    except (OSError, ValueError, io.UnsupportedOperation):
+        return stream

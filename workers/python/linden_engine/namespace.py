@@ -29,6 +29,7 @@ class Namespace:
         self.names: dict[str, Any] = self.module.__dict__
         self.names["__builtins__"] = __builtins__
         self._kept = set(self.names)
+        self._provided: dict[str, Any] = {}
 
     def install(self) -> None:
         """Become this process's ``__main__``."""
@@ -63,6 +64,11 @@ class Namespace:
         adopted.__doc__ = function.__doc__
         return adopted
 
+    def provide(self, values: dict[str, Any]) -> None:
+        """Names that the engine itself provides; `clear` leaves them."""
+        self._provided.update(values)
+        self.names.update(values)
+
     def keep(self, names: Iterable[str]) -> None:
         """These names do not belong to users; `clear` leaves them."""
         self._kept.update(names)
@@ -71,6 +77,11 @@ class Namespace:
         """Forget all names."""
         for name in [name for name in self.names if name not in self._kept]:
             del self.names[name]
+        self.restore()
+
+    def restore(self) -> None:
+        """Bring back what the engine provides."""
+        self.names.update(self._provided)
 
     def bridge(self, function: Any) -> Callable[..., Any]:
         """`function`, made to see this namespace if it came by value."""

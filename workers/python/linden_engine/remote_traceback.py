@@ -10,9 +10,10 @@ from linden import farm, serialize
 _OWN_DIRECTORY = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
-def item_error(index: int, error: BaseException) -> farm.ItemError:
-    """What item `index` of a task raised."""
-    return farm.ItemError(index, type(error).__name__, _text(error), format_traceback(error), _pickled(error))
+def item_error(index: int, error: BaseException, traceback: str | None = None) -> farm.ItemError:
+    """What item `index` of a task raised.  `traceback`: its text; None: as Python writes it."""
+    text = format_traceback(error) if traceback is None else traceback
+    return farm.ItemError(index, type(error).__name__, _text(error), text, _pickled(error))
 
 
 def _text(error: BaseException) -> str:
@@ -31,10 +32,22 @@ def _pickled(error: BaseException) -> bytes | None:
     return bytes(parts[0]) if len(parts) == 1 else None
 
 
+def drop_own_end(error: BaseException) -> None:
+    """Let the traceback end with the user's last frame: an interrupt is raised by the engine's handler, several frames further."""
+    last, trace = None, error.__traceback__
+    while trace is not None:
+        if not _is_own(trace):
+            last = trace
+        trace = trace.tb_next
+    if last is not None:
+        last.tb_next = None
+
+
 def format_traceback(error: BaseException) -> str:
     """The traceback from the user's first frame on."""
     import traceback
 
+    drop_own_end(error)
     try:
         lines = traceback.format_exception(type(error), error, _user_frames(error.__traceback__))
     except Exception as second:  # noqa: BLE001  (__str__ and __repr__ are the user's)
@@ -44,6 +57,10 @@ def format_traceback(error: BaseException) -> str:
 
 def _user_frames(trace: TracebackType | None) -> TracebackType | None:
     first = trace
-    while first is not None and first.tb_frame.f_code.co_filename.startswith(_OWN_DIRECTORY):
+    while first is not None and _is_own(first):
         first = first.tb_next
     return first
+
+
+def _is_own(trace: TracebackType) -> bool:
+    return trace.tb_frame.f_code.co_filename.startswith(_OWN_DIRECTORY)

@@ -10,8 +10,11 @@ from typing import Any
 
 from linden import _native, farm, serialize
 
-from .execution import Shell, make_shell
+from . import forks
+from .execution import Shells
+from .interrupts import EngineStop
 from .namespace import Namespace
+from .output import TaskOutput
 from .remote_traceback import item_error
 
 Outcome = tuple[str, Any]
@@ -19,21 +22,22 @@ LoadFunction = Callable[[str], Callable[..., Any]]
 LoadPayload = Callable[[str, int], Any]
 
 
-class EngineStop(BaseException):
-    """The engine is to stop now, in the middle of a task; no result of the task."""
-
-
 class TaskRunner:
     """Runs tasks of all kinds in one namespace."""
 
     def __init__(
-        self, load_function: LoadFunction, namespace: Namespace, load_payload: LoadPayload | None = None
+        self,
+        load_function: LoadFunction,
+        namespace: Namespace,
+        load_payload: LoadPayload | None = None,
+        shells: Shells | None = None,
     ) -> None:
-        """`load_payload`: of a client and a number, what several tasks share."""
+        """`load_payload`: of a client and a number, what several tasks share. `shells`: what runs cells."""
         self._load_function = load_function
         self._load_payload = load_payload
         self._namespace = namespace
-        self._shell: Shell | None = None
+        self._shells = shells or Shells(namespace, TaskOutput())
+        self.raised: BaseException | None = None  # by the last task
         self._kinds: dict[str, Callable[[str, Any], Outcome]] = {
             farm.APPLY: self._apply,
             farm.MAP: self._map,
@@ -41,6 +45,8 @@ class TaskRunner:
             farm.PUSH: self._push,
             farm.PULL: self._pull,
             farm.CLEAR: self._clear,
+            farm.COMPLETE: self._complete,
+            farm.INSPECT: self._inspect,
         }
 
     def run(self, fields: Sequence[Any]) -> Outcome:
@@ -49,6 +55,7 @@ class TaskRunner:
         Raises: EngineStop only.
         """
         kind = fields[farm.TASK_KIND]
+        self.raised = None
         try:
             run = self._kinds.get(kind)
             if run is None:
@@ -60,7 +67,12 @@ class TaskRunner:
         except EngineStop:
             raise
         except BaseException as error:  # noqa: BLE001  (SystemExit and KeyboardInterrupt end the task, not the engine)
-            return farm.ERROR, farm.error_payload([item_error(0, error)], None)
+            if forks.is_copy():  # it ends at once, and tells nobody
+                self.raised = error
+                return farm.ERROR, None
+            shell = self._shells.made if kind == farm.EXECUTE else None
+            traceback = None if shell is None else shell.format_traceback(error)
+            return farm.ERROR, farm.error_payload([item_error(0, error, traceback)], None)
 
     @staticmethod
     def interrupted() -> Outcome:
@@ -80,9 +92,13 @@ class TaskRunner:
 
     def _execute(self, _digest: str, payload: Any) -> Outcome:
         source, silent = payload
-        if self._shell is None:
-            self._shell = make_shell(self._namespace)
-        return farm.OK, serialize.pack_result(self._shell.run(source, silent))
+        return farm.OK, serialize.pack_result(self._shells.get().run(source, silent))
+
+    def _complete(self, _digest: str, payload: Any) -> Outcome:
+        return farm.OK, serialize.pack_result(self._shells.get().complete(*payload))
+
+    def _inspect(self, _digest: str, payload: Any) -> Outcome:
+        return farm.OK, serialize.pack_result(self._shells.get().inspect(*payload))
 
     def _push(self, _digest: str, payload: Any) -> Outcome:
         for name, value in _unpack(payload).items():
@@ -95,7 +111,10 @@ class TaskRunner:
         return farm.OK, serialize.pack([self._namespace.evaluate(name) for name in payload], "the values")
 
     def _clear(self, _digest: str, _payload: Any) -> Outcome:
-        self._namespace.clear()
+        if self._shells.made is None:
+            self._namespace.clear()
+        else:
+            self._shells.made.clear()
         return farm.OK, None
 
 
