@@ -28,6 +28,7 @@ _BACKGROUND_PULL_S = 0.05
 _SOON_S = 0.01
 _IDLE_ROUNDS = 20
 _JOIN_S = 2.0
+_LOST_S = 1.0
 _FOREVER_S = 3600.0
 
 
@@ -57,7 +58,7 @@ class ResultReader:
         self._inbox: deque[_native.Handout] = deque()
         self._outstanding: dict[int, TaskGroup] = {}
         self._unconfirmed: deque[tuple[int, TaskGroup]] = deque()
-        self._interrupted = 0
+        self._asked_for = 0  # the put whose answer was waited for last
         self._drain_lock = threading.RLock()  # re-entrant: a callback of a result may wait for another one
         self._confirm_lock = threading.RLock()
         self._count_lock = threading.Lock()
@@ -218,17 +219,21 @@ class ResultReader:
             self._confirm_lock.release()
 
     def _confirm_one(self, request: int, group: TaskGroup, timeout: float | None) -> bool:
+        # Ctrl-C in an earlier wait for it may have struck after the answer was consumed.  Then none will come, or an error
+        # that is no refusal.
+        in_vain = request == self._asked_for
+        self._asked_for = request
+        limit = _LOST_S if timeout is None or timeout > _LOST_S else timeout
         try:
-            self._client.wait(request, timeout)
+            self._client.wait(request, limit if in_vain else timeout)
         except OutcomeUnknown:
+            if in_vain:
+                return limit == _LOST_S
+            self._asked_for = 0
             return False
         except Exception as error:  # noqa: BLE001  (a refusal belongs to the group)
-            # After Ctrl-C in an earlier wait for it, the answer may have been consumed: then this is no refusal.
-            if request != self._interrupted:
+            if not in_vain:
                 group.fail(error)
-        except BaseException:
-            self._interrupted = request
-            raise
         return True
 
     # ---- the completion thread

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fake_native import FakeFarm
 from linden import farm
-from linden.errors import ConnectionLost, InvalidArgument
+from linden.errors import ConnectionLost, InvalidArgument, OutcomeUnknown
 
 
 class Group:
@@ -59,6 +59,30 @@ def test_output_arrives_before_the_result(fake: FakeFarm) -> None:
     fake.deliver(1, farm.OK, None)
     fake.reader.wait_until(lambda: bool(group.results), 1)
     assert list(group.outputs.values()) == [(1, "stdout", "hello")]
+
+
+def test_ctrl_c_may_consume_the_answer_to_a_put(fake: FakeFarm) -> None:
+    """Nobody waits for ever for an answer that has come already."""
+    waits: list[float | None] = []
+
+    def wait(_request: int, timeout: float | None = None) -> None:
+        waits.append(timeout)
+        if len(waits) == 1:
+            raise KeyboardInterrupt
+        raise OutcomeUnknown("no answer in time")
+
+    group = Group()
+    fake.native_client.wait = wait
+    fake.reader.expect(range(1, 2), group)
+    fake.reader.confirm_later(7, group)
+    with pytest.raises(KeyboardInterrupt):
+        fake.reader.wait_until(lambda: bool(group.results), 5)
+    fake.deliver(1, farm.OK, None)
+    assert fake.reader.wait_until(lambda: bool(group.results), None)
+    fake.reader._confirm(None)
+    assert not fake.reader._unconfirmed
+    assert group.error is None
+    assert None not in waits[1:]  # which is for ever
 
 
 def test_waiting_ends_at_its_timeout(fake: FakeFarm) -> None:
