@@ -11,6 +11,7 @@ from . import cluster_file
 from .cluster_manager import clean_cluster_files
 from .exit_codes import EXIT_DEGRADED, EXIT_FAILED, EXIT_NO_CLUSTER, EXIT_OK, EXIT_USAGE
 from .launcher import LaunchError
+from .process import signal_number
 from .running_cluster import ClusterStatus, RunningCluster
 
 
@@ -51,9 +52,9 @@ def _describe(status: ClusterStatus) -> str:
 def stop(options: argparse.Namespace) -> int:
     """Ends a cluster, or all."""
     try:
-        first = signal_of(options.signal)
+        first = signal.Signals(signal_number(options.signal))
     except ValueError as error:
-        print(f"space-cluster: {error}", file=sys.stderr)
+        print(f"space-cluster: --signal: {error}", file=sys.stderr)
         return EXIT_USAGE
     if not options.all:
         if cluster_file.read_cluster_file(cluster_file.cluster_directory(options.cluster_id)) is None:
@@ -98,16 +99,3 @@ def clean(options: argparse.Namespace) -> int:
     for cluster_id in clean_cluster_files(force=options.force, data=options.data, only=only):
         print(f"removed the files of cluster {cluster_id}")
     return EXIT_OK
-
-
-def signal_of(text: str) -> signal.Signals:
-    """A signal by number or name, with or without SIG.  Raises: ValueError."""
-    name = text.upper()
-    try:
-        return (
-            signal.Signals(int(text))
-            if text.isdigit()
-            else signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
-        )
-    except (KeyError, ValueError):
-        raise ValueError(f"--signal is {text!r}; a name such as SIGINT, or a number, is wanted") from None

@@ -231,8 +231,8 @@ class Cluster:
         """End the engines of a set (None: of all) and start as many anew, under new ids.  Raises: KeyError: no such set."""
         self._running.restart_engines(engine_set_id)
 
-    def signal_engines_sync(self, signum: int, engine_set_id: str | None = None) -> None:
-        """Send a signal to the engines of a set (None: of all).  Raises: KeyError: no such set."""
+    def signal_engines_sync(self, signum: int | str, engine_set_id: str | None = None) -> None:
+        """Send a signal, a number or a name, to the engines of a set (None: of all).  Raises: KeyError: no such set. ValueError."""
         self._running.signal_engines(signum, engine_set_id)
 
     def stop_engine_sync(self, engine_id: int) -> None:
@@ -246,7 +246,7 @@ class Cluster:
         """
         return self._running.restart_engine(engine_id, timeout=self.engine_timeout)
 
-    def signal_engine_sync(self, signum: int, engine_id: int) -> None:
+    def signal_engine_sync(self, signum: int | str, engine_id: int) -> None:
         """Send a signal to one engine; SIGINT interrupts what it runs.  Raises: KeyError: there is none of that id here."""
         self._running.signal_engine(signum, engine_id)
 

@@ -63,3 +63,12 @@ class EngineSet:
 
     def log_of(self, index: int) -> Path:
         return self.log_directory / f"engine-{self.name}-{index}.log"
+
+
+def check_count(n: object) -> int:
+    """Returns a number of engines.  Raises: TypeError, ValueError: it is none."""
+    if type(n) is not int:
+        raise TypeError(f"n is {n!r}; a number of engines is wanted, an int")
+    if n < 0:
+        raise ValueError(f"n is {n}; a number of engines, 0 or more, is wanted")
+    return n

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from . import cluster_file
 from .cluster_file import ClusterState, ProcessRecord
 from .engine_command import script_directory
-from .engine_set import EngineSet
+from .engine_set import EngineSet, check_count
 from .launcher import JobId, LaunchError
 from .local import Janitor, LocalLauncher, LocalServer
 from .process import Child, end_processes, process_id
@@ -77,9 +77,7 @@ class LocalCluster(Supervisor):
     ) -> None:
         if durability not in DURABILITIES:
             raise ValueError(f"durability is {durability!r}; one of {', '.join(DURABILITIES)} is wanted")
-        if n is not None and n < 0:
-            raise ValueError(f"n is {n}; a number of engines, 0 or more, is wanted")
-        self.n = len(os.sched_getaffinity(0)) if n is None else n
+        self.n = len(os.sched_getaffinity(0)) if n is None else check_count(n)
         super().__init__(
             cluster_id or f"session-{os.getpid()}-{secrets.token_hex(3)}",
             restart_server=restart_server,
@@ -106,7 +104,7 @@ class LocalCluster(Supervisor):
         """
         if self._owner_pid is not None:
             raise LaunchError(f"cluster {self.cluster_id!r} is running already")
-        self.n = self.n if n is None else n
+        self.n = self.n if n is None else check_count(n)
         program = find_program("space-server")
         cluster_file.sweep_temporary()
         cluster_file.make_private_directory(self.directory)
@@ -134,7 +132,7 @@ class LocalCluster(Supervisor):
 
     def start_engines(self, n: int | None = None, engine_set_id: str | None = None) -> str:
         """Start *n* more engines; returns the id of their set.  Raises: LaunchError."""
-        n = self.n if n is None else n
+        n = self.n if n is None else check_count(n)
         with self._lock:
             launcher, state = self._running()
             engine_set = EngineSet(
@@ -265,8 +263,8 @@ class LocalCluster(Supervisor):
         ):
             self._attached().restart_engines(engine_set_id)
 
-    def signal_engines(self, signum: int, engine_set_id: str | None = None) -> None:
-        """Send a signal to the engines of a set (None: of all).  Raises: KeyError: no such set."""
+    def signal_engines(self, signum: int | str, engine_set_id: str | None = None) -> None:
+        """Send a signal, a number or a name, to the engines of a set (None: of all).  Raises: KeyError: no such set. ValueError."""
         self._running()
         self._attached().signal_engines(signum, engine_set_id)
 
@@ -303,7 +301,7 @@ class LocalCluster(Supervisor):
         wait_until_gone(self.connection_file, engine_id)
         return new_id
 
-    def signal_engine(self, signum: int, engine_id: int) -> None:
+    def signal_engine(self, signum: int | str, engine_id: int) -> None:
         """Send a signal to one engine; SIGINT interrupts what it runs.  Raises: KeyError: no such engine serves here."""
         self._running()
         self._attached().signal_engine(signum, engine_id)

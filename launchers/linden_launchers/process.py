@@ -187,6 +187,17 @@ def end_processes(
             os.close(pidfd)
 
 
+def signal_number(sig: int | str) -> int:
+    """A signal by number, or by name with or without SIG.  Raises: ValueError: there is none such."""
+    try:
+        if isinstance(sig, str) and not sig.isdigit():
+            name = sig.upper()
+            return signal.Signals[name if name.startswith("SIG") else f"SIG{name}"].value
+        return int(sig) and signal.Signals(int(sig)).value  # 0 only looks whether the process is there
+    except (KeyError, ValueError):
+        raise ValueError(f"{sig!r} is no signal; a name such as SIGINT, or a number, is wanted") from None
+
+
 def signal_process(process: ProcessId, number: int) -> bool:
     """Sends a signal; False if that process has ended.  Raises: LaunchError: it is another user's."""
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cluster_file import ClusterState, ProcessRecord
-from .process import signal_process
+from .process import signal_number, signal_process
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -35,7 +35,7 @@ class EngineProcesses:
         """What the engines have written that belongs to no task, one after the other; `remove`: and forget it."""
         return _content(sorted((self._cluster.directory / "log").glob(f"engine-{self.engine_set_id}-*.log")), remove)
 
-    def signal(self, signum: int) -> None:
+    def signal(self, signum: int | str) -> None:
         """Send a signal to each."""
         self._cluster.signal_engines_sync(signum, self.engine_set_id)
 
@@ -70,9 +70,9 @@ class ControllerProcess:
         """What the server has written; `remove`: and forget it."""
         return _content([self._directory / "log" / "server.log"], remove)
 
-    def signal(self, signum: int) -> None:
+    def signal(self, signum: int | str) -> None:
         """Send it a signal."""
-        signal_process(self._record.id, signum)
+        signal_process(self._record.id, signal_number(signum))
 
     def __repr__(self) -> str:
         return f"<ControllerProcess {self.pid}: {'running' if self.running else 'gone'}>"

@@ -17,10 +17,10 @@ from linden.connection_file import DEFAULT_CLUSTER_ID
 
 from . import cluster_file
 from .cluster_file import ClusterState, ProcessRecord
-from .engine_set import EngineSet
+from .engine_set import EngineSet, check_count
 from .launcher import LaunchError
 from .local import spawn_engine
-from .process import ExitWatcher, end_processes, signal_process
+from .process import ExitWatcher, end_processes, signal_number, signal_process
 from .serving import pid_of_engine, wait_until_gone, wait_until_serving
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class RunningCluster:
         """
         self._must_be_here()
         with cluster_file.changing(self.directory) as state:
-            n = state.n if n is None else n
+            n = state.n if n is None else check_count(n)
             name = engine_set_id or state.new_set_name()
             if name in state.engine_sets:
                 raise LaunchError(f"engine set {name!r} has been started already")
@@ -167,10 +167,14 @@ class RunningCluster:
         """End the engines of a set (None: of all) and start as many anew, under new ids.  Raises: KeyError: no such set."""
         self._restart(self._records(engine_set_id))
 
-    def signal_engines(self, signum: int, engine_set_id: str | None = None) -> None:
-        """Send a signal to the engines of a set (None: of all).  Raises: KeyError: no such set."""
+    def signal_engines(self, signum: int | str, engine_set_id: str | None = None) -> None:
+        """Send a signal, a number or a name, to the engines of a set (None: of all).
+
+        Raises: KeyError: no such set. ValueError: no such signal.
+        """
+        number = signal_number(signum)
         for record in self._records(engine_set_id):
-            signal_process(record.id, signum)
+            signal_process(record.id, number)
 
     def stop_engine(self, engine_id: int) -> None:
         """End one engine.  Raises: KeyError: no such engine of this cluster serves on this machine."""
@@ -187,12 +191,13 @@ class RunningCluster:
         wait_until_gone(self.connection_file, engine_id)
         return new_id
 
-    def signal_engine(self, signum: int, engine_id: int) -> None:
+    def signal_engine(self, signum: int | str, engine_id: int) -> None:
         """Send a signal to one engine; SIGINT interrupts what it runs.
 
         Raises: KeyError: no such engine of this cluster serves on this machine.
         """
-        signal_process(self._record_of(engine_id).id, signum)
+        number = signal_number(signum)
+        signal_process(self._record_of(engine_id).id, number)
 
     def _records(self, engine_set_id: str | None) -> list[ProcessRecord]:
         self._must_be_here()

@@ -120,3 +120,15 @@ def test_a_task_with_shared_arguments_can_be_given_once_more_while_it_waits(
     assert len(blocked.get(timeout=30)) == 2
     with pytest.raises(ValueError, match="not in the farm any more"):
         rc.resubmit(waiting.msg_ids[0])
+
+
+def test_targets_that_there_are_not_are_refused(farm: Farm) -> None:
+    _cluster, rc = farm(1)
+    with pytest.raises(IndexError, match="no engine 7"):
+        rc.broadcast_view([0, 7])
+    with pytest.raises(TypeError, match="targets must be"):
+        rc.broadcast_view("everybody")
+    view = rc.broadcast_view()
+    rc.close()
+    with pytest.raises(linden.Closed):
+        view.apply_sync(len, "ab")

@@ -151,6 +151,29 @@ def test_signals_reach_the_engines_of_a_set(make: Make) -> None:
         cluster.signal_engines_sync(signal.SIGKILL, "no such set")
 
 
+def test_signals_may_be_named(make: Make) -> None:
+    cluster = make(n=1)
+    cluster.start_cluster_sync()
+    processes = [process for pid in cluster.engine_pids if (process := process_id(pid))]
+    for wrong in ("nonsense", 1234, -3):
+        with pytest.raises(ValueError, match="is no signal; a name such as SIGINT"):
+            cluster.signal_engines_sync(wrong)
+    cluster.signal_engines_sync("kill")
+    assert wait_processes(processes, 10)
+
+
+def test_odd_numbers_of_engines_are_refused(make: Make) -> None:
+    for n, error in ((-1, ValueError), ("2", TypeError), (1.5, TypeError), (True, TypeError)):
+        with pytest.raises(error, match="a number of engines"):
+            make(n=n)
+    cluster = make(n=0)
+    cluster.start_cluster_sync()
+    for each in (cluster, Cluster.from_file("c")):
+        with pytest.raises(ValueError, match="0 or more"):
+            each.start_engines_sync(-1)
+    assert cluster.engines == {}
+
+
 # ---- what it is
 
 
