@@ -123,6 +123,8 @@ void SpaceState::Machine::end_taking(Session& session, const CancelOp& op) {
 // Was taken by a stream and not given out by it: in the space again, as it was.
 void SpaceState::Machine::put_back(Slot holding) {
   const Slot slot = sessions_.holding(holding).entry;
+  const Origin taker{sessions_.at(sessions_.holding(holding).session).id,
+                     sessions_.holding(holding).request};
   sessions_.let_go(holding);
   Entry& entry = tuples_[slot];
   entry.holding = kNoSlot;
@@ -136,6 +138,8 @@ void SpaceState::Machine::put_back(Slot holding) {
     if (owner == nullptr || owner->over_hold) return leave_with_will(slot);
     owner->bound.insert(entry.id);
   }
+  // A hand-out that came back, so that nobody is told of it as if it were put now.
+  emit(TupleReserved{entry.id, ++entry.attempt, taker});
   emit(TupleReleased{entry.id, entry.started_before});
   counts_.bytes += entry.tuple.byte_size();
   deadlines_.add(entry.expires_at(), DueKind::kTuple, entry.id.value, slot);

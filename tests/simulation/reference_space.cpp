@@ -613,6 +613,7 @@ void ReferenceSpace::put_back(Item& item) {
   }
   const auto& owner = item.put.attributes.lives_with;
   if (owner && (!sessions.contains(*owner) || sessions[*owner].over_hold)) return leave(item);
+  ++item.attempt;
   stand_by_id(item);
   item.state = is_behind(item) ? State::kBehind : State::kReady;
   if (item.state == State::kReady) place(item, false);

@@ -646,6 +646,8 @@ void Simulation::serve(SimClient& client) {
   // A session that was away for too long is told so by the server, and the client starts anew.
   const bool first = std::holds_alternative<core::SessionAttached>(command);
   if (first) {
+    // What is due now was to be told over the old connection, too.
+    if (state_.knows_session(client.id)) apply(core::SessionLost{client.id});
     forget_notices(client.id);
     client.attached = true;
   }
