@@ -36,6 +36,9 @@ _LEASE_S = 30.0
 # What a task printed before it calls os._exit is waited for no longer than this.
 _LAST_WORDS_S = 2.0
 
+# A task that begins so soon after the one before it is not preceded by output of nobody.
+_AT_ONCE_S = 0.001
+
 _exit = os._exit
 
 
@@ -75,6 +78,7 @@ class Engine:
         self._output = TaskOutput()
         self._shells = Shells(self._namespace, self._output, ipython)
         self._interrupts = Interrupts(self._output)
+        self._ended = 0.0  # when the last task did
 
     def serve(self) -> bool:
         """Work until told to stop; False if the server went away for good.
@@ -201,9 +205,9 @@ class Engine:
     ) -> tuple[list[_native.Put], float]:
         """Run a task; what to put for it, and when it ended."""
         client, number = key = fields[farm.TASK_CLIENT], fields[farm.TASK_NUMBER]
-        self._output.begin(client, number)
+        self._output.begin(client, number, at_once=started - self._ended < _AT_ONCE_S)
         status, payload = self._outcome(runner, fields, key)
-        ended = time.time()
+        ended = self._ended = time.time()
         puts = self._output.end()
         if self._interrupts.was_cancelled(key):
             status, payload = farm.CANCELLED, None

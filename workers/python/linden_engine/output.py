@@ -99,9 +99,10 @@ class TaskOutput:
 
     # ---- the life of a task
 
-    def begin(self, client: str, number: int) -> None:
-        """From now on output belongs to this task."""
-        self._drain()
+    def begin(self, client: str, number: int, *, at_once: bool = False) -> None:
+        """From now on output belongs to this task.  `at_once`: the one before it has just ended, so there was nothing between."""
+        if not at_once:
+            self._drain()
         with self._guard:
             self._owner = Owner(client, number)
             self._count = 0
