@@ -416,7 +416,10 @@ class Client:
     ) -> None:
         """Stop engines; with `hub` also the server, and close this client.
 
-        Raises: NotImplementedError: restart.
+        Args: targets: which engines. restart: start them over, in the same processes, with empty namespaces and new ids;
+            returns when they serve again. Tasks that they have begun run again if they may.
+        Raises: EngineError: an engine did not stop, or did not come back, in time. ValueError: restart with hub, or of
+            engines that are ranks of an MPI program.
         """
         housekeeping.shutdown(self, targets, restart, hub)
 

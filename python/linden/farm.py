@@ -43,6 +43,7 @@ ENGINE_DIED = "engine_died"
 EXPIRED = "expired"
 
 SHUTDOWN = "shutdown"
+RESTART = "restart"  # as argument of shutdown: and start over
 SIGNAL = "signal"
 CANCEL = "cancel"
 # So long it is remembered that a task was cancelled, lest another engine starts it once more.

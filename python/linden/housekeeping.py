@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _ABORT_WAIT_S = 0.5
 _ENGINES_GONE_S = 10.0
+_ENGINES_BACK_S = 60.0
 _SERVER_GONE_S = 10.0
 _POLL_S = 0.02
 _PAGE = 1000
@@ -273,22 +274,48 @@ def _control(client: Client, engines: Sequence[farm.Engine], verb: str, argument
 
 def shutdown(client: Client, targets: Any, restart: bool, hub: bool) -> None:
     """Client.shutdown."""
-    if restart:
-        raise NotImplementedError("engines are restarted by whoever started them; see Cluster")
+    if restart and hub:
+        raise ValueError("restart=True starts engines over, and hub=True stops the server; choose one of them")
     if hub and client.cluster is not None:
         # Whoever started the processes also waits for their end.
         client.close()
         client.cluster.stop_cluster_sync()
         return
     engines = client.engines() if targets in (None, "all") or hub else client.engines_of(targets)[0]
-    if engines:
+    if restart:
+        _restart(client, engines)
+    elif engines:
         _control(client, engines, farm.SHUTDOWN)
-        _wait_until_gone(client, {engine.id for engine in engines})
+        _wait_until_gone(client, engines)
     if hub:
         _stop_server(client)
 
 
-def _wait_until_gone(client: Client, ids: set[int]) -> None:
+def _restart(client: Client, engines: Sequence[farm.Engine]) -> None:
+    ranks = [engine.id for engine in engines if "mpi_rank" in engine.info]
+    if ranks:
+        raise ValueError(
+            f"engines {ranks} are ranks of an MPI program, which are started together; restart the program"
+        )
+    _control(client, engines, farm.SHUTDOWN, farm.RESTART)
+    _wait_until_gone(client, engines)
+    # Engines start over in their place, so they are known by host and process id.
+    wanted = {_process_of(engine) for engine in engines}
+    deadline = time.monotonic() + _ENGINES_BACK_S
+    while missing := wanted - {_process_of(engine) for engine in client.engines()}:
+        if time.monotonic() > deadline:
+            raise EngineError(
+                f"engines of the processes {sorted(missing)} did not come back within {_ENGINES_BACK_S:g} s"
+            )
+        time.sleep(_POLL_S)
+
+
+def _process_of(engine: farm.Engine) -> tuple[str, int]:
+    return engine.info["host"], engine.info["pid"]
+
+
+def _wait_until_gone(client: Client, engines: Sequence[farm.Engine]) -> None:
+    ids = {engine.id for engine in engines}
     deadline = time.monotonic() + _ENGINES_GONE_S
     while left := ids & set(client.ids):
         if time.monotonic() > deadline:

@@ -14,6 +14,7 @@ from linden_engine.attendant import Attendant, is_alive
 from linden_engine.interrupts import Interrupts
 from linden_engine.log import Log
 from linden_engine.output import TaskOutput
+from linden_engine.restart import Beginning
 
 
 def test_a_process_that_waits_to_be_reaped_is_not_alive() -> None:
@@ -58,7 +59,15 @@ def test_a_pause_between_registering_and_the_first_look_is_noticed(silent_for: i
     farm: Any = FarmWithout(silent_for)
     output = TaskOutput()
     attendant = Attendant(
-        farm, farm, 0, output, Log(quiet=True), None, Interrupts(output), registering_since=time.monotonic() - 2
+        farm,
+        farm,
+        0,
+        output,
+        Log(quiet=True),
+        None,
+        Interrupts(output),
+        Beginning(),
+        registering_since=time.monotonic() - 2,
     )
     attendant.start()
     assert farm.closed.wait(20)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from linden import __version__
 
+from .restart import Beginning
+
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_LOST = 3
@@ -21,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns: 0 after a request to stop, 1 if no farm was found, 3 if the server stayed away, 4 if -c, -s or --mpi failed.
     """
     options = _parse(arguments)
+    beginning = Beginning()
     # As `python script.py` would: modules that lie in the current directory can be imported by tasks.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
@@ -50,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             script=options.script,
             code=options.code,
             rank=rank,
+            beginning=beginning,
         )
         return EXIT_OK if engine.serve() else EXIT_LOST
     except (StartupFailed, MpiMissing) as error:

@@ -19,6 +19,7 @@ from linden.errors import LindenError, OutcomeUnknown
 from .interrupts import Interrupts, Key
 from .log import Log
 from .output import STDERR, TaskOutput
+from .restart import RESTART, Beginning
 
 _PERIOD_S = 0.1
 # A task that does not let go of the interpreter is not waited for any longer than this.
@@ -40,6 +41,7 @@ class Attendant:
         log: Log,
         parent_pid: int | None,
         interrupts: Interrupts,
+        beginning: Beginning,
         *,
         registering_since: float,
     ) -> None:
@@ -52,6 +54,7 @@ class Attendant:
         self._log = log
         self._parent_pid = parent_pid
         self._interrupts = interrupts
+        self._beginning = beginning
         self._given_up = False
         self._looked_at = registering_since
         self._over = threading.Event()
@@ -108,7 +111,7 @@ class Attendant:
             _, _, verb, argument = word.fields
             self._log.event("control", verb=verb, argument=argument)
             if verb == farm.SHUTDOWN:
-                self._end("shutdown")
+                self._end(RESTART if argument == farm.RESTART else "shutdown")
                 return
             if verb == farm.SIGNAL and isinstance(argument, int):
                 os.kill(os.getpid(), argument)
@@ -129,6 +132,8 @@ class Attendant:
         if not self._over.wait(_GRACE_S):
             self._log.event("stopped", reason=reason, task="did not stop in time")
             self._client.close()
+            if reason == RESTART:
+                self._beginning.again()
             os._exit(0)
 
 

@@ -27,6 +27,7 @@ from .namespace import Namespace
 from .output import TaskOutput
 from .prefetch import Prefetch
 from .registration import describe, register, register_as
+from .restart import RESTART, Beginning
 from .run_task import Outcome, TaskRunner
 from .sink import FarmSink
 from .startup import run_startup
@@ -61,6 +62,7 @@ class Engine:
         script: str | None = None,
         code: str | None = None,
         rank: Rank | None = None,
+        beginning: Beginning | None = None,
     ) -> None:
         self._info = info
         self._space_name = space_name
@@ -74,6 +76,7 @@ class Engine:
         self._script = script
         self._code = code
         self._rank = rank
+        self._beginning = beginning or Beginning()
         self._namespace = Namespace()
         self._output = TaskOutput()
         self._shells = Shells(self._namespace, self._output, ipython)
@@ -81,7 +84,7 @@ class Engine:
         self._ended = 0.0  # when the last task did
 
     def serve(self) -> bool:
-        """Work until told to stop; False if the server went away for good.
+        """Work until told to stop, or to start over; False if the server went away for good.
 
         Raises: Unreachable: no server there in the first place. StartupFailed.
         """
@@ -93,6 +96,8 @@ class Engine:
                     return False
         except EngineStop:
             self._log.event("stopped", reason=self._interrupts.stopping)
+        if self._interrupts.stopping == RESTART:
+            self._beginning.again()
         return True
 
     def _prepare_process(self) -> None:
@@ -144,6 +149,7 @@ class Engine:
                 self._log,
                 self._parent_pid,
                 self._interrupts,
+                self._beginning,
                 registering_since=before,
             )
             attendant.start()
