@@ -403,7 +403,7 @@ class AsyncResult(AwaitableFuture):
         )
         if fields is not None and fields[farm.RESULT_STATUS] != farm.OK:
             metadata["error"] = next(iter(errors_in(self._outcome(position))), None)
-        elif fields is not None and (self._name == "execute" or position in self._outcomes):
+        elif fields is not None and (position in self._outcomes or farm.is_cell(fields)):
             reply = self._outcome(position)
             if type(reply) is ExecuteReply:
                 metadata["execute_input"] = reply.source

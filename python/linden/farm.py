@@ -283,6 +283,12 @@ def task_of(result: Sequence[Any]) -> tuple[Any, ...] | None:
     return ("task", queue, result[RESULT_CLIENT], result[RESULT_NUMBER], *rest, payload)
 
 
+def is_cell(result: Sequence[Any]) -> bool:
+    """Whether a result is known to be that of a cell."""
+    task = task_of(result)
+    return task is not None and task[TASK_KIND] == EXECUTE
+
+
 def has_payload(result: Sequence[Any]) -> bool:
     """Whether a result has kept the arguments of its task."""
     meta = result[RESULT_META]

@@ -215,7 +215,7 @@ def _outputs(client: Client, rows: Sequence[Row]) -> dict[str, dict[str, str]]:
         if pieces:
             found[id_] = {
                 name: "".join(piece.fields[5] for piece in pieces if piece.fields[3] == name)
-                for name in ("stdout", "stderr")
+                for name in (farm.STDOUT, farm.STDERR)
             }
     return found
 

@@ -81,6 +81,20 @@ def test_tasks_without_a_result_are_records_too(rc: linden.Client) -> None:
     assert record["result_content"] == {"status": "aborted"}
 
 
+def test_cells_are_known_by_their_source_and_value(rc: linden.Client, cluster: LocalCluster) -> None:
+    cell = rc[0].execute("print('heard')\n6 * 7", silent=False)
+    cell.wait(20)
+    [record] = rc.db_query({"execute_input": {"$glob": "*6 * 7"}, "client_uuid": rc.session})
+    assert record["msg_id"] == cell.msg_id
+    assert record["execute_result"]["data"]["text/plain"] == "42"
+    assert record["stdout"] == "heard\n"
+    with cluster.connect_client() as other:
+        metadata = other.get_result(cell.msg_id).metadata
+        assert metadata.execute_result == record["execute_result"]
+        assert metadata.execute_input == record["execute_input"]
+        assert metadata.stdout == "heard\n"
+
+
 def test_history_is_in_the_order_of_submission(rc: linden.Client) -> None:
     view = rc.load_balanced_view()
     slow = view.apply_async(time.sleep, 0.3)
