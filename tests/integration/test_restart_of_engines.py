@@ -74,6 +74,7 @@ def test_all_engines_start_over_and_print_again(rc: linden.Client) -> None:
 
 
 def test_what_an_engine_had_begun_is_done_by_another(rc: linden.Client, scratch: Path) -> None:
+    """F1: there is one result in the end."""
     folder = scratch / "begun"
     folder.mkdir()
 

@@ -192,6 +192,7 @@ def test_what_cannot_be_given_once_more(rc: linden.Client) -> None:
 
 
 def test_the_results_of_others_are_hub_results(rc: linden.Client, cluster: LocalCluster) -> None:
+    """F3"""
     mine = rc.load_balanced_view().set_flags(label="mine").apply_async(fail, 5)
     mine.wait(20)
     assert not isinstance(rc.get_result(mine.msg_id), AsyncHubResult)

@@ -49,6 +49,8 @@ def test_the_client_of_this_process_is_used_again(rc: linden.Client) -> None:
 
 
 def test_results_are_fetched_in_another_process_before_they_are_there(rc: linden.Client, tmp_path: Any) -> None:
+    """F3, also of what is not there yet."""
+
     def slow(x: int) -> int:
         import time
 
