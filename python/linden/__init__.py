@@ -29,18 +29,24 @@ if TYPE_CHECKING:
     from .connection import Connection, connect
     from .connection_file import ConnectionInfo
     from .decorators import ParallelFunction, RemoteFunction, parallel, remote
+    from .dependency import Dependency, depend, dependent, interactive, require
     from .direct_view import DirectView
     from .error import (
         AlreadyDisplayedError,
         CompositeError,
+        DependencyTimeout,
         EngineDied,
         EngineError,
+        ImpossibleDependency,
+        InvalidDependency,
         IPythonError,
         KernelError,
         NoEnginesRegistered,
         RemoteError,
         TaskAborted,
         TaskRejectError,
+        TaskTimeout,
+        UnmetDependency,
     )
     from .errors import (
         Cancelled,
@@ -105,6 +111,11 @@ __all__ = [
     "ExecuteReply",
     "Metadata",
     "Reference",
+    "Dependency",
+    "depend",
+    "dependent",
+    "interactive",
+    "require",
     "remote",
     "parallel",
     "register_joblib_backend",
@@ -141,6 +152,11 @@ __all__ = [
     "NoEnginesRegistered",
     "TaskAborted",
     "TaskRejectError",
+    "TaskTimeout",
+    "UnmetDependency",
+    "ImpossibleDependency",
+    "DependencyTimeout",
+    "InvalidDependency",
     "RemoteError",
     "CompositeError",
     "AlreadyDisplayedError",
@@ -167,6 +183,7 @@ _MODULES = {
     ".execute_reply": ("ExecuteReply",),
     ".outcome": ("Metadata",),
     ".reference": ("Reference",),
+    ".dependency": ("Dependency", "depend", "dependent", "require", "interactive"),
     ".serialize": ("NotPicklable",),
     ".decorators": ("remote", "parallel", "RemoteFunction", "ParallelFunction"),
     ".magics": ("load_ipython_extension", "unload_ipython_extension"),
@@ -185,7 +202,8 @@ _MODULES = {
         ),
         *("CompositeError", "AlreadyDisplayedError", "LindenError", "NoMatch", "Cancelled", "StaleLease"),
         *("TransactionConflict", "KeyConflict", "NoSuchSpace", "SpaceGone", "SessionExpired", "OutcomeUnknown"),
-        *("ConnectionLost", "Unreachable", "Closed"),
+        *("ConnectionLost", "Unreachable", "Closed", "TaskTimeout", "UnmetDependency", "ImpossibleDependency"),
+        *("DependencyTimeout", "InvalidDependency"),
     ),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

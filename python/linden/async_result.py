@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence, Set
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, Future, InvalidStateError
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import farm
+from . import farm, result_argument
 from .arrivals import Arrivals, wait_for_all
 from .completions import AwaitableFuture
 from .error import raise_errors
@@ -82,6 +82,12 @@ class AsyncResult(AwaitableFuture):
         self._parts: tuple[AsyncResult, ...] = ()
         self.deadline: float | None = None  # of time.monotonic(); iteration raises TimeoutError then
         self.on_abort: Callable[[], None] | None = None  # set by who would submit more tasks
+
+    def note_dependencies(self, **dependencies: Sequence[Set[str]]) -> None:
+        """For views only: message ids that the tasks come `after` and `follow`, for their metadata."""
+        for name, sets in dependencies.items():
+            if sets:
+                self.known[name] = sorted(set().union(*sets))
 
     # ---- filled by the source
 
@@ -648,7 +654,13 @@ class AsyncResult(AwaitableFuture):
         return join(async_results)
 
     def __reduce__(self) -> Any:
-        """Pickled are the message ids and where the farm is; whoever unpickles fetches the results from there."""
+        """Pickled are the message ids and where the farm is; whoever unpickles fetches the results from there.
+
+        Among the arguments of a task it is the value, on the engine.
+        """
+        as_argument = result_argument.reduce(self)
+        if as_argument is not None:
+            return as_argument
         from .result_pickle import reduced
 
         return reduced(self)
@@ -659,6 +671,10 @@ class AsyncResult(AwaitableFuture):
         if self._return_exceptions:
             return outcome.error
         raise outcome.error
+
+    def _as_argument(self) -> tuple[Any, ...]:
+        """What makes the value of the values of the tasks on an engine, and its further arguments."""
+        return (result_argument.only if self._single else result_argument.all_of,)
 
     def __hash__(self) -> int:
         return id(self)

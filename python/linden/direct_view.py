@@ -12,6 +12,9 @@ from .chunking import even_parts
 from .columns import cut, is_array, make_columns
 from .gather import GatherResult, partition
 from .map_result import AsyncMapResult
+from .map_task import MapTask
+from .submission import pack_with_results
+from .task_graph import TaskKey
 from .view import View
 
 
@@ -39,9 +42,13 @@ class DirectView(View):
         targets: Any = None,
         label: str | None = None,
         make_result: type[AsyncResult] = AsyncResult,
+        results: list[TaskKey] | None = None,
         **options: Any,
     ) -> Any:
-        """One task for each target, all in one request, with the same payload or, given their number, its `parts`."""
+        """One task for each target, all in one request, with the same payload or, given their number, its `parts`.
+
+        `results`: tasks whose results lie in the payload.
+        """
         engines, single = self.client.engines_of(self.targets if targets is None else targets)
         # As in ipyparallel, whatever runs or moves something of a user's is in the history, and clearing is not.
         numbers = self._submitter.take_numbers(len(engines), self._own, remember=kind != farm.CLEAR)
@@ -61,7 +68,7 @@ class DirectView(View):
             payloads = self._submitter.payload_for_each(payload, numbers, result)
         else:
             payloads = parts(len(engines))
-        self._send(kind, name, function, engines, payloads, numbers, result)
+        self._send(kind, name, function, engines, payloads, numbers, result, results)
         return self._began(result, self.block if block is None else block)
 
     def _send(
@@ -73,30 +80,24 @@ class DirectView(View):
         payloads: list[Any],
         numbers: range,
         result: AsyncResult,
+        results: list[TaskKey] | None = None,
     ) -> None:
         self._reader.expect(numbers, result)
-        puts = [
-            farm.task(
-                farm.engine_queue(engine.id),
-                self._submitter.session,
-                number,
-                name,
-                kind,
-                function,
-                payload,
-                engine=engine,
-                submitted=result._submitted,
-                label=result._label,
-            )
-            for engine, number, payload in zip(engines, numbers, payloads, strict=False)
-        ]
+        task = MapTask(name, function, 0, 0, result._submitted, result._label)
+        puts: list[_native.Put] = []
+        for engine, number, payload in zip(engines, numbers, payloads, strict=False):
+            queue = farm.engine_queue(engine.id), engine
+            puts += task.puts(self._submitter, number, kind, payload, queue, None, results or (), numbers)
         self._submitter.send(puts, result)
 
     # ---- apply and map
 
     def _apply(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], block: bool) -> Any:
-        digest, name, payload = self._submitter.call_payload(function, args, kwargs)
-        return self._submit(farm.APPLY, name, payload, block=block, function=digest)
+        call = self._submitter.pack_call(function, args, kwargs)
+        # Results among the arguments are their values on the engines, which wait for them.
+        return self._submit(
+            farm.APPLY, call.name, call.payload, block=block, function=call.digest, results=call.results
+        )
 
     def _map(self, function: Callable[..., Any], sequences: tuple[Any, ...], options: dict[str, Any]) -> Any:
         return self._map_parts(function, sequences, **options)
@@ -136,10 +137,11 @@ class DirectView(View):
             attempts=1,
             return_exceptions=return_exceptions,
         )
-        payloads = [
-            serialize.pack(cut(columns, *part), f"items {part[0]} to {part[1] - 1} of {name}") for part in ranges
+        parts = [
+            pack_with_results(cut(columns, *part), f"items {part[0]} to {part[1] - 1} of {name}") for part in ranges
         ]
-        self._send(farm.MAP, name, digest, engines, payloads, numbers, result)
+        results = list(dict.fromkeys(key for _, keys in parts for key in keys))
+        self._send(farm.MAP, name, digest, engines, [payload for payload, _ in parts], numbers, result, results)
         return self._began(result, block)
 
     # ---- the engines' namespaces
@@ -196,8 +198,8 @@ class DirectView(View):
         """Put names into the engines' namespaces; a dotted name sets an attribute."""
         if not isinstance(ns, dict):
             raise TypeError(f"push takes a dict of names, not a {type(ns).__name__}")
-        payload = serialize.pack(ns, "the pushed dict")
-        return self._submit(farm.PUSH, "push", payload, block=block, targets=targets)
+        payload, results = pack_with_results(ns, "the pushed dict")
+        return self._submit(farm.PUSH, "push", payload, block=block, targets=targets, results=results)
 
     def pull(self, names: str | Sequence[str], targets: Any = None, block: bool | None = None) -> Any:
         """The value of a name or expression in the engines' namespaces; a list of names gives lists of values."""

@@ -44,6 +44,26 @@ class TaskRejectError(KernelError):
     """An engine has refused the task.  ipyparallel's name; engines of a farm refuse nothing."""
 
 
+class TaskTimeout(KernelError):
+    """The task did not start within the `timeout` of its view."""
+
+
+class UnmetDependency(KernelError):
+    """Raised by a task or its `depend` condition: not on this engine, try another one."""
+
+
+class ImpossibleDependency(UnmetDependency):
+    """What the task depends on can never be met any more: a task failed, or no engine is a place for it."""
+
+
+class DependencyTimeout(ImpossibleDependency, TaskTimeout):
+    """What the task depends on was not met within the `timeout` of its view."""
+
+
+class InvalidDependency(ImpossibleDependency):
+    """The task depends on one that is not there."""
+
+
 class RemoteError(KernelError):
     """An exception that was raised in a task.
 

@@ -6,6 +6,7 @@
     ("result", client, number, status, meta, payload)            the one final result of a task
     ("output", client, number, stream, n, payload)               what a task printed or displayed, before its result
     ("resubmitted", client, number, new message id)              a task that was given once more
+    ("gate", client, number, verdict, source)                    what a task that waits for others is released by
     ("function", digest, payload)                                sent once, read by engines
     ("payload", client, number, payload)                         of several tasks of a call, the first of which has that number
     ("control", session, verb, argument)                         to an engine
@@ -17,13 +18,17 @@ Everything in here is pure.
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native
 from .connection_file import DEFAULT_FARM_SPACE as DEFAULT_FARM_SPACE
-from .fields import ANY, Between
+from .fields import ANY, Between, OneOf
 from .serialize import PackedFunction
+
+if TYPE_CHECKING:
+    from .conditions import Conditions
 
 ANY_QUEUE = "any"
 
@@ -35,12 +40,21 @@ PULL = "pull"  # payload: list of names or expressions
 CLEAR = "clear"  # payload: nothing
 COMPLETE = "complete"  # payload: source text, position of the cursor
 INSPECT = "inspect"  # payload: source text, position of the cursor, level of detail
+CONDITIONAL = "conditional"  # function: the verdict of its gate; payload: kind, function, payload, conditions
 
 OK = "ok"
 ERROR = "error"
 CANCELLED = "cancelled"
 ENGINE_DIED = "engine_died"
 EXPIRED = "expired"
+
+# Verdicts of gates, beside the statuses of results.
+MET = "met"  # all have ended
+TIMEOUT = "timeout"
+ABORTED = "aborted"
+AGAIN = "again"  # the engine that was chosen has died
+FAILURES = (ERROR, CANCELLED, ENGINE_DIED, EXPIRED)
+STATUSES = (OK, *FAILURES)
 
 SHUTDOWN = "shutdown"
 RESTART = "restart"  # as argument of shutdown: and start over
@@ -162,9 +176,9 @@ def task_forms(engine: int) -> list[tuple[Any, ...]]:
     return [("task", engine_queue(engine), *rest), ("task", ANY_QUEUE, *rest)]
 
 
-def tasks_form(client: Any = ANY, number: Any = ANY, queue: Any = ANY) -> tuple[Any, ...]:
+def tasks_form(client: Any = ANY, number: Any = ANY, queue: Any = ANY, kind: Any = ANY) -> tuple[Any, ...]:
     """Tasks that have no result yet."""
-    return ("task", queue, client, number, ANY, ANY, ANY, ANY, ANY)
+    return ("task", queue, client, number, ANY, kind, ANY, ANY, ANY)
 
 
 def task(
@@ -181,11 +195,17 @@ def task(
     engine: Engine | None = None,
     submitted: float | None = None,
     label: str | None = None,
+    conditions: Conditions | None = None,
 ) -> _native.Put:
-    """A task; for the one `engine`, it ends with that engine's session.
+    """A task; for the one `engine`, it ends with that engine's session.  With `conditions` it is a conditional task.
 
     `submitted`, seconds since 1970, and `label` are for those who ask about it later.
     """
+    guards = None
+    if conditions is not None:
+        payload = [kind, function, payload, conditions.to_text()]
+        kind, function = CONDITIONAL, MET
+        guards = _guards_of(client, conditions)
     if engine is not None:
         return _native.Put(
             ("task", queue, client, number, name, kind, function, [0, submitted, label], payload),
@@ -193,12 +213,62 @@ def task(
             max_attempts=1,
             will=_died(client, number, engine),
             lives_with=engine.session,
+            when=guards,
         )
     return _native.Put(
         ("task", queue, client, number, name, kind, function, [retries, submitted, label], payload),
         priority=priority,
         max_attempts=DEFAULT_ATTEMPTS if retries is None else retries + 1,
         will=("result", client, number, ENGINE_DIED, [], None),
+        when=guards,
+    )
+
+
+def _guards_of(client: str, conditions: Conditions) -> Any:
+    """The gate of the first stage, whose verdict fills the field `function`."""
+    if not conditions.stages:
+        return None
+    return [(gate_form(client, conditions.stages[0].gate, OneOf(conditions.verdicts)), [(3, TASK_FUNCTION)])]
+
+
+def unconditional(fields: Sequence[Any]) -> Sequence[Any]:
+    """The task that a conditional one becomes; any other as it is."""
+    if fields[TASK_KIND] != CONDITIONAL:
+        return fields
+    kind, function, payload, _ = fields[TASK_PAYLOAD]
+    return (*fields[:TASK_KIND], kind, function, fields[TASK_OPTIONS], payload)
+
+
+def passed_on(fields: Sequence[Any], conditions: Conditions, engine: Engine) -> _native.Put:
+    """A conditional task, for that engine and no other; should the engine die before its end, `attempts` say what becomes of it."""
+    client, number = fields[TASK_CLIENT], fields[TASK_NUMBER]
+    kind, function, payload, _ = fields[TASK_PAYLOAD]
+
+    def row(queue: str, verdict: str, terms: Conditions) -> tuple[Any, ...]:
+        again = [kind, function, payload, terms.to_text()]
+        return ("task", queue, *fields[TASK_CLIENT:TASK_FUNCTION], verdict, fields[TASK_OPTIONS], again)
+
+    left = conditions.attempts - 1
+    will: tuple[Any, ...] = ("result", client, number, ENGINE_DIED, [engine.id, engine.session, 0.0, 0.0], None)
+    if left > 0:
+        will = row(ANY_QUEUE, AGAIN, conditions._replace(attempts=left, placed=False))
+    return _native.Put(
+        row(engine_queue(engine.id), MET, conditions._replace(placed=True)),
+        max_attempts=1,
+        will=will,
+        lives_with=engine.session,
+    )
+
+
+def next_stage(fields: Sequence[Any], conditions: Conditions) -> _native.Put:
+    """A conditional task whose first stage is over, guarded by the gate of the next."""
+    client, number = fields[TASK_CLIENT], fields[TASK_NUMBER]
+    payload = [*fields[TASK_PAYLOAD][:3], conditions.to_text()]
+    return _native.Put(
+        (*fields[:TASK_FUNCTION], None, fields[TASK_OPTIONS], payload),
+        max_attempts=conditions.attempts,
+        will=("result", client, number, ENGINE_DIED, [], None),
+        when=_guards_of(client, conditions),
     )
 
 
@@ -243,6 +313,7 @@ def never_ran(task: Sequence[Any]) -> list[Any]:
 
 def record(task: Sequence[Any]) -> list[Any]:
     """What a result keeps of its task: queue, name, kind, function, options, payload, whether the payload was kept."""
+    task = unconditional(task)
     payload = task[TASK_PAYLOAD]
     kept = _size(payload) <= RECORD_PAYLOAD_BYTES_MAX
     return [task[TASK_QUEUE], *task[TASK_NAME:TASK_PAYLOAD], payload if kept else None, kept]
@@ -257,9 +328,25 @@ def _size(payload: Any) -> int:
     return len(payload) if type(payload) is str else 8
 
 
+def failure(task: Sequence[Any], error: Exception) -> _native.Put:
+    """The final result of a task that could not run because of `error`."""
+    what = ItemError(0, type(error).__name__, str(error), "", pickle.dumps(error))
+    return result(task[TASK_CLIENT], task[TASK_NUMBER], ERROR, never_ran(task), error_payload([what], None))
+
+
+def cancelled(task: Sequence[Any]) -> _native.Put:
+    """The final result of a task that was aborted before it had started."""
+    return result(task[TASK_CLIENT], task[TASK_NUMBER], CANCELLED, never_ran(task), None)
+
+
 def results_form(client: Any = ANY, number: Any = ANY) -> tuple[Any, ...]:
     """Results of a client's tasks."""
     return ("result", client, number, ANY, ANY, ANY)
+
+
+def ran_at_form(task: tuple[str, int], status: str, engine: int) -> tuple[Any, ...]:
+    """The result of a task that ended so on that engine."""
+    return ("result", *task, status, [engine, ANY, ANY, ANY, ANY], ANY)
 
 
 def engine_of(result: Sequence[Any]) -> int | None:
@@ -351,6 +438,58 @@ def safe_text(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-8", "backslashreplace").decode()
     return text
+
+
+# ---- Tasks that wait for others ------------------------------------------------------------------------------------
+#
+# A conditional task is guarded by its gate (P24), and whichever gate tuple of its number comes first releases it and says why.
+# A relay turns the result of one task, or the verdict of a group, into its gate.  A group has an edge for each of several tasks, which
+# comes with that task's result and says its status, and one tuple MET, which comes when all have ended, after their edges.
+
+_GUARDS_MAX = 5_000  # of one tuple; the space allows more
+
+
+def gate(client: str, number: int, verdict: str, *, source: str = "", delay: float | None = None) -> _native.Put:
+    """Releases the conditional task `number`, or all that relay group `number`."""
+    return _native.Put(("gate", client, number, verdict, source), delay=delay)
+
+
+def gate_form(client: str, number: Any, verdict: Any = ANY) -> tuple[Any, ...]:
+    """Gates of tasks, or of groups, whose numbers are negative."""
+    return ("gate", client, number, verdict, _TEXT)
+
+
+def relay_of_result(client: str, number: int, of: tuple[str, int]) -> _native.Put:
+    """The gate `number` opens with the result of the task `of`, and its verdict is that status."""
+    guard = (("result", *of, _TEXT, ANY, ANY), [(RESULT_STATUS, 3)])
+    return _native.Put(("gate", client, number, None, message_id(*of)), when=[guard])
+
+
+def relay_of_group(client: str, number: int, group: int, verdicts: Sequence[str]) -> _native.Put:
+    """The gate `number` opens with the first of these verdicts of the group."""
+    guard = (("gate", client, group, OneOf(list(verdicts)), _TEXT), [(3, 3), (4, 4)])
+    return _native.Put(("gate", client, number, None, None), when=[guard])
+
+
+def group(client: str, numbers: Sequence[int], of: Sequence[tuple[str, int]]) -> list[_native.Put]:
+    """The edges and the MET of the group `numbers[0]`; the other numbers, as many as `group_numbers` says, are for parts of it."""
+    edges = [relay_of_result(client, numbers[0], task) for task in of]
+    parts = [of[start : start + _GUARDS_MAX] for start in range(0, len(of), _GUARDS_MAX)]
+    if len(parts) == 1:
+        return [*edges, _when_ended(client, numbers[0], parts[0])]
+    mets = [_when_ended(client, number, part) for number, part in zip(numbers[1:], parts, strict=True)]
+    guards: list[Any] = [(gate_form(client, number, MET), []) for number in numbers[1:]]
+    return [*edges, *mets, _native.Put(("gate", client, numbers[0], MET, ""), when=guards)]
+
+
+def group_numbers(size: int) -> int:
+    """How many numbers a group of `size` tasks needs."""
+    return 1 if size <= _GUARDS_MAX else 1 + -(-size // _GUARDS_MAX)
+
+
+def _when_ended(client: str, number: int, of: Sequence[tuple[str, int]]) -> _native.Put:
+    guards: list[Any] = [(("result", *task, _TEXT, ANY, ANY), []) for task in of]
+    return _native.Put(("gate", client, number, MET, ""), when=guards)
 
 
 # ---- Functions and control -----------------------------------------------------------------------------------------

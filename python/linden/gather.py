@@ -60,6 +60,9 @@ class GatherResult(AsyncResult):
         check_dist(dist)
         self._dist = dist
 
+    def _as_argument(self) -> tuple[Any, ...]:
+        return join, self._dist
+
     def _value(self, return_exceptions: bool) -> Any:
         parts = super()._value(return_exceptions)
         return join([parts] if self._single else parts, self._dist)

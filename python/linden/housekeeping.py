@@ -15,6 +15,7 @@ from . import _native, farm, hub, hub_record
 from .async_result import AsyncResult
 from .error import EngineError
 from .errors import LindenError, NoMatch
+from .task_graph import release_waiting
 
 if TYPE_CHECKING:
     from .client import Client
@@ -223,6 +224,7 @@ def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _abort_run(client: Client, session: str, first: int, last: int, wait_s: float) -> None:
+    release_waiting(client.space.native, session, farm.number_range(first, last))
     # What an engine has only prefetched is recalled by the space while we wait (F4); what has started stays away.
     form = farm.tasks_form(session, farm.number_range(first, last))
     results = farm.results_form(session, farm.number_range(first, last))
@@ -236,11 +238,7 @@ def _abort_run(client: Client, session: str, first: int, last: int, wait_s: floa
         items = [
             (
                 (task.id, task.attempt),
-                [
-                    farm.result(
-                        session, task.fields[farm.TASK_NUMBER], farm.CANCELLED, farm.never_ran(task.fields), None
-                    )
-                ],
+                [farm.cancelled(task.fields)],
             )
             for task in found
         ]

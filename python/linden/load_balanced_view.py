@@ -6,20 +6,22 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from . import _native, farm, serialize
+from . import _native, farm
 from .async_result import AsyncResult
 from .chunking import ChunkPlanner, fixed_chunks
 from .columns import Columns, cut, make_columns, rows
-from .map_driver import MapDriver, MapTask
+from .dependency import dependencies_of
+from .map_driver import MapDriver
 from .map_result import AsyncMapResult
+from .map_task import MapTask, Queue
 from .reference import Reference
+from .submission import Packed, pack_with_results
+from .task_graph import Wish
 from .view import View
 
 if TYPE_CHECKING:
     from .client import Client
     from .lazy_map import LazyMapIterator
-
-Queue = tuple[str, farm.Engine | None]
 
 
 class LoadBalancedView(View):
@@ -27,14 +29,26 @@ class LoadBalancedView(View):
 
     Flags: block, targets, label; `retries`: None forgives the death of an engine, at most 3 starts, and no exception; 0
     never starts a task twice; n runs it again up to n times after death or exception. `priority`: higher first.
+
+    `after`: tasks run when these tasks have ended; `follow`: and on the engine where they ran. Both are message ids,
+    AsyncResults, Dependencies, dicts as of Dependency.as_dict, or lists, tuples or sets of these, all of which have to be met.
+    A task whose dependencies cannot be met ends with ImpossibleDependency, one that depends on no task of this farm with
+    InvalidDependency. `timeout`: seconds within which it has to start, else it ends with TaskTimeout (DependencyTimeout if it was
+    still waiting for others); None or 0 is no limit.
+
+    AsyncResults among the arguments of a call are their values where it runs, and the call waits for them as for `after`.
+    All this goes on without the client.
     """
 
-    _flag_names: ClassVar[tuple[str, ...]] = (*View._flag_names, "retries", "priority")
+    _flag_names: ClassVar[tuple[str, ...]] = (*View._flag_names, "retries", "priority", "after", "follow", "timeout")
 
     def __init__(self, client: Client, targets: Any = None) -> None:
         super().__init__(client, targets)
         self.retries: int | None = None
         self.priority = 0
+        self.after: Any = None
+        self.follow: Any = None
+        self.timeout: float | None = None
         self._turn = itertools.count()
 
     def _check_flag(self, name: str, value: Any) -> None:
@@ -43,51 +57,56 @@ class LoadBalancedView(View):
             raise ValueError(f"retries must be None or a number of at least 0, not {value!r}")
         if name == "priority" and type(value) is not int:
             raise TypeError(f"priority must be an int, not {value!r}")
+        if name in ("after", "follow"):
+            dependencies_of(value)
+        if name == "timeout" and value is not None:
+            _check_timeout(value)
 
     def _queues(self) -> Iterator[Queue]:
         """Where the next tasks go, without end."""
         if self.targets is None or self.targets == "all":
             return itertools.repeat((farm.ANY_QUEUE, None))
         engines, _ = self.client.engines_of(self.targets)
+        if self.follow is not None:  # whoever takes a task passes it on to the engine that it has to follow
+            return itertools.repeat((farm.ANY_QUEUE, None))
         return ((farm.engine_queue(engine.id), engine) for engine in self._in_turn(engines))
 
     def _in_turn(self, engines: list[farm.Engine]) -> Iterator[farm.Engine]:
         while True:
             yield engines[next(self._turn) % len(engines)]
 
+    def _wish(self, function: Any) -> Wish:
+        """What the flags ask for, beside a queue."""
+        after, follow = dependencies_of(self.after), dependencies_of(self.follow)
+        wish = Wish(after, follow, self.timeout or None)
+        is_choosy = wish or hasattr(function, "check_dependency")
+        if self.targets is None or self.targets == "all" or not is_choosy:
+            return wish
+        engines, _ = self.client.engines_of(self.targets)
+        return wish._replace(targets=[engine.id for engine in engines])
+
     # ---- apply
 
     def _apply(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], block: bool) -> Any:
+        wish = self._wish(function)
         submitter = self._submitter
-        digest, name, payload = submitter.call_payload(function, args, kwargs)
-        queue, engine = next(self._queues())
+        call = submitter.pack_call(function, args, kwargs)
         numbers = submitter.take_numbers(1, self._own)
         result = AsyncResult(
             self.client,
             self._reader,
             numbers,
-            name,
+            call.name,
             single=True,
             session=submitter.session,
             label=self.label,
             attempts=farm.max_attempts(self.retries),
         )
+        result.note_dependencies(after=wish.after, follow=wish.follow)
         self._reader.expect(numbers, result)
-        put = farm.task(
-            queue,
-            submitter.session,
-            numbers.start,
-            self.label or name,
-            farm.APPLY,
-            digest,
-            payload,
-            retries=self.retries,
-            priority=self.priority,
-            engine=engine,
-            submitted=result._submitted,
-            label=self.label,
-        )
-        submitter.send([put], result)
+        task = MapTask(self.label or call.name, call.digest, self.retries, self.priority, result._submitted, self.label)
+        puts = task.puts(submitter, numbers.start, farm.APPLY, call.payload, next(self._queues()), wish, call.results)
+        submitter.send(puts, result)
         return self._began(result, block)
 
     # ---- map
@@ -110,6 +129,7 @@ class LoadBalancedView(View):
         """Options of map: chunksize 1, n, or "auto", which adapts to measured run times; ordered=False iterates in the
         order of arrival; return_exceptions puts errors in the place of values."""
         check_chunksize(chunksize)
+        wish = self._wish(function)
         columns, total = make_columns(sequences)
         if not total:
             return []
@@ -129,75 +149,51 @@ class LoadBalancedView(View):
             attempts=farm.max_attempts(self.retries),
             return_exceptions=return_exceptions,
         )
-        task = MapTask(farm.ANY_QUEUE, label or name, digest, self.retries, self.priority, result._submitted, label)
-        if chunksize == "auto" and self.targets in (None, "all"):
+        result.note_dependencies(after=wish.after, follow=wish.follow)
+        task = MapTask(label or name, digest, self.retries, self.priority, result._submitted, label)
+        # A map that waits for others is submitted as a whole, so that it goes on without this client.
+        if chunksize == "auto" and self.targets in (None, "all") and not wish:
             self._start_auto(result, task, columns, total)
         else:
-            size = chunksize if isinstance(chunksize, int) else max(1, total // (8 * len(self)))
-            self._send_chunks(result, task, columns, total, size)
+            size = chunksize if isinstance(chunksize, int) else max(1, total // (8 * max(1, len(self))))
+            self._send_chunks(result, task, columns, total, size, wish)
         return self._began(result, block)
 
     def _start_auto(self, result: AsyncMapResult, task: MapTask, columns: Columns, total: int) -> None:
         planner = ChunkPlanner(len(self.client.engines()))
         MapDriver(self._submitter, self._reader, result, task, columns, total, planner, self._own).start()
 
-    def _send_chunks(self, result: AsyncMapResult, task: MapTask, columns: Columns, total: int, size: int) -> None:
+    def _send_chunks(
+        self, result: AsyncMapResult, task: MapTask, columns: Columns, total: int, size: int, wish: Wish
+    ) -> None:
         ranges = fixed_chunks(total, size)
         numbers = self._submitter.take_numbers(len(ranges), self._own)
         for number, (start, stop) in zip(numbers, ranges, strict=True):
             result.add_task(number, stop - start if size > 1 else None)
         self._reader.expect(numbers, result)
         result.seal()
-        make = self._single_tasks if size == 1 else self._chunk_tasks
+        payloads = self._single_payloads(task, columns) if size == 1 else self._chunk_payloads(task, columns, ranges)
+        kind = farm.APPLY if size == 1 else farm.MAP
         try:
-            self._submitter.send_many(make(task, numbers, columns, ranges), result)
+            self._submitter.send_many(self._tasks(task, kind, numbers, payloads, wish), result)
         except BaseException:  # an argument that cannot be pickled, or Ctrl-C
             self._reader.forget(numbers)
             raise
 
-    def _single_tasks(
-        self, task: MapTask, numbers: range, columns: Columns, _ranges: list[tuple[int, int]]
+    def _tasks(
+        self, task: MapTask, kind: str, numbers: range, payloads: Iterator[Packed], wish: Wish
     ) -> Iterator[_native.Put]:
-        session = self._submitter.session
+        for number, (payload, results), queue in zip(numbers, payloads, self._queues(), strict=False):
+            yield from task.puts(self._submitter, number, kind, payload, queue, wish, results, numbers)
+
+    def _single_payloads(self, task: MapTask, columns: Columns) -> Iterator[Packed]:
         pack = self._submitter.pack_arguments
         no_names: dict[str, Any] = {}
-        for number, row, (queue, engine) in zip(numbers, rows(columns), self._queues(), strict=False):
-            payload = pack(row, no_names, task.name)
-            yield farm.task(
-                queue,
-                session,
-                number,
-                task.name,
-                farm.APPLY,
-                task.function,
-                payload,
-                retries=task.retries,
-                priority=task.priority,
-                engine=engine,
-                submitted=task.submitted,
-                label=task.label,
-            )
+        return (pack(row, no_names, task.name) for row in rows(columns))
 
-    def _chunk_tasks(
-        self, task: MapTask, numbers: range, columns: Columns, ranges: list[tuple[int, int]]
-    ) -> Iterator[_native.Put]:
-        session = self._submitter.session
-        for number, (start, stop), (queue, engine) in zip(numbers, ranges, self._queues(), strict=False):
-            payload = serialize.pack(cut(columns, start, stop), f"items {start} to {stop - 1} of {task.name}")
-            yield farm.task(
-                queue,
-                session,
-                number,
-                task.name,
-                farm.MAP,
-                task.function,
-                payload,
-                retries=task.retries,
-                priority=task.priority,
-                engine=engine,
-                submitted=task.submitted,
-                label=task.label,
-            )
+    def _chunk_payloads(self, task: MapTask, columns: Columns, ranges: list[tuple[int, int]]) -> Iterator[Packed]:
+        for start, stop in ranges:
+            yield pack_with_results(cut(columns, start, stop), f"items {start} to {stop - 1} of {task.name}")
 
     def imap(
         self,
@@ -235,6 +231,13 @@ def check_chunksize(chunksize: int | str) -> None:
     """Refuse what is no chunk size."""
     if chunksize != "auto" and not (type(chunksize) is int and chunksize >= 1):
         raise ValueError(f'chunksize must be "auto" or a number of at least 1, not {chunksize!r}')
+
+
+def _check_timeout(timeout: Any) -> None:
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}")
+    if not timeout >= 0:
+        raise ValueError(f"timeout must be at least 0 seconds, not {timeout!r}")
 
 
 def _resolve_reference(function: Any, columns: Columns, total: int) -> tuple[Callable[..., Any], Columns]:

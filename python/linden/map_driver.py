@@ -11,32 +11,21 @@ import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from . import _native, farm, serialize
+from . import _native, farm
 from .async_result import run_time
 from .chunking import ChunkPlanner
 from .columns import Columns, cut
 from .map_result import AsyncMapResult
+from .map_task import MapTask
 from .result_reader import ResultReader
-from .submission import Submitter
-
-
-class MapTask(NamedTuple):
-    """What all tasks of a map have in common."""
-
-    queue: str
-    name: str
-    function: str
-    retries: int | None
-    priority: int
-    submitted: float  # seconds since 1970
-    label: str | None
+from .submission import Submitter, pack_with_results
 
 
 class _Draft(NamedTuple):
     number: int
     stop: int
     size: int
-    put: _native.Put
+    puts: list[_native.Put]
 
 
 class MapDriver:
@@ -97,7 +86,7 @@ class MapDriver:
                 draft = self._draft
                 self._result.add_task(draft.number, draft.size)
                 self._reader.expect(range(draft.number, draft.number + 1), self._result)
-                self._submitter.send([draft.put], self._result)
+                self._submitter.send(draft.puts, self._result)
                 self._next = draft.stop
                 self._draft = None
             if self._next >= self._total:
@@ -109,19 +98,6 @@ class MapDriver:
         stop = self._next + size
         number = self._submitter.take_numbers(1, self._own).start
         columns = cut(self._columns, self._next, stop)
-        payload = serialize.pack(columns, f"items {self._next} to {stop - 1} of {self._task.name}")
-        task = self._task
-        put = farm.task(
-            task.queue,
-            self._submitter.session,
-            number,
-            task.name,
-            farm.MAP,
-            task.function,
-            payload,
-            retries=task.retries,
-            priority=task.priority,
-            submitted=task.submitted,
-            label=task.label,
-        )
-        return _Draft(number, stop, size, put)
+        payload, results = pack_with_results(columns, f"items {self._next} to {stop - 1} of {self._task.name}")
+        puts = self._task.puts(self._submitter, number, farm.MAP, payload, results=results)
+        return _Draft(number, stop, size, puts)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import farm
+from . import farm, result_argument
 from .async_result import AsyncResult, ResultSource
 from .error import TaskAborted, raise_errors
 from .outcome import Failure
@@ -112,6 +112,14 @@ class AsyncMapResult(AsyncResult):
 
     def _all_here(self) -> bool:
         return not self._growing and len(self._raw) >= len(self._numbers_list)
+
+    def _as_argument(self) -> tuple[Any, ...]:
+        if self._growing:
+            raise ValueError(
+                f"the map {self._name} is submitted bit by bit, so its result is no argument and no dependency yet; "
+                'wait for it, or give it a chunksize other than "auto"'
+            )
+        return result_argument.items_of, list(self._sizes), self._join
 
     # ---- results
 

@@ -48,7 +48,10 @@ def decode(fields: Sequence[Any], method: str, attempts: int = farm.DEFAULT_ATTE
 def _decode_error(fields: Sequence[Any], method: str) -> Any:
     errors, values = farm.parse_error_payload(fields[farm.RESULT_PAYLOAD])
     meta = fields[farm.RESULT_META]
-    info = {"engine_id": meta[farm.META_ENGINE], "engine_uuid": meta[farm.META_SESSION], "method": method}
+    # A task that could not run has an error, too, but no engine.
+    info: dict[str, Any] = {}
+    if meta and meta[farm.META_ENGINE] is not None:
+        info = {"engine_id": meta[farm.META_ENGINE], "engine_uuid": meta[farm.META_SESSION], "method": method}
     if values is None:
         return _failure(errors[0], info)
     items = serialize.unpack_result(values)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _PAGE = 1000
 # All that the farm keeps of a task that has ended.
-_FORMS = (farm.results_form, farm.outputs_form, farm.resubmitted_form, farm.shared_payload_form)
+_FORMS = (farm.results_form, farm.outputs_form, farm.resubmitted_form, farm.shared_payload_form, farm.gate_form)
 
 
 def purge_local_results(client: Client, jobs: Any, targets: Any) -> None:
@@ -41,6 +41,7 @@ def purge_hub_results(client: Client, jobs: Any, targets: Any) -> None:
         _refuse_outstanding(client.outstanding)
         for form in _FORMS:
             _drop(client, form(client.session, ANY))
+        client.submitter.graph.forget()
         return
     ids = _ids_of(client, jobs, targets)
     _refuse_outstanding({hub_record.message_id(row.fields) for row in hub.find(client, sorted(ids)) if _waits(row)})

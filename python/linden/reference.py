@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 # How a name is looked up where references are unpickled; an engine sets it, in other processes a reference stays one.
 _resolver: Callable[[str], Any] | None = None
+# How names are defined there; an engine sets it.
+_definer: Callable[[str, Any], None] | None = None
 
 
 class Reference:
@@ -42,6 +45,20 @@ def set_resolver(resolver: Callable[[str], Any] | None) -> None:
     """From now on references that are unpickled in this process become what `resolver` returns."""
     global _resolver
     _resolver = resolver
+
+
+def set_definer(definer: Callable[[str, Any], None] | None) -> None:
+    """From now on `define` in this process gives names to `definer`."""
+    global _definer
+    _definer = definer
+
+
+def define(name: str, value: Any) -> None:
+    """Give a value to a name in the namespace where tasks run; ``__main__`` if this process is no engine."""
+    if _definer is None:
+        setattr(sys.modules["__main__"], name, value)
+    else:
+        _definer(name, value)
 
 
 def call_reference(function: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -48,6 +48,8 @@ def _task(id_: str, row: hub.Row | None) -> Sequence[Any]:
     if row is None:
         raise KeyError(f"no task or result {id_!r} in the farm; was it purged?")
     if row.fields[0] == "task":
+        if row.fields[farm.TASK_KIND] == farm.CONDITIONAL:
+            raise ValueError(f"{id_!r} still waits for other tasks; resubmit it when it has ended, or abort it first")
         return row.fields
     task = farm.task_of(row.fields)
     if task is None:

@@ -80,6 +80,10 @@ class ResultReader:
         """The put `request` carries tasks of `group`; if it is refused, the group fails."""
         self._unconfirmed.append((request, group))
 
+    def expects(self, number: int) -> bool:
+        """Whether the result of the task has not come."""
+        return number in self._outstanding
+
     def outstanding(self) -> list[int]:
         """Numbers of tasks whose results have not come."""
         return list(self._outstanding)

@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from . import _native, farm, history, serialize
+from . import _native, farm, history, result_argument, serialize
 from .async_result import AsyncResult
 from .errors import LindenError, NoMatch
 from .reference import Reference, call_reference
 from .result_reader import ResultReader, TaskGroup
+from .task_graph import TaskGraph, TaskKey
 
 # Frames start small, so that engines begin while the rest is being pickled, and grow.
 _FIRST_FRAME_TASKS = 32
@@ -20,6 +21,28 @@ _FRAME_TASKS_MAX = 2048
 _FRAME_BYTES_MAX = 8 << 20
 # Where copies of a payload are larger than this together, it is put once and read by each engine, which costs a round trip.
 _COPIES_BYTES_MAX = 256 << 10
+
+
+# A payload, and the tasks whose results lie in it.
+Packed = tuple[_native.Object, list[TaskKey]]
+
+
+class Call(NamedTuple):
+    """A call as it travels; `results` are the tasks whose results are among its arguments."""
+
+    digest: str
+    name: str
+    payload: _native.Object
+    results: list[TaskKey]
+
+
+def pack_with_results(value: Any, what: str = "the value") -> Packed:
+    """`value` as an object field, and the tasks whose results lie in it.
+
+    Raises: NotPicklable.
+    """
+    codec, parts, ids = result_argument.dumps(value, what)
+    return _native.Object(codec, parts), [farm.parse_message_id(id_) for id_ in ids] if ids else []
 
 
 class Submitter:
@@ -34,6 +57,7 @@ class Submitter:
         self.next_number = 1
         self._published: set[str] = set()
         self.history: list[range] = []
+        self.graph = TaskGraph(client, space, self)
 
     def take_numbers(self, count: int, own: list[range], *, remember: bool = True) -> range:
         """The next `count` task numbers; `own` is the history of the view that they are for.
@@ -70,22 +94,29 @@ class Submitter:
         return True
 
     def call_payload(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, str, Any]:
-        """Digest, name and payload of a call."""
+        """Digest, name and payload of a call that has no results as arguments."""
+        call = self.pack_call(function, args, kwargs)
+        if call.results:
+            raise TypeError(f"{call.name}: a view of this kind takes no AsyncResult as an argument; get() it first")
+        return call.digest, call.name, call.payload
+
+    def pack_call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """A call, ready to be put."""
         if isinstance(function, Reference):
             args = (function, *args)
             digest, _ = self.publish(call_reference)
             name = function.name
         else:
             digest, name = self.publish(function)
-        return digest, name, self.pack_arguments(args, kwargs, name)
+        return Call(digest, name, *self.pack_arguments(args, kwargs, name))
 
-    def pack_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> _native.Object:
-        """Arguments of a call as a payload.
+    def pack_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Packed:
+        """Arguments of a call as a payload, and the tasks whose results lie among them.
 
         Raises: NotPicklable: its message names the argument.
         """
         try:
-            return _native.Object(*serialize.dumps((args, kwargs)))
+            return pack_with_results((args, kwargs))
         except serialize.NotPicklable:
             for index, argument in enumerate(args):
                 serialize.dumps(argument, f"argument {index} of {name}")
@@ -108,6 +139,10 @@ class Submitter:
         # A client that is closed before its results have come leaves the payload to the tasks; it goes with the results.
         with suppress(LindenError):
             self._reader.confirm_later(self._space.send_commit([], [], [tuple_id]), result)
+
+    def is_outstanding(self, session: str, number: int) -> bool:
+        """Whether it is a task of this client that is on its way."""
+        return session == self.session and self._reader.expects(number)
 
     def send(self, puts: list[_native.Put], group: TaskGroup) -> None:
         """Put tasks whose results `group` expects already."""

@@ -73,9 +73,9 @@ def test_results_are_fetched_in_another_process_before_they_are_there(rc: linden
     assert done.stdout.strip() == f"[1, 2] ['done 0\\n', 'done 1\\n'] {result.msg_ids}"
 
 
-def test_a_result_as_an_argument_is_fetched_by_the_engine(rc: linden.Client) -> None:
+def test_a_result_as_an_argument_is_its_value_on_the_engine(rc: linden.Client) -> None:
     first = rc[0].apply_async(pow, 2, 5)
-    assert rc[1].apply_sync(lambda result: result.get(20) + 1, first) == 33
+    assert rc[1].apply_sync(lambda value: value + 1, first) == 33
 
 
 def test_what_was_purged_meanwhile_says_so_when_it_is_asked_for(rc: linden.Client) -> None:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from linden import _native, datapub, farm, serialize
 from linden.connection_file import ConnectionInfo
 from linden.errors import Closed, ConnectionLost, SessionExpired, ShuttingDown, SpaceGone
-from linden.reference import set_resolver
+from linden.reference import set_definer, set_resolver
+from linden.result_argument import set_result_loader
 from linden.shared import set_loader
 
 from . import forks
 from .attendant import Attendant
+from .conditional import Conditional
 from .execution import LAZILY, Shells
 from .functions import Functions, load_payload
 from .interrupts import EngineStop, Interrupts
@@ -28,6 +31,7 @@ from .output import TaskOutput
 from .prefetch import Prefetch
 from .registration import describe, register, register_as
 from .restart import RESTART, Beginning
+from .results import load_result
 from .run_task import Outcome, TaskRunner
 from .sink import FarmSink
 from .startup import run_startup
@@ -103,6 +107,7 @@ class Engine:
     def _prepare_process(self) -> None:
         self._namespace.install()
         set_resolver(self._namespace.evaluate)
+        set_definer(self._namespace.set)
         datapub.set_publisher(self._publish)
         capture(self._output)
         forks.prepare()
@@ -192,39 +197,38 @@ class Engine:
         load = partial(load_payload, space)
         set_loader(load)
         runner = TaskRunner(Functions(space, self._namespace), self._namespace, load, self._shells)
-        session = space.client.session
+        set_result_loader(partial(load_result, space))
+        conditional = Conditional(space, id_)
         while self._interrupts.stopping is None:
             task = stream.next()
             if task is None:
                 continue
-            fields = task.fields
+            given = task.fields
+            if task.attempt > 1 and _was_cancelled(space, given):
+                self._interrupts.cancel((given[farm.TASK_CLIENT], given[farm.TASK_NUMBER]))
+            fields, instead = conditional.decide(given)
+            if fields is None:
+                stream.finish(task.id, task.attempt, instead)
+                continue
             started = time.time()
-            if task.attempt > 1 and _was_cancelled(space, fields):
-                self._interrupts.cancel((fields[farm.TASK_CLIENT], fields[farm.TASK_NUMBER]))
-            puts, ended = self._run(runner, fields, id_, session, started)
+            status, payload, puts = self._run(runner, fields, started)
+            puts += conditional.end(given, status, payload, started, self._ended)
             stream.finish(task.id, task.attempt, puts)
-            if prefetch.observe(ended - started):
+            if prefetch.observe(self._ended - started):
                 stream.set_credit(prefetch.credit)
 
-    def _run(
-        self, runner: TaskRunner, fields: tuple[Any, ...], id_: int, session: str, started: float
-    ) -> tuple[list[_native.Put], float]:
-        """Run a task; what to put for it, and when it ended."""
+    def _run(self, runner: TaskRunner, fields: Sequence[Any], started: float) -> tuple[str, Any, list[_native.Put]]:
+        """Run a task: status and payload of its result, and what it printed that has not been sent."""
         client, number = key = fields[farm.TASK_CLIENT], fields[farm.TASK_NUMBER]
         self._output.begin(client, number, at_once=started - self._ended < _AT_ONCE_S)
         status, payload = self._outcome(runner, fields, key)
-        ended = self._ended = time.time()
+        self._ended = time.time()
         puts = self._output.end()
         if self._interrupts.was_cancelled(key):
             status, payload = farm.CANCELLED, None
-        retries = farm.retries_of(fields)
-        if status == farm.ERROR and retries:
-            puts.append(farm.retry_of(fields, retries - 1))
-        else:
-            puts.append(farm.result(client, number, status, farm.ran(id_, session, started, ended, fields), payload))
-        return puts, ended
+        return status, payload, puts
 
-    def _outcome(self, runner: TaskRunner, fields: tuple[Any, ...], key: tuple[str, int]) -> Outcome:
+    def _outcome(self, runner: TaskRunner, fields: Sequence[Any], key: tuple[str, int]) -> Outcome:
         interrupts = self._interrupts
         try:
             try:
@@ -240,7 +244,7 @@ class Engine:
         return outcome
 
 
-def _was_cancelled(space: _native.Space, fields: tuple[Any, ...]) -> bool:
+def _was_cancelled(space: _native.Space, fields: Sequence[Any]) -> bool:
     """Whether a task that was handed out before was cancelled then, while its engine died."""
     form = farm.cancelled_form(fields[farm.TASK_CLIENT], fields[farm.TASK_NUMBER])
     return bool(space.client.wait(space.send_count(form)))

@@ -85,6 +85,8 @@ class Namespace:
 
     def bridge(self, function: Any) -> Callable[..., Any]:
         """`function`, made to see this namespace if it came by value."""
+        if hasattr(function, "check_dependency"):  # a linden.dependency.dependent: two functions
+            function.f, function.df = self.bridge(function.f), self.bridge(function.df)
         if type(function) is not FunctionType or not is_by_value(function, self.names):
             return cast("Callable[..., Any]", function)
         return self._bridged(function)

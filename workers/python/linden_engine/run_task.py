@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from linden import _native, farm, serialize
+from linden.error import UnmetDependency
 
 from . import forks
 from .execution import Shells
@@ -18,6 +19,8 @@ from .output import TaskOutput
 from .remote_traceback import item_error
 
 Outcome = tuple[str, Any]
+# Not a status of results: the task is to run on another engine.
+UNMET = "unmet"
 LoadFunction = Callable[[str], Callable[..., Any]]
 LoadPayload = Callable[[str, int], Any]
 
@@ -50,7 +53,7 @@ class TaskRunner:
         }
 
     def run(self, fields: Sequence[Any]) -> Outcome:
-        """Status and payload of the task's result.
+        """Status and payload of the task's result; the status UNMET: what it depends on is not on this engine.
 
         Raises: EngineStop only.
         """
@@ -66,6 +69,8 @@ class TaskRunner:
             return run(fields[farm.TASK_FUNCTION], payload)
         except EngineStop:
             raise
+        except UnmetDependency as error:
+            return UNMET, farm.error_payload([item_error(0, error)], None)
         except BaseException as error:  # noqa: BLE001  (SystemExit and KeyboardInterrupt end the task, not the engine)
             if forks.is_copy():  # it ends at once, and tells nobody
                 self.raised = error
@@ -85,7 +90,11 @@ class TaskRunner:
 
     def _map(self, digest: str, payload: Any) -> Outcome:
         columns = _unpack(payload)
-        values, errors = map_columns(self._load_function(digest), columns)
+        function: Any = self._load_function(digest)
+        if hasattr(function, "check_dependency"):  # a linden.dependency.dependent: once, before any item runs
+            function.check_dependency()
+            function = function.f
+        values, errors = map_columns(function, columns)
         if errors:
             return farm.ERROR, farm.error_payload(errors, serialize.pack(values, "the results"))
         return farm.OK, serialize.pack(values, "the results")

@@ -1,0 +1,78 @@
+"""What the tasks of one call have in common, and how one of them is put."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import _native, farm
+from .error import InvalidDependency
+
+if TYPE_CHECKING:
+    from .conditions import Conditions
+    from .submission import Submitter
+    from .task_graph import TaskKey, Wish
+
+Queue = tuple[str, farm.Engine | None]
+ANYWHERE: Queue = (farm.ANY_QUEUE, None)
+
+
+class MapTask(NamedTuple):
+    """A function and how it is to be run."""
+
+    name: str
+    function: str
+    retries: int | None
+    priority: int
+    submitted: float  # seconds since 1970
+    label: str | None
+
+    def puts(
+        self,
+        submitter: Submitter,
+        number: int,
+        kind: str,
+        payload: Any,
+        queue: Queue = ANYWHERE,
+        wish: Wish | None = None,
+        results: list[TaskKey] | tuple[()] = (),
+        call: range | None = None,
+    ) -> list[_native.Put]:
+        """The task `number`, after what it needs if it is to wait; its result instead if it waits for what is not there.
+
+        `results`: tasks whose results are among its arguments. `call`: the numbers of all tasks of the call.
+        """
+        if not (wish or results):
+            return [self._task(submitter.session, number, kind, payload, queue)]
+        try:
+            conditions, before = submitter.graph.plan(
+                number, wish, results, farm.max_attempts(self.retries), call or range(number, number + 1)
+            )
+        except InvalidDependency as error:
+            return [farm.failure(self._task(submitter.session, number, kind, payload, queue).fields, error)]
+        return [*before, self._task(submitter.session, number, kind, payload, queue, conditions)]
+
+    def _task(
+        self,
+        session: str,
+        number: int,
+        kind: str,
+        payload: Any,
+        queue: Queue,
+        conditions: Conditions | None = None,
+    ) -> _native.Put:
+        name, engine = queue
+        return farm.task(
+            name,
+            session,
+            number,
+            self.name,
+            kind,
+            self.function,
+            payload,
+            retries=self.retries,
+            priority=self.priority,
+            engine=engine,
+            submitted=self.submitted,
+            label=self.label,
+            conditions=conditions,
+        )

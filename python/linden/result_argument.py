@@ -1,0 +1,75 @@
+"""Results as arguments of tasks: an AsyncResult among them travels by the ids of its tasks, and where the task runs it is its value.
+
+The task waits for those results in the farm (task_graph.py), so neither the client nor this process has to be there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import serialize
+
+if TYPE_CHECKING:
+    from .async_result import AsyncResult
+
+_pickling = threading.local()
+# Gives the value of a task's result where arguments are unpickled; an engine sets it.
+_loader: Callable[[str], Any] | None = None
+
+
+def dumps(value: Any, what: str = "the value") -> tuple[str, list[Any], list[str]]:
+    """As `serialize.dumps`, and the message ids of the results that lie in `value`."""
+    found: dict[str, None] = {}
+    before = getattr(_pickling, "found", None)
+    _pickling.found = found
+    try:
+        codec, parts = serialize.dumps(value, what)
+    finally:
+        _pickling.found = before
+    return codec, parts, list(found)
+
+
+def reduce(result: AsyncResult) -> Any:
+    """How a result is pickled as an argument; None if it is being pickled for something else."""
+    found: dict[str, None] | None = getattr(_pickling, "found", None)
+    if found is None:
+        return None
+    found.update(dict.fromkeys(result.msg_ids))
+    join, *rest = result._as_argument()
+    return resolve, (result.msg_ids, join, *rest)
+
+
+def resolve(ids: Sequence[str], join: Callable[..., Any], *rest: Any) -> Any:
+    """What unpickling such an argument calls: the value of the result.
+
+    Raises: RuntimeError: this process is no engine.
+    """
+    if _loader is None:
+        raise RuntimeError(f"the result {ids[0]} is an argument of a task, and can be looked at on engines only")
+    return join([_loader(id_) for id_ in ids], *rest)
+
+
+def set_result_loader(loader: Callable[[str], Any] | None) -> None:
+    """From now on results that are unpickled as arguments in this process become what `loader` returns for their ids."""
+    global _loader
+    _loader = loader
+
+
+def only(values: list[Any]) -> Any:
+    """The value of a call on one engine."""
+    return values[0]
+
+
+def all_of(values: list[Any]) -> list[Any]:
+    """The value of a call on several engines."""
+    return values
+
+
+def items_of(values: list[Any], sizes: Sequence[int | None], join: Callable[[list[Any]], Any] | None) -> Any:
+    """The value of a map; the size is None for tasks of a single item."""
+    items: list[Any] = []
+    for value, size in zip(values, sizes, strict=True):
+        items += [value] if size is None else value
+    return items if join is None else join(items)

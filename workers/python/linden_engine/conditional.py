@@ -1,0 +1,177 @@
+"""Conditional tasks: whether one may run now and here, or what becomes of it (docs/design/task-graphs.md).
+
+The gate has said how the wait for other tasks has ended.  What is left is to read that, and to find the place: an engine that has
+the task but may not run it passes it on to one that may, in the step that finishes it here.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from linden import _native, farm
+from linden.conditions import Conditions, Follow, choose
+from linden.error import DependencyTimeout, ImpossibleDependency, TaskTimeout
+from linden.errors import NoMatch
+
+from .run_task import UNMET
+
+Fields = Sequence[Any]
+
+
+class Conditional:
+    """Decides for one engine."""
+
+    def __init__(self, space: _native.Space, engine_id: int) -> None:
+        self._space = space
+        self._client = space.client
+        self._me = engine_id
+
+    def decide(self, fields: Fields) -> tuple[Fields | None, list[_native.Put]]:
+        """The task to run, which for a conditional one is another; or None, and what to put in its place."""
+        if fields[farm.TASK_KIND] != farm.CONDITIONAL:
+            return fields, []
+        verdict = fields[farm.TASK_FUNCTION]
+        conditions = Conditions.from_text(fields[farm.TASK_PAYLOAD][3])
+        if verdict == farm.ABORTED:
+            return None, [farm.cancelled(fields)]
+        if verdict == farm.TIMEOUT:
+            error = f"what the task waits for was not there within {conditions.timeout:g} s"
+            return None, [farm.failure(fields, DependencyTimeout(error))]
+        if verdict != farm.AGAIN and not conditions.placed:
+            if conditions.stages:
+                return self._after_stage(fields, conditions, verdict)
+            if self._is_late(fields, conditions):
+                error = f"no engine had time for the task within {conditions.timeout:g} s"
+                return None, [farm.failure(fields, TaskTimeout(error))]
+        if conditions.placed:
+            return farm.unconditional(fields), []
+        return self._place(fields, conditions, here=verdict != farm.AGAIN)
+
+    def _after_stage(
+        self, fields: Fields, conditions: Conditions, verdict: str
+    ) -> tuple[Fields | None, list[_native.Put]]:
+        stage, *rest = conditions.stages
+        if verdict not in stage.good:
+            why = ImpossibleDependency(self._why(fields[farm.TASK_CLIENT], stage.gate, verdict))
+            return None, [farm.failure(fields, why)]
+        after = conditions._replace(stages=rest)
+        if rest:
+            return None, [farm.next_stage(fields, after)]
+        met = (*fields[: farm.TASK_FUNCTION], farm.MET, fields[farm.TASK_OPTIONS])
+        return self.decide((*met, [*fields[farm.TASK_PAYLOAD][:3], after.to_text()]))
+
+    def _why(self, client: str, gate: int, verdict: str) -> str:
+        found = self._read(farm.gate_form(client, gate, verdict))
+        source = found[4] if found else ""
+        if not source:
+            return "none of the tasks that it depends on ended as it should"
+        return f"the task {source}, which it depends on, ended with status {verdict!r}"
+
+    def _is_late(self, fields: Fields, conditions: Conditions) -> bool:
+        form = farm.gate_form(fields[farm.TASK_CLIENT], fields[farm.TASK_NUMBER], farm.TIMEOUT)
+        return conditions.timeout is not None and self._count(form) > 0
+
+    # ---- the end
+
+    def end(self, given: Fields, status: str, payload: Any, started: float, ended: float) -> list[_native.Put]:
+        """What to put for a task that has run; `given` as it was taken."""
+        if status == UNMET:
+            if given[farm.TASK_KIND] == farm.CONDITIONAL or given[farm.TASK_QUEUE] == farm.ANY_QUEUE:
+                return self._refused(given, farm.parse_error_payload(payload)[0][0].evalue)
+            status = farm.ERROR  # a task of a direct view: for this engine, or none
+        retries = farm.retries_of(given)
+        if status == farm.ERROR and retries:
+            return [farm.retry_of(anew(given), retries - 1)]
+        meta = farm.ran(self._me, self._client.session, started, ended, given)
+        return [farm.result(given[farm.TASK_CLIENT], given[farm.TASK_NUMBER], status, meta, payload)]
+
+    # ---- the place
+
+    def _refused(self, fields: Fields, why: str) -> list[_native.Put]:
+        """What to put for a task that this engine does not run, since what it depends on is not here."""
+        if fields[farm.TASK_KIND] != farm.CONDITIONAL:
+            fields = conditional(fields)
+        conditions = Conditions.from_text(fields[farm.TASK_PAYLOAD][3])
+        conditions = conditions._replace(stages=(), placed=False, refused=[*conditions.refused, self._me])
+        return self._place(
+            fields, conditions, here=False, why=f"every engine that serves now has refused the task; this one: {why}"
+        )[1]
+
+    def _place(
+        self, fields: Fields, conditions: Conditions, *, here: bool, why: str = ""
+    ) -> tuple[Fields | None, list[_native.Put]]:
+        if here and self._may_run(conditions):
+            return farm.unconditional(fields), []
+        engines = {engine.id: engine for engine in self._engines()}
+        places = [self._places(follow, engines) for follow in conditions.follow]
+        best = choose(engines, self._me, conditions, places)
+        if not best:
+            error = ImpossibleDependency(why or _nowhere(conditions))
+            return None, [farm.failure(fields, error)]
+        engine = engines[random.choice(best)]
+        return None, [farm.passed_on(fields, conditions, engine)]
+
+    def _may_run(self, conditions: Conditions) -> bool:
+        places = [self._places(follow, [self._me]) for follow in conditions.follow]
+        return bool(choose([self._me], self._me, conditions, places))
+
+    def _places(self, follow: Follow, engines: Any) -> set[int]:
+        """Those of `engines` where the tasks ran that are to be followed."""
+        tasks = [farm.parse_message_id(id_) for id_ in follow.of]
+        asked = {
+            engine: [
+                self._space.send_count(farm.ran_at_form(task, status, engine))
+                for task in tasks
+                for status in follow.statuses
+                if status in (farm.OK, farm.ERROR)  # no engine lives where tasks ended otherwise
+            ]
+            for engine in engines
+        }
+        enough = len(tasks) if follow.all else 1
+        return {engine for engine, counts in asked.items() if sum(map(self._client.wait, counts)) >= enough}
+
+    def _engines(self) -> list[farm.Engine]:
+        rows = self._client.wait(self._space.send_list(farm.engines_form(), limit=10_000))["tuples"]
+        return [farm.parse_engine(row["fields"]) for row in rows]
+
+    # ---- the space
+
+    def _count(self, form: Fields) -> int:
+        return int(self._client.wait(self._space.send_count(tuple(form))))
+
+    def _read(self, form: Fields) -> Fields | None:
+        try:
+            found = self._client.wait(self._space.send_take(_native.READ, [tuple(form)], timeout=0.0))
+        except NoMatch:
+            return None
+        fields: Fields = found[0].fields
+        return fields
+
+
+def anew(fields: Fields) -> Fields:
+    """The task, for whichever engine may run it: nothing is chosen for a conditional one any more."""
+    if fields[farm.TASK_KIND] != farm.CONDITIONAL:
+        return fields
+    conditions = Conditions.from_text(fields[farm.TASK_PAYLOAD][3])._replace(stages=(), placed=False)
+    payload = [*fields[farm.TASK_PAYLOAD][:3], conditions.to_text()]
+    head = ("task", farm.ANY_QUEUE, *fields[farm.TASK_CLIENT : farm.TASK_FUNCTION])
+    return (*head, farm.MET, fields[farm.TASK_OPTIONS], payload)
+
+
+def conditional(fields: Fields) -> Fields:
+    """The inverse of `farm.unconditional`, for a task without conditions."""
+    kind, function, options = fields[farm.TASK_KIND], fields[farm.TASK_FUNCTION], fields[farm.TASK_OPTIONS]
+    terms = Conditions(attempts=farm.max_attempts(farm.retries_of(fields))).to_text()
+    payload = [kind, function, fields[farm.TASK_PAYLOAD], terms]
+    return (*fields[: farm.TASK_KIND], farm.CONDITIONAL, farm.MET, options, payload)
+
+
+def _nowhere(conditions: Conditions) -> str:
+    if conditions.follow:
+        ids = ", ".join(conditions.follow[0].of[:3])
+        return (
+            f"no engine that serves now is one where {'all' if conditions.follow[0].all else 'any'} of these ran: {ids}"
+        )
+    return "no engine that serves now may run the task"
