@@ -20,6 +20,7 @@ from .error import NoEnginesRegistered
 from .executor import ViewExecutor
 from .fetched import Fetcher
 from .history import History
+from .hub import Page
 from .load_balanced_view import LoadBalancedView
 from .local_results import Forgotten, LocalMetadata, LocalResults
 from .reprs import client_html
@@ -342,12 +343,13 @@ class Client:
         """
         return housekeeping.queue_status(self, targets, verbose)
 
-    def hub_history(self, *, limit: int | None = None, after: str | None = None) -> list[str]:
+    def hub_history(self, *, limit: int | None = None, after: str | Page | None = None) -> list[str]:
         """Message ids of all tasks in the farm, of all clients, in the order of submission.
 
-        Args: limit, after: a page of at most `limit` ids, those that follow the id `after`. Pages are in the order of
-            the space: first tasks without a result, then finished ones in the order in which they ended.
-        Raises: KeyError: `after` is not there any more.
+        Args: limit, after: a page of at most `limit` ids, those that follow `after`, which is the page before, or the id
+            of a task that has ended. Pages are in the order of the space: first tasks without a result, then finished
+            ones in the order in which they ended.
+        Raises: KeyError: the task `after` is not there any more.
         """
         return hub.history(self, limit, after)
 
@@ -357,7 +359,7 @@ class Client:
         keys: str | Iterable[str] | None = None,
         *,
         limit: int | None = None,
-        after: str | None = None,
+        after: str | Page | None = None,
     ) -> list[dict[str, Any]]:
         """Records of tasks, of all clients, that fulfil `query`; see ``docs/reference/hub-database.md``.
 

@@ -31,14 +31,22 @@ class Row(NamedTuple):
 # ---- what Client offers --------------------------------------------------------------------------------------------
 
 
-def history(client: Client, limit: int | None, after: str | None) -> list[str]:
+class Page(list[Any]):
+    """A list that knows what follows it: ``after=page`` asks for that."""
+
+    def __init__(self, items: Iterable[Any], last: Row | None) -> None:
+        super().__init__(items)
+        self.last = last
+
+
+def history(client: Client, limit: int | None, after: str | Page | None) -> list[str]:
     """Client.hub_history."""
     everything = hub_query.parse({})
     if limit is None and after is None:
         found = {hub_record.message_id(row.fields): row for row in _rows(client, everything, _PAGE, None)}
         return sorted(found, key=lambda id_: _order(found[id_].fields))
-    rows = _rows(client, everything, min(_PAGE, _checked(limit)), after)
-    return [hub_record.message_id(row.fields) for row in _first(rows, limit)]
+    rows = _first(_rows(client, everything, min(_PAGE, _checked(limit)), after), limit)
+    return Page([hub_record.message_id(row.fields) for row in rows], rows[-1] if rows else None)
 
 
 def _order(fields: Sequence[Any]) -> tuple[float, str, int]:
@@ -47,23 +55,22 @@ def _order(fields: Sequence[Any]) -> tuple[float, str, int]:
 
 
 def query(
-    client: Client, query: Mapping[str, Any], keys: str | Iterable[str] | None, limit: int | None, after: str | None
+    client: Client,
+    query: Mapping[str, Any],
+    keys: str | Iterable[str] | None,
+    limit: int | None,
+    after: str | Page | None,
 ) -> list[dict[str, Any]]:
     """Client.db_query."""
     parsed = hub_query.parse(query)
     wanted = _wanted_keys(keys)
     in_order = limit is None and after is None
     rows = _rows(client, parsed, _PAGE if parsed.tests else min(_PAGE, _checked(limit)), after)
-    records = _first(_matching(client, rows, parsed, wanted), limit)
+    found = _first(_matching(client, rows, parsed, wanted), limit)
     if in_order:
-        by_id = {record["msg_id"]: record for record in records}
-        records = sorted(by_id.values(), key=_record_order)
-    return [{key: record[key] for key in wanted} for record in records]
-
-
-def _record_order(record: Mapping[str, Any]) -> tuple[float, str, int]:
-    client, number = farm.parse_message_id(record["msg_id"])
-    return record["submitted"].timestamp() if record["submitted"] else 0.0, client, number
+        by_id = {record["msg_id"]: (row, record) for row, record in found}
+        found = sorted(by_id.values(), key=lambda pair: _order(pair[0].fields))
+    return Page([{key: record[key] for key in wanted} for _, record in found], found[-1][0] if found else None)
 
 
 def _wanted_keys(keys: str | Iterable[str] | None) -> list[str]:
@@ -91,8 +98,10 @@ def _first(items: Iterable[Any], limit: int | None) -> list[Any]:
 # ---- rows ----------------------------------------------------------------------------------------------------------
 
 
-def _rows(client: Client, query: Query, page: int, after: str | None) -> Iterator[Row]:
+def _rows(client: Client, query: Query, page: int, after: str | Page | None) -> Iterator[Row]:
     """Tasks that wait or run, then results, each in the order of put.  So a task that ends meanwhile is not missed."""
+    if isinstance(after, Page) and after.last is None:  # an empty page, which was the last one
+        return
     named = hub_query.named_tasks(query)
     if named is not None:
         yield from find(client, [id_ for id_ in named if is_message_id(id_)])
@@ -106,11 +115,12 @@ def _rows(client: Client, query: Query, page: int, after: str | None) -> Iterato
         yield from listed(client, form, page=page, after=start)
 
 
-def _start(client: Client, after: str | None) -> tuple[int, bool]:
+def _start(client: Client, after: str | Page | None) -> tuple[int, bool]:
     """The tuple to go on after, and whether it is a result."""
     if after is None:
         return 0, False
-    row = next(find(client, [after]), None)
+    # A page knows what its last task was when it was read; meanwhile that may have become a result.
+    row = after.last if isinstance(after, Page) else next(find(client, [after]), None)
     if row is None:
         raise KeyError(f"no task or result {after!r} in the farm; was it purged?")
     return row.id, row.fields[0] == "result"
@@ -195,7 +205,9 @@ def ask_for_each(
 # ---- records -------------------------------------------------------------------------------------------------------
 
 
-def _matching(client: Client, rows: Iterable[Row], query: Query, wanted: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _matching(
+    client: Client, rows: Iterable[Row], query: Query, wanted: Sequence[str]
+) -> Iterator[tuple[Row, dict[str, Any]]]:
     needed = {*wanted, *query.tests}
     for some in batches(rows, 100):
         outputs = _outputs(client, some) if needed & {"stdout", "stderr"} else {}
@@ -206,7 +218,7 @@ def _matching(client: Client, rows: Iterable[Row], query: Query, wanted: Sequenc
                 row.fields, holder=row.holder, resubmitted=again.get(id_), **outputs.get(id_, {})
             )
             if query.matches(record):
-                yield record
+                yield row, record
 
 
 def _outputs(client: Client, rows: Sequence[Row]) -> dict[str, dict[str, str]]:

@@ -61,13 +61,18 @@ class ResultPart(AsyncResult):
 
     def take_over(self) -> None:
         """Look whether the whole has the result."""
-        found = self._whole._raw.get(self._place)
-        if found is not None:
-            self._raw.setdefault(0, found)
-            self._is_here = True
+        if self._is_complete():
             self.complete()
-        elif self._whole._error is not None:
-            self.fail(self._whole._error)
+
+    def _is_complete(self) -> bool:
+        # Asked here as well, since Ctrl-C may have kept the whole from telling.
+        if not self._is_here:
+            found = self._whole._raw.get(self._place)
+            if found is not None:
+                self._raw.setdefault(0, found)
+            self._error = self._whole._error if found is None else None
+            self._is_here = found is not None or self._error is not None
+        return self._is_here
 
     def _method(self, position: int) -> str:  # noqa: ARG002  (it has one)
         return self._whole._method(self._place)
@@ -133,16 +138,24 @@ class JoinedResult(AsyncResult):
             return place
 
     def _take_over(self, index: int, position: int | None) -> None:
-        result = self._results[index]
-        for each in list(result._raw) if position is None else [position]:
+        raw = self._results[index]._raw
+        for each in list(raw) if position is None else [position]:
             place = self._place_of(index, each)
-            if self._raw.setdefault(place, result._raw[each]) is result._raw[each]:
+            if self._raw.setdefault(place, raw[each]) is raw[each]:
                 self._has_news(place)
-        if self._error is None and result._error is not None:
-            self._error = result._error
-        self._is_here = all(result._is_complete() for result in self._results)
+        self._is_complete()
         self._source.tell()  # type: ignore[attr-defined]
         self.complete()
+
+    def _is_complete(self) -> bool:
+        # Asked here as well, since Ctrl-C may have kept one of the results from telling.
+        if not self._is_here and all(result._is_complete() for result in self._results):
+            for index, result in enumerate(self._results):
+                for each, found in list(result._raw.items()):
+                    self._raw.setdefault(self._place_of(index, each), found)
+                self._error = self._error or result._error
+            self._is_here = True
+        return self._is_here
 
     def __len__(self) -> int:
         return sum(1 if result._single else len(result) for result in self._results)

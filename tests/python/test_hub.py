@@ -109,9 +109,11 @@ def test_pages_show_everything_once(rc: linden.Client) -> None:
     everything = set(rc.hub_history())
     assert len(everything) >= 25
     seen: list[str] = []
-    while page := rc.hub_history(limit=10, after=seen[-1] if seen else None):
+    page: Any = None
+    while page := rc.hub_history(limit=10, after=page):
         assert len(page) <= 10
         seen += page
+    assert rc.hub_history(limit=10, after=seen[-1]) == rc.hub_history(limit=10, after=page) == []
     assert len(seen) == len(everything)
     assert set(seen) == everything
     labels = rc.db_query({"client_uuid": rc.session}, keys=["label"], limit=3)
@@ -121,6 +123,19 @@ def test_pages_show_everything_once(rc: linden.Client) -> None:
         rc.hub_history(limit=1, after=farm.message_id("0" * 32, 1))
     with pytest.raises(ValueError, match="limit must be"):
         rc.hub_history(limit=0)
+
+
+def test_pages_leave_out_nothing_that_ends_meanwhile(rc: linden.Client) -> None:
+    rc.purge_everything()
+    view = rc.load_balanced_view()
+    running = [view.apply_async(time.sleep, 0.5) for _ in rc.ids]
+    ids = {result.msg_id for result in [*running, *(view.apply_async(time.sleep, 0) for _ in range(8))]}
+    page = rc.hub_history(limit=3)
+    seen = set(page)
+    rc.wait(timeout=20)
+    while page := rc.hub_history(limit=3, after=page):
+        seen |= set(page)
+    assert ids <= seen
 
 
 def test_queues(rc: linden.Client) -> None:
