@@ -33,13 +33,13 @@ class Arrivals:
             self._news.clear()
 
     def __enter__(self) -> Self:
-        self._result.follow(self._tell)
+        self._result._listen(self._tell)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._result.unfollow(self._tell)
+        self._result._unlisten(self._tell)
 
 
 async def wait_for_all(result: AsyncResult) -> Any:

@@ -149,10 +149,10 @@ class AsyncResult(AwaitableFuture):
         for follower in list(self._followers):
             follower(position)
 
-    def follow(self, follower: Callable[[int | None], None]) -> None:
+    def _listen(self, follower: Callable[[int | None], None]) -> None:
         """Call ``follower(position)`` for each result, those that are here too, maybe twice; ``follower(None)`` at the end.
 
-        For modules of this package.  It is called in whatever thread stores results, and must not raise.
+        It is called in whatever thread stores results, and must not raise.
         """
         self._followers.append(follower)
         for position in list(self._raw):
@@ -162,8 +162,8 @@ class AsyncResult(AwaitableFuture):
         else:
             self._source.nudge(urgent=True)
 
-    def unfollow(self, follower: Callable[[int | None], None]) -> None:
-        """End what `follow` began."""
+    def _unlisten(self, follower: Callable[[int | None], None]) -> None:
+        """End what `_listen` began."""
         self._followers.remove(follower)
 
     def _is_complete(self) -> bool:

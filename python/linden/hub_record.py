@@ -45,7 +45,7 @@ def record_of(
     `holder`: session of the engine that has the task now.
     """
     finished = fields[0] == "result"
-    task = farm.task_of(fields) if finished else fields
+    task = farm.task_of(fields) if finished else farm.unconditional(fields)
     record: dict[str, Any] = {"msg_id": message_id(fields)} | _of_task(task, fields)
     record |= _of_result(fields) if finished else _without_result(holder)
     record |= {"resubmitted": resubmitted, "stdout": stdout, "stderr": stderr}

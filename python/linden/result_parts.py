@@ -26,7 +26,7 @@ def split(whole: AsyncResult) -> tuple[AsyncResult, ...]:
         for part in new:
             part.take_over()
     else:
-        whole.follow(partial(_tell, whole))
+        whole._listen(partial(_tell, whole))
     return whole._parts
 
 
@@ -125,7 +125,7 @@ class JoinedResult(AsyncResult):
             for position in range(len(ids)):
                 self._place_of(index, position, ids)
         for index, result in enumerate(self._results):
-            result.follow(partial(self._take_over, index))
+            result._listen(partial(self._take_over, index))
 
     def _place_of(self, index: int, position: int, ids: Sequence[str] = ()) -> int:
         with self._lock:  # results of different calls may come in different threads

@@ -81,6 +81,22 @@ def test_tasks_without_a_result_are_records_too(rc: linden.Client) -> None:
     assert record["result_content"] == {"status": "aborted"}
 
 
+def test_tasks_that_wait_for_others_are_records_of_what_they_will_be(rc: linden.Client) -> None:
+    view = rc.load_balanced_view()
+    first = view.apply_async(time.sleep, 0.5)
+    with view.temp_flags(after=first, label="behind"):
+        behind = view.apply_async(say, 3)
+    [record] = rc.db_query({"label": "behind", "client_uuid": rc.session})
+    assert record["header"]["msg_type"] == "apply_request"
+    assert record["completed"] is None
+    assert rc.queue_status()["unassigned"] >= 1
+    assert behind.msg_id in rc.queue_status(verbose=True)["unassigned"]
+    assert behind.get(20) == 6
+    [record] = rc.db_query({"msg_id": behind.msg_id})
+    assert record["metadata"]["kind"] == "apply"
+    assert rc.resubmit(behind.msg_id).get(20) == 6
+
+
 def test_cells_are_known_by_their_source_and_value(rc: linden.Client, cluster: LocalCluster) -> None:
     cell = rc[0].execute("print('heard')\n6 * 7", silent=False)
     cell.wait(20)

@@ -151,6 +151,13 @@ def test_metadata_keys() -> None:
     assert tuple(NAMES["metadata"]["keys"]) == METADATA_KEYS
 
 
+def test_metadata_are_attributes_of_results(rc: linden.Client) -> None:
+    result = rc.load_balanced_view().apply_async(abs, -1)
+    result.get(20)
+    for key in METADATA_KEYS:
+        assert getattr(result, key) == result[key] == result.metadata[key] == getattr(result.metadata, key)
+
+
 def test_records_and_operators() -> None:
     assert set(NAMES["record"]["keys"]) == set(hub_query.RECORD_KEYS)
     for name in NAMES["record"]["operators"]:
