@@ -353,16 +353,17 @@ class AsyncResult(AwaitableFuture):
         """Abort the tasks which have not started, and interrupt those that run (F6); the results of both are TaskAborted.
 
         A task that runs gets a KeyboardInterrupt and may clean up; whatever it returns or raises then, its result is TaskAborted.
-        Does not wait for these results.
+        Waits for half a second at most until engines have heard of it.
 
-        Returns: whether every task that had no result yet was aborted, or its engine told to interrupt it.  False if all results
-            are here.
+        Returns: whether every task that had no result yet is aborted, or is going to be; False if one has ended otherwise meanwhile, or
+            if all results are here.
         """
         if self.done():
             return False
         from .cancelling import cancel
 
-        return cancel(self._client, self)
+        ended = sum(fields[farm.RESULT_STATUS] != farm.CANCELLED for fields, _ in list(self._raw.values()))
+        return cancel(self._client, self, ended)
 
     # ---- what is known of the tasks
 

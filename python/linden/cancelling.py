@@ -15,6 +15,8 @@ from . import farm, housekeeping
 if TYPE_CHECKING:
     from .client import Client
 
+# By then an engine has heard of it and, unless the task goes on in spite of it, put the result.
+_HEARD_S = 0.5
 # A task may move while we look for it (it is recalled, run again, or its engine dies), but not for ever.
 _SEARCH_S = 10.0
 _POLL_S = 0.02
@@ -29,15 +31,17 @@ class _Held(NamedTuple):
     session: str
 
 
-def cancel(client: Client, jobs: Any) -> bool:
+def cancel(client: Client, jobs: Any, ended: int | None = None) -> bool:
     """Cancel `jobs`: an AsyncResult, message ids, indices of the history, or a row of these; None: all that is outstanding.
 
-    Returns: whether each of them has a result now, or its engine has been told.
+    Args: ended: how many of them have come to another end before, as far as the caller knows; None: as the farm knows now.
+    Returns: whether each of them that had no result is aborted, or is going to be.
     """
     housekeeping.submit_no_more(jobs)
     ids = sorted(client.outstanding) if jobs is None else housekeeping.message_ids(client, jobs)[0]
     keys = {farm.parse_message_id(id_) for id_ in ids}
     told: set[_Held] = set()
+    before = _ended_otherwise(client, keys) if ended is None else ended
     deadline = time.monotonic() + _SEARCH_S
     while True:
         housekeeping.abort_waiting(client, keys)
@@ -45,7 +49,7 @@ def cancel(client: Client, jobs: Any) -> bool:
         held = {_Held(row["id"], row["attempt"], row["holder"]): row for row in left if row["holder"]}
         # Looked at again after telling: who was told in time neither runs a task again nor gives it back.
         if len(held) == len(left) and told.issuperset(held):
-            return True
+            return _ended_otherwise(client, keys, _HEARD_S) <= before
         if time.monotonic() > deadline:
             return False
         _tell(client, [(who, row["fields"]) for who, row in held.items() if who not in told])
@@ -61,13 +65,33 @@ def _key_of(row: dict[str, Any]) -> tuple[str, int]:
     return row["fields"][farm.TASK_CLIENT], row["fields"][farm.TASK_NUMBER]
 
 
+def _ended_otherwise(client: Client, keys: set[tuple[str, int]], seconds: float = 0.0) -> int:
+    """How many of these tasks have another result than that they were cancelled, once all have one or `seconds` are over."""
+    native = client.space.native
+    deadline = time.monotonic() + seconds
+    while True:
+        # All asked at once, the cancelled ones last: when there is a result of each, the difference is exact.
+        every = [native.send_count(farm.results_form(*of_some)) for of_some in _ranges(keys)]
+        cancelled = [native.send_count(farm.results_form(*of_some, farm.CANCELLED)) for of_some in _ranges(keys)]
+        results = sum(native.client.wait(request) for request in every)
+        otherwise = results - sum(native.client.wait(request) for request in cancelled)
+        if results >= len(keys) or time.monotonic() >= deadline:
+            return max(0, otherwise)
+        time.sleep(_POLL_S)
+
+
 def _tasks_of(client: Client, keys: set[tuple[str, int]]) -> Iterable[dict[str, Any]]:
     """The tasks among `keys` that have no result yet, in whatever state."""
+    for of_some in _ranges(keys):
+        yield from _listed(client, farm.tasks_form(*of_some))
+
+
+def _ranges(keys: set[tuple[str, int]]) -> Iterable[tuple[str, Any]]:
+    """The tasks as (client, number or range of numbers)."""
     for session in {session for session, _ in keys}:
         numbers = sorted(number for owner, number in keys if owner == session)
         for first, last in housekeeping.runs(numbers):
-            form = farm.tasks_form(session, farm.number_range(first, last))
-            yield from _listed(client, form)
+            yield session, farm.number_range(first, last)
 
 
 def _listed(client: Client, form: tuple[Any, ...]) -> Iterable[dict[str, Any]]:

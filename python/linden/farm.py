@@ -339,9 +339,9 @@ def cancelled(task: Sequence[Any]) -> _native.Put:
     return result(task[TASK_CLIENT], task[TASK_NUMBER], CANCELLED, never_ran(task), None)
 
 
-def results_form(client: Any = ANY, number: Any = ANY) -> tuple[Any, ...]:
+def results_form(client: Any = ANY, number: Any = ANY, status: Any = ANY) -> tuple[Any, ...]:
     """Results of a client's tasks."""
-    return ("result", client, number, ANY, ANY, ANY)
+    return ("result", client, number, status, ANY, ANY)
 
 
 def ran_at_form(task: tuple[str, int], status: str, engine: int) -> tuple[Any, ...]:

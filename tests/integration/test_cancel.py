@@ -110,6 +110,37 @@ def test_f6_a_task_that_does_not_listen_is_reported_and_interrupted_again(farm: 
     assert "this task was cancelled and goes on" in result.stderr
 
 
+# F6: no other thread of the engine hears anything until the task is over.
+def test_f6_a_task_that_keeps_the_interpreter_is_aborted_at_its_end(farm: Farm, scratch: Path) -> None:
+    _, rc = farm(1)
+    marker = scratch / "marker"
+
+    def keep(marker: str) -> str:
+        import ctypes
+        from pathlib import Path
+
+        Path(marker).write_text("begun")
+        ctypes.PyDLL(None).sleep(2)
+        return "a value"
+
+    result = rc[0].apply_async(keep, str(marker))
+    wait_for_text(marker, "begun")
+    assert result.cancel()
+    with pytest.raises(TaskAborted):
+        result.get(timeout=20)
+
+
+# F6: whoever is told that a task was cancelled sees no value of it, and the other way round.
+def test_f6_cancel_tells_the_truth(farm: Farm) -> None:
+    _, rc = farm(2)
+    view = rc.load_balanced_view()
+    for _ in range(5):
+        results = [view.apply_async(time.sleep, number / 1000) for number in range(30)]
+        told = [result.cancel() for result in results]
+        ended = [result.exception(20) for result in results]
+        assert [isinstance(error, TaskAborted) for error in ended] == told
+
+
 # F6: behind a task that runs, so that it would wait long to be begun and not run.
 def test_f6_what_an_engine_holds_ahead_is_aborted_before_its_turn(farm: Farm, scratch: Path) -> None:
     _, rc = farm(1)

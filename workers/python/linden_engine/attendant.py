@@ -12,6 +12,7 @@ import select
 import signal
 import threading
 import time
+from typing import Any
 
 from linden import _native, farm
 from linden.errors import LindenError, OutcomeUnknown
@@ -21,7 +22,7 @@ from .log import Log
 from .output import STDERR, TaskOutput
 from .restart import RESTART, Beginning
 
-_PERIOD_S = 0.1
+PERIOD_S = 0.1
 # A task that does not let go of the interpreter is not waited for any longer than this.
 _GRACE_S = 5.0
 # A pause of this process that is longer than this may have cost it its registration.
@@ -57,6 +58,8 @@ class Attendant:
         self._beginning = beginning
         self._given_up = False
         self._looked_at = registering_since
+        self._listening = threading.RLock()
+        self._ending: str | None = None  # why this engine is to end
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="linden-attendant", daemon=True)
 
@@ -77,13 +80,16 @@ class Attendant:
 
     def _run(self) -> None:
         suspicious = False
-        while not self._over.wait(_PERIOD_S):
+        while not self._over.wait(PERIOD_S):
             now = time.monotonic()
             suspicious = suspicious or not self._client.connected or now - self._looked_at > _PAUSE_S
             self._looked_at = now
             try:
                 self._output.send(wait=False)
-                self._listen()
+                self.listen()
+                if self._ending is not None:
+                    self._end(self._ending)
+                    return
                 self._interrupts.insist(self._report)
                 if suspicious and self._client.connected:
                     suspicious = not self._is_registered()
@@ -106,17 +112,20 @@ class Attendant:
             self._client.close()
         return bool(count)
 
-    def _listen(self) -> None:
-        while (word := self._control.next(0.0)) is not None:
-            _, _, verb, argument = word.fields
-            self._log.event("control", verb=verb, argument=argument)
-            if verb == farm.SHUTDOWN:
-                self._end(RESTART if argument == farm.RESTART else "shutdown")
-                return
-            if verb == farm.SIGNAL and isinstance(argument, int):
-                os.kill(os.getpid(), argument)
-            elif verb == farm.CANCEL and isinstance(argument, list) and len(argument) == 2:
-                self._interrupts.cancel((argument[0], argument[1]))
+    def listen(self) -> None:
+        """Act on what clients have said; returns when all that has come is done, whichever thread does it."""
+        with self._listening:
+            while self._ending is None and (word := self._control.next(0.0)) is not None:
+                self._obey(word.fields[2], word.fields[3])
+
+    def _obey(self, verb: str, argument: Any) -> None:
+        self._log.event("control", verb=verb, argument=argument)
+        if verb == farm.SHUTDOWN:  # by our own thread, at its next look
+            self._ending = RESTART if argument == farm.RESTART else "shutdown"
+        elif verb == farm.SIGNAL and isinstance(argument, int):
+            os.kill(os.getpid(), argument)
+        elif verb == farm.CANCEL and isinstance(argument, list) and len(argument) == 2:
+            self._interrupts.cancel((argument[0], argument[1]))
 
     def _report(self, key: Key) -> None:
         self._log.event("cancel_ignored", task=farm.message_id(*key))
