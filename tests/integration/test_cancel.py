@@ -141,6 +141,41 @@ def test_f6_cancel_tells_the_truth(farm: Farm) -> None:
         assert [isinstance(error, TaskAborted) for error in ended] == told
 
 
+# F6
+def test_f6_signal_handlers_of_an_earlier_task_are_in_nobodys_way(farm: Farm, scratch: Path) -> None:
+    _, rc = farm(1)
+    marker = scratch / "marker"
+
+    def ignore() -> None:
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    rc[0].apply_sync(ignore)
+    result = rc[0].apply_async(endless, str(marker))
+    wait_for_text(marker, "begun")
+    assert result.cancel()
+    with pytest.raises(TaskAborted):
+        result.get(timeout=20)
+    rc.shutdown()
+
+
+# F6: by whom ever, by its name.
+def test_f6_another_client_may_cancel_a_task(farm: Farm, scratch: Path) -> None:
+    cluster, rc = farm(1)
+    marker = scratch / "marker"
+    result = rc.load_balanced_view().apply_async(endless, str(marker))
+    wait_for_text(marker, "begun")
+    with cluster.connect_client() as other:
+        fetched = other.get_result(result.msg_id, block=False)
+        assert fetched.cancel()
+        with pytest.raises(TaskAborted):
+            fetched.get(timeout=20)
+    with pytest.raises(TaskAborted):
+        result.get(timeout=20)
+
+
 # F6: behind a task that runs, so that it would wait long to be begun and not run.
 def test_f6_what_an_engine_holds_ahead_is_aborted_before_its_turn(farm: Farm, scratch: Path) -> None:
     _, rc = farm(1)

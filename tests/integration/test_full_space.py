@@ -1,6 +1,8 @@
 """A space or a disk that is full, for a Python program (P33): puts are refused, everything else works."""
 
+import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -80,3 +82,34 @@ def test_p33_a_low_disk_refuses_puts_and_nothing_else(serve: Serve) -> None:
     assert space.take(("result", 0)) == ("result", 0)
     space.reserve(("task", 1)).release()
     assert space.take(("task", int)) == ("task", 1)
+
+
+# F5
+@pytest.mark.parametrize("megabytes", [3, 12])
+def test_f5_a_full_space_loses_no_output_or_says_so(serve: Serve, scratch: Path, megabytes: int) -> None:
+    """What it refuses goes with the result, up to a bound; what is beyond that is told of in its place."""
+    serve("--space-mebibytes-max", "1")
+    address = f"unix:{scratch / 's'}"
+    engine = subprocess.Popen([sys.executable, "-m", "linden_engine", "--connection", address, "--quiet"])
+    try:
+        with linden.Client(address) as rc:
+            rc.wait_for_engines(1, timeout=20)
+
+            def print_much(megabytes: int) -> str:
+                for number in range(megabytes * 10):
+                    print(f"{number:06} " + "x" * 99_993)
+                return "done"
+
+            result = rc[0].apply_async(print_much, megabytes)
+            assert result.get(timeout=60) == "done"
+            numbers = sorted(int(line[:6]) for line in result.stdout.splitlines() if line)
+            if megabytes == 3:
+                assert numbers == list(range(30))
+                assert result.stderr == ""
+            else:
+                missing = re.findall(r"(\d+) bytes of output are missing here, the space was full", result.stderr)
+                assert missing
+                assert len(result.stdout) + sum(map(int, missing)) >= megabytes * 1_000_000
+    finally:
+        engine.terminate()
+        assert engine.wait(20) == 0

@@ -6,6 +6,7 @@ be cancelled, notes which one and sends SIGINT to the main thread; the handler r
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # signal.getsignal takes ten times as long
 import signal
 import sys
 import threading
@@ -40,17 +41,21 @@ class Interrupts:
         self._wanted: Key | None = None
         self._since = 0.0
         self._main = threading.main_thread()
+        self._handlers = {int(signal.SIGTERM): self._on_sigterm, int(signal.SIGINT): self._on_sigint}
         self._in_terminal = sys.stdin is not None and sys.stdin.isatty()
 
     def install(self) -> None:
         """Handle SIGTERM and SIGINT from now on; to be called in the main thread."""
-        signal.signal(signal.SIGTERM, self._on_sigterm)
-        signal.signal(signal.SIGINT, self._on_sigint)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     # ---- by the main thread
 
     def begin(self, key: Key) -> bool:
         """User code of this task may be interrupted from now on; False if it must not begin, for it was cancelled."""
+        for number, handler in self._handlers.items():
+            if _signal.getsignal(number) is not handler:  # the task before has changed it
+                signal.signal(number, handler)
         self._current = key
         # In this order: whoever asks does it the other way round, so that one of the two sees the other.
         return key not in self._asked
