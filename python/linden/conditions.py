@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from . import farm
+from .fields import OneOf
 
 
 class Stage(NamedTuple):
-    """One wait for other tasks: the gate that ends it, the verdicts that it waits for, and those of them that are good."""
+    """One wait for other tasks: the gate that ends it (0: the task's own number), the verdicts that it waits for, and those of
+    them that are good."""
 
     gate: int
     verdicts: Sequence[str]
@@ -28,7 +32,8 @@ class Follow(NamedTuple):
     statuses: Sequence[str]
 
 
-class Conditions(NamedTuple):
+@dataclass(frozen=True)
+class Conditions:
     """All conditions of one task.  `stages` come one after the other; `refused` are engines that have refused the task."""
 
     stages: Sequence[Stage] = ()
@@ -39,7 +44,14 @@ class Conditions(NamedTuple):
     attempts: int = 1  # how many engines may die with it
     placed: bool = False  # an engine has chosen where it runs
 
-    def to_text(self) -> str:
+    def but(self, **changes: Any) -> Conditions:
+        """These conditions with some of them changed."""
+        return replace(self, **changes)
+
+    # The tasks of a call often have the same conditions, and then they share what follows.
+
+    @cached_property
+    def text(self) -> str:
         """As JSON; what is not said is left out."""
         known = {
             "stages": [stage._asdict() for stage in self.stages],
@@ -52,18 +64,23 @@ class Conditions(NamedTuple):
         }
         return json.dumps({name: value for name, value in known.items() if value})
 
-    @classmethod
-    def from_text(cls, text: str) -> Conditions:
-        """The inverse of `to_text`."""
-        known: dict[str, Any] = json.loads(text)
-        known["stages"] = [Stage(**stage) for stage in known.get("stages", ())]
-        known["follow"] = [Follow(**follow) for follow in known.get("follow", ())]
-        return cls(**known)
+    @cached_property
+    def verdicts(self) -> Any:
+        """What ends the first stage, as a field of a template: what it waits for, its time, or an abort."""
+        return OneOf([*self.stages[0].verdicts, farm.TIMEOUT, farm.ABORTED])
 
-    @property
-    def verdicts(self) -> list[str]:
-        """What ends the first stage: what it waits for, its time, or an abort."""
-        return [*self.stages[0].verdicts, farm.TIMEOUT, farm.ABORTED]
+    def gate_of(self, number: int) -> int:
+        """The gate of the first stage of the task `number`."""
+        return self.stages[0].gate or number
+
+
+@lru_cache(maxsize=64)
+def read(text: str) -> Conditions:
+    """The inverse of `Conditions.text`."""
+    known: dict[str, Any] = json.loads(text)
+    known["stages"] = [Stage(**stage) for stage in known.get("stages", ())]
+    known["follow"] = [Follow(**follow) for follow in known.get("follow", ())]
+    return Conditions(**known)
 
 
 def choose(engines: Iterable[int], me: int, conditions: Conditions, places: Iterable[set[int]]) -> list[int]:

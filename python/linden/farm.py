@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native
 from .connection_file import DEFAULT_FARM_SPACE as DEFAULT_FARM_SPACE
-from .fields import ANY, Between, OneOf
+from .fields import ANY, Between
 from .serialize import PackedFunction
 
 if TYPE_CHECKING:
@@ -203,9 +203,9 @@ def task(
     """
     guards = None
     if conditions is not None:
-        payload = [kind, function, payload, conditions.to_text()]
+        payload = [kind, function, payload, conditions.text]
         kind, function = CONDITIONAL, MET
-        guards = _guards_of(client, conditions)
+        guards = _guards_of(client, number, conditions)
     if engine is not None:
         return _native.Put(
             ("task", queue, client, number, name, kind, function, [0, submitted, label], payload),
@@ -224,11 +224,11 @@ def task(
     )
 
 
-def _guards_of(client: str, conditions: Conditions) -> Any:
+def _guards_of(client: str, number: int, conditions: Conditions) -> Any:
     """The gate of the first stage, whose verdict fills the field `function`."""
     if not conditions.stages:
         return None
-    return [(gate_form(client, conditions.stages[0].gate, OneOf(conditions.verdicts)), [(3, TASK_FUNCTION)])]
+    return [(gate_form(client, conditions.gate_of(number), conditions.verdicts), [(3, TASK_FUNCTION)])]
 
 
 def unconditional(fields: Sequence[Any]) -> Sequence[Any]:
@@ -245,15 +245,15 @@ def passed_on(fields: Sequence[Any], conditions: Conditions, engine: Engine) -> 
     kind, function, payload, _ = fields[TASK_PAYLOAD]
 
     def row(queue: str, verdict: str, terms: Conditions) -> tuple[Any, ...]:
-        again = [kind, function, payload, terms.to_text()]
+        again = [kind, function, payload, terms.text]
         return ("task", queue, *fields[TASK_CLIENT:TASK_FUNCTION], verdict, fields[TASK_OPTIONS], again)
 
     left = conditions.attempts - 1
     will: tuple[Any, ...] = ("result", client, number, ENGINE_DIED, [engine.id, engine.session, 0.0, 0.0], None)
     if left > 0:
-        will = row(ANY_QUEUE, AGAIN, conditions._replace(attempts=left, placed=False))
+        will = row(ANY_QUEUE, AGAIN, conditions.but(attempts=left, placed=False))
     return _native.Put(
-        row(engine_queue(engine.id), MET, conditions._replace(placed=True)),
+        row(engine_queue(engine.id), MET, conditions.but(placed=True)),
         max_attempts=1,
         will=will,
         lives_with=engine.session,
@@ -263,12 +263,12 @@ def passed_on(fields: Sequence[Any], conditions: Conditions, engine: Engine) -> 
 def next_stage(fields: Sequence[Any], conditions: Conditions) -> _native.Put:
     """A conditional task whose first stage is over, guarded by the gate of the next."""
     client, number = fields[TASK_CLIENT], fields[TASK_NUMBER]
-    payload = [*fields[TASK_PAYLOAD][:3], conditions.to_text()]
+    payload = [*fields[TASK_PAYLOAD][:3], conditions.text]
     return _native.Put(
         (*fields[:TASK_FUNCTION], None, fields[TASK_OPTIONS], payload),
         max_attempts=conditions.attempts,
         will=("result", client, number, ENGINE_DIED, [], None),
-        when=_guards_of(client, conditions),
+        when=_guards_of(client, number, conditions),
     )
 
 
@@ -446,6 +446,7 @@ def safe_text(text: str) -> str:
 # A relay turns the result of one task, or the verdict of a group, into its gate.  A group has an edge for each of several tasks, which
 # comes with that task's result and says its status, and one tuple MET, which comes when all have ended, after their edges.
 
+ANY_VERDICT = _TEXT
 _GUARDS_MAX = 5_000  # of one tuple; the space allows more
 
 
@@ -465,9 +466,9 @@ def relay_of_result(client: str, number: int, of: tuple[str, int]) -> _native.Pu
     return _native.Put(("gate", client, number, None, message_id(*of)), when=[guard])
 
 
-def relay_of_group(client: str, number: int, group: int, verdicts: Sequence[str]) -> _native.Put:
-    """The gate `number` opens with the first of these verdicts of the group."""
-    guard = (("gate", client, group, OneOf(list(verdicts)), _TEXT), [(3, 3), (4, 4)])
+def relay_of_group(client: str, number: int, group: int, verdicts: Any) -> _native.Put:
+    """The gate `number` opens with the first verdict of the group that matches `verdicts`."""
+    guard = (("gate", client, group, verdicts, _TEXT), [(3, 3), (4, 4)])
     return _native.Put(("gate", client, number, None, None), when=[guard])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _native, farm
@@ -83,7 +84,7 @@ class LoadBalancedView(View):
         if self.targets is None or self.targets == "all" or not is_choosy:
             return wish
         engines, _ = self.client.engines_of(self.targets)
-        return wish._replace(targets=[engine.id for engine in engines])
+        return replace(wish, targets=[engine.id for engine in engines])
 
     # ---- apply
 

@@ -41,13 +41,25 @@ def reduce(result: AsyncResult) -> Any:
     return resolve, (result.msg_ids, join, *rest)
 
 
-def resolve(ids: Sequence[str], join: Callable[..., Any], *rest: Any) -> Any:
-    """What unpickling such an argument calls: the value of the result.
+class ResultArgument:
+    """Stands for the value of a result where there is no engine: for those who look at the arguments of a task."""
 
-    Raises: RuntimeError: this process is no engine.
-    """
+    def __init__(self, ids: Sequence[str], join: Callable[..., Any], *rest: Any) -> None:
+        self.ids = list(ids)
+        self._join = join
+        self._rest = rest
+
+    def __reduce__(self) -> Any:
+        return resolve, (self.ids, self._join, *self._rest)
+
+    def __repr__(self) -> str:
+        return f"<the result of {', '.join(self.ids)}>"
+
+
+def resolve(ids: Sequence[str], join: Callable[..., Any], *rest: Any) -> Any:
+    """What unpickling such an argument calls: on an engine the value of the result, elsewhere a ResultArgument."""
     if _loader is None:
-        raise RuntimeError(f"the result {ids[0]} is an argument of a task, and can be looked at on engines only")
+        return ResultArgument(ids, join, *rest)
     return join([_loader(id_) for id_ in ids], *rest)
 
 

@@ -6,13 +6,16 @@ A task waits for tuples only, so it goes on without its client, and there is no 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native, farm
-from .conditions import Conditions, Follow, Stage
+from .conditions import Conditions, Follow, Stage, read
 from .dependency import Dependency
 from .error import InvalidDependency
+from .fields import OneOf
 
 if TYPE_CHECKING:
     from .submission import Submitter
@@ -26,7 +29,8 @@ _REMEMBERED = 1_000
 _PAGE = 1_000
 
 
-class Wish(NamedTuple):
+@dataclass(frozen=True)
+class Wish:
     """What the tasks of one call are to wait for, and where to run."""
 
     after: Sequence[Dependency] = ()
@@ -36,6 +40,33 @@ class Wish(NamedTuple):
 
     def __bool__(self) -> bool:
         return bool(self.after or self.follow or self.timeout is not None or self.targets is not None)
+
+    # Looked at for each task of a call, and made once: it may be long.
+
+    @cached_property
+    def waits(self) -> list[Wait]:
+        """The sets of tasks to wait for.  Raises: InvalidDependency."""
+        return joined([*self.after, *self.follow])
+
+    @cached_property
+    def _usual(self) -> dict[int, Conditions]:
+        return {}
+
+    def usual_conditions(self, attempts: int) -> Conditions:
+        """Of the tasks of a call that do not differ in what they wait for."""
+        if attempts not in self._usual:
+            self._usual[attempts] = self.conditions(self.waits, [0], attempts)
+        return self._usual[attempts]
+
+    def conditions(self, waits: Sequence[Wait], gates: Sequence[int], attempts: int) -> Conditions:
+        """Of a task with a gate for each of `waits`."""
+        stages = [Stage(gate, wait.verdicts, wait.good_verdicts) for gate, wait in zip(gates, waits, strict=False)]
+        stages[:1] = [stage._replace(gate=0) for stage in stages[:1]]
+        follow = [Follow(sorted(each), each.all, statuses_of(each)) for each in self.follow]
+        return Conditions(stages, follow, self.targets, timeout=self.timeout, attempts=attempts)
+
+
+NOTHING = Wish()
 
 
 class Plan(NamedTuple):
@@ -55,8 +86,8 @@ class TaskGraph:
         self._session = client.session
         self._lock = threading.Lock()
         self._next_group = -1
-        self._seen: dict[frozenset[TaskKey], None] = {}
-        self._groups: dict[frozenset[TaskKey], int] = {}
+        self._seen: dict[Wait, None] = {}
+        self._groups: dict[Wait, int] = {}
 
     def forget(self) -> None:
         """Gates have been purged; groups are made anew."""
@@ -64,64 +95,69 @@ class TaskGraph:
             self._seen.clear()
             self._groups.clear()
 
-    def plan(self, number: int, wish: Wish | None, arguments: Iterable[TaskKey], attempts: int, call: range) -> Plan:
+    def plan(self, number: int, wish: Wish | None, arguments: Collection[TaskKey], attempts: int, call: range) -> Plan:
         """What the task `number` needs that fulfils `wish` and has the results of tasks `arguments` as arguments.
 
         `call`: the numbers of the call's tasks, none of which may wait for another. `attempts`: how many engines may die with it.
         Raises: InvalidDependency: there is no such task.
         """
-        wish = wish or Wish()
+        wish = wish or NOTHING
         puts: list[_native.Put] = []
-        stages: list[Stage] = []
-        for wait in _joined([*wish.after, *wish.follow], arguments):
-            # The first stage has the task's own number, by which it is found when it is aborted or times out.
-            gate = number if not stages else self._take_groups(1)[0]
-            stages.append(self._stage(gate, wait, call, puts))
-            if wish.timeout is not None:
-                puts.append(farm.gate(self._session, gate, farm.TIMEOUT, delay=max(0.01, wish.timeout)))
-        if not stages and wish.timeout is not None:
-            puts.append(farm.gate(self._session, number, farm.TIMEOUT, delay=max(0.01, wish.timeout)))
-        follow = [Follow(sorted(each), each.all, _statuses(each)) for each in wish.follow]
-        conditions = Conditions(stages, follow, wish.targets, timeout=wish.timeout, attempts=attempts)
-        return Plan(conditions, puts)
+        waits = joined([*wish.after, *wish.follow], arguments) if arguments else wish.waits
+        # The first stage has the task's own number, by which it is found when it is aborted or times out.
+        gates = [number, *self._take_groups(len(waits) - 1)]
+        for gate, wait in zip(gates, waits, strict=False):
+            puts.append(self._relay(gate, wait, call, puts))
+        if wish.timeout is not None:
+            puts += [farm.gate(self._session, gate, farm.TIMEOUT, delay=max(0.01, wish.timeout)) for gate in gates]
+        if arguments or len(waits) > 1:
+            return Plan(wish.conditions(waits, gates, attempts), puts)
+        return Plan(wish.usual_conditions(attempts), puts)
 
     # ---- stages
 
-    def _stage(self, gate: int, wait: Wait, call: range, puts: list[_native.Put]) -> Stage:
-        if len(wait.of) == 1:
-            (only,) = wait.of
-            self._check([only], call)
-            puts.append(farm.relay_of_result(self._session, gate, only))
-            return Stage(gate, farm.STATUSES, wait.good)
-        group = self._group(wait.of, call, puts)
-        puts.append(farm.relay_of_group(self._session, gate, group, wait.verdicts))
-        return Stage(gate, wait.verdicts, wait.good_of_group)
+    def _relay(self, gate: int, wait: Wait, call: range, puts: list[_native.Put]) -> _native.Put:
+        if wait.only is not None:
+            self._check([wait.only], call)
+            return farm.relay_of_result(self._session, gate, wait.only)
+        group = self._shared_group(wait, call)
+        if group is not None:
+            return farm.relay_of_group(self._session, gate, group, farm.ANY_VERDICT)
+        group, made = self._make_group(wait, call)
+        puts += made
+        return farm.relay_of_group(self._session, gate, group, wait.verdicts_form)
 
-    def _group(self, of: frozenset[TaskKey], call: range, puts: list[_native.Put]) -> int:
+    def _shared_group(self, wait: Wait, call: range) -> int | None:
+        """The group that tells those who wait so how it has ended; None if this task had better have a group of its own."""
         with self._lock:
-            known = self._groups.get(of)
+            known = self._groups.get(wait)
             if known is not None:
                 return known
-            again = of in self._seen
-            _remember(self._seen, of, None)
-        tasks = sorted(of)
-        self._check(tasks, call)
-        numbers = self._take_groups(farm.group_numbers(len(tasks)))
-        made = farm.group(self._session, numbers, tasks)
-        if len(call) == 1 and not again and len(tasks) <= _OWN_GROUP_MAX:
-            puts += made
-            return numbers[0]
+            again = wait in self._seen
+            _remember(self._seen, wait, None)
+        if len(call) == 1 and not again and len(wait.of) <= _OWN_GROUP_MAX:
+            return None
+        group, made = self._make_group(wait, call)
+        # A group of its own for the verdict: otherwise each edge would be held against the relays of all who wait.
+        (verdict,) = self._take_groups(1)
+        made.append(farm.relay_of_group(self._session, verdict, group, wait.verdicts_form))
         # It has to be there for certain before others rely on it.
         for start in range(0, len(made), _FRAME_TUPLES):
             self._client.wait(self._space.send_put(made[start : start + _FRAME_TUPLES], patient=True))
         with self._lock:
-            _remember(self._groups, of, numbers[0])
-        return numbers[0]
+            _remember(self._groups, wait, verdict)
+        return verdict
+
+    def _make_group(self, wait: Wait, call: range) -> tuple[int, list[_native.Put]]:
+        tasks = sorted(wait.of)
+        self._check(tasks, call)
+        numbers = self._take_groups(farm.group_numbers(len(tasks)))
+        return numbers[0], farm.group(self._session, numbers, tasks)
 
     def _take_groups(self, count: int) -> list[int]:
         with self._lock:
             numbers = list(range(self._next_group, self._next_group - count, -1))
-            self._next_group -= count
+            self._next_group -= len(numbers)
         return numbers
 
     # ---- are they there?
@@ -154,8 +190,8 @@ def release_waiting(space: _native.Space, session: str, numbers: Any) -> None:
     while more:
         page = space.client.wait(space.send_list(form, after=after, limit=_PAGE, all_states=True))
         rows = page["tuples"]
-        waiting = [row["fields"][farm.TASK_PAYLOAD][3] for row in rows if row["state"] == "guarded"]
-        gates = [Conditions.from_text(text).stages[0].gate for text in waiting]
+        waiting = [row["fields"] for row in rows if row["state"] == "guarded"]
+        gates = [read(fields[farm.TASK_PAYLOAD][3]).gate_of(fields[farm.TASK_NUMBER]) for fields in waiting]
         if gates:
             space.client.wait(space.send_put([farm.gate(session, gate, farm.ABORTED) for gate in gates]))
         more = page["more"] and bool(rows)
@@ -165,7 +201,8 @@ def release_waiting(space: _native.Space, session: str, numbers: Any) -> None:
 # ---- pure ----------------------------------------------------------------------------------------------------------
 
 
-class Wait(NamedTuple):
+@dataclass(frozen=True)
+class Wait:
     """One set of tasks to wait for."""
 
     of: frozenset[TaskKey]
@@ -173,25 +210,37 @@ class Wait(NamedTuple):
     success: bool
     failure: bool
 
-    @property
+    @cached_property
+    def only(self) -> TaskKey | None:
+        """The task, if it is a single one; then no group is needed."""
+        return next(iter(self.of)) if len(self.of) == 1 else None
+
+    @cached_property
     def good(self) -> list[str]:
         """The statuses that count."""
         return [*((farm.OK,) if self.success else ()), *(farm.FAILURES if self.failure else ())]
 
-    @property
-    def good_of_group(self) -> list[str]:
-        """The verdicts of a group that let the task run."""
-        return [farm.MET] if self.all else self.good
+    @cached_property
+    def good_verdicts(self) -> list[str]:
+        """The verdicts that let the task run."""
+        return [farm.MET] if self.all and self.only is None else self.good
 
-    @property
+    @cached_property
     def verdicts(self) -> list[str]:
-        """The verdicts of a group that decide; edges come before MET."""
+        """The verdicts that decide.  Those of a group begin with its edges."""
+        if self.only is not None:
+            return list(farm.STATUSES)
         if self.all:
             return [*(status for status in farm.STATUSES if status not in self.good), farm.MET]
         return [*self.good, farm.MET]
 
+    @cached_property
+    def verdicts_form(self) -> Any:
+        """`verdicts` as a field of a template."""
+        return OneOf(self.verdicts)
 
-def _joined(dependencies: Sequence[Dependency], arguments: Iterable[TaskKey]) -> list[Wait]:
+
+def joined(dependencies: Sequence[Dependency], arguments: Iterable[TaskKey] = ()) -> list[Wait]:
     """As few waits as possible: those on all of their tasks in the same way are one."""
     plain = set(arguments)
     rest: list[Wait] = []
@@ -211,7 +260,8 @@ def _task_key(message_id: str) -> TaskKey:
         raise InvalidDependency(str(error)) from None
 
 
-def _statuses(dependency: Dependency) -> list[str]:
+def statuses_of(dependency: Dependency) -> list[str]:
+    """The statuses that count for it."""
     return Wait(frozenset(), dependency.all, dependency.success, dependency.failure).good
 
 

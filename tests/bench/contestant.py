@@ -122,6 +122,7 @@ def put_take_pipelined(queue: Queue, total: int = 10_000, at_once: int = 100) ->
     return total / seconds_of(lambda: [queue.put_take_many(at_once) for _ in range(total // at_once)])
 
 
+GRAPH_UNITS = {"graph_chain_2k": "tasks/s", "graph_10k": "tasks/s", "graph_100k": "tasks/s"}
 HUB_UNITS = {"hub_queue_status": "ms", "hub_db_query": "ms", "hub_history": "ms", "hub_server_growth": "bytes"}
 UNITS = (
     {
@@ -136,6 +137,7 @@ UNITS = (
         "broadcast_64": "ms",
     }
     | HUB_UNITS
+    | GRAPH_UNITS
     | cycles.UNITS
 )
 # Those with a load of many cycles in all combinations are measured when asked for.
@@ -193,6 +195,10 @@ def samples(name: str, wanted: list[str]) -> Iterator[tuple[str, float]]:
         from tests.bench import hub  # needs linden, which not every contestant's environment has
 
         yield from hub.samples(wanted)
+    if getattr(module, "HAS_GRAPHS", False) and any(what in wanted for what in GRAPH_UNITS):
+        from tests.bench import graphs
+
+        yield from graphs.samples(wanted)
     if hasattr(module, "make_queue") and (chosen := [what for what in wanted if what in QUEUE_FIGURES]):
         with tempfile.TemporaryDirectory(prefix="ld-bench-", dir="/tmp") as folder:
             queue = module.make_queue(name, Path(folder))

@@ -14,6 +14,7 @@ from tests.bench.work import noop
 BODY = b"x" * 100
 BROADCASTS = True
 HAS_HUB = True
+HAS_GRAPHS = True
 
 
 class LindenFarm:

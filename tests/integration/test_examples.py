@@ -44,6 +44,14 @@ def options(printed: str) -> None:
     assert numbers_in(printed, r"largest relative difference: (\S+)")[0] < 0.05
 
 
+def graph(printed: str) -> None:
+    mean, deviation = numbers_in(printed, r"mean (\S+), standard deviation (\S+)")
+    assert abs(mean) < 0.05
+    assert abs(deviation - 1) < 0.05
+    assert "24000 values" in printed
+    assert "after the sum: True" in printed
+
+
 def wave(printed: str) -> None:
     assert "in 4 parts" in printed
     assert numbers_in(printed, r"from one process: (\S+)")[0] < 1e-12
@@ -73,6 +81,7 @@ EXAMPLES: dict[str, Callable[[str], None]] = {
     "remote_iteration.py": remote,
     "steering.py": steering,
     "two_clients.py": two_clients,
+    "task_graph.py": graph,
     "wave_equation.py": wave,
 }
 

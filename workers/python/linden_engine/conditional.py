@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from linden import _native, farm
-from linden.conditions import Conditions, Follow, choose
+from linden.conditions import Conditions, Follow, choose, read
 from linden.error import DependencyTimeout, ImpossibleDependency, TaskTimeout
 from linden.errors import NoMatch
 
@@ -33,7 +33,7 @@ class Conditional:
         if fields[farm.TASK_KIND] != farm.CONDITIONAL:
             return fields, []
         verdict = fields[farm.TASK_FUNCTION]
-        conditions = Conditions.from_text(fields[farm.TASK_PAYLOAD][3])
+        conditions = read(fields[farm.TASK_PAYLOAD][3])
         if verdict == farm.ABORTED:
             return None, [farm.cancelled(fields)]
         if verdict == farm.TIMEOUT:
@@ -54,13 +54,15 @@ class Conditional:
     ) -> tuple[Fields | None, list[_native.Put]]:
         stage, *rest = conditions.stages
         if verdict not in stage.good:
-            why = ImpossibleDependency(self._why(fields[farm.TASK_CLIENT], stage.gate, verdict))
+            why = ImpossibleDependency(
+                self._why(fields[farm.TASK_CLIENT], conditions.gate_of(fields[farm.TASK_NUMBER]), verdict)
+            )
             return None, [farm.failure(fields, why)]
-        after = conditions._replace(stages=rest)
+        after = conditions.but(stages=rest)
         if rest:
             return None, [farm.next_stage(fields, after)]
         met = (*fields[: farm.TASK_FUNCTION], farm.MET, fields[farm.TASK_OPTIONS])
-        return self.decide((*met, [*fields[farm.TASK_PAYLOAD][:3], after.to_text()]))
+        return self.decide((*met, [*fields[farm.TASK_PAYLOAD][:3], after.text]))
 
     def _why(self, client: str, gate: int, verdict: str) -> str:
         found = self._read(farm.gate_form(client, gate, verdict))
@@ -93,8 +95,8 @@ class Conditional:
         """What to put for a task that this engine does not run, since what it depends on is not here."""
         if fields[farm.TASK_KIND] != farm.CONDITIONAL:
             fields = conditional(fields)
-        conditions = Conditions.from_text(fields[farm.TASK_PAYLOAD][3])
-        conditions = conditions._replace(stages=(), placed=False, refused=[*conditions.refused, self._me])
+        conditions = read(fields[farm.TASK_PAYLOAD][3])
+        conditions = conditions.but(stages=(), placed=False, refused=[*conditions.refused, self._me])
         return self._place(
             fields, conditions, here=False, why=f"every engine that serves now has refused the task; this one: {why}"
         )[1]
@@ -154,8 +156,8 @@ def anew(fields: Fields) -> Fields:
     """The task, for whichever engine may run it: nothing is chosen for a conditional one any more."""
     if fields[farm.TASK_KIND] != farm.CONDITIONAL:
         return fields
-    conditions = Conditions.from_text(fields[farm.TASK_PAYLOAD][3])._replace(stages=(), placed=False)
-    payload = [*fields[farm.TASK_PAYLOAD][:3], conditions.to_text()]
+    conditions = read(fields[farm.TASK_PAYLOAD][3]).but(stages=(), placed=False)
+    payload = [*fields[farm.TASK_PAYLOAD][:3], conditions.text]
     head = ("task", farm.ANY_QUEUE, *fields[farm.TASK_CLIENT : farm.TASK_FUNCTION])
     return (*head, farm.MET, fields[farm.TASK_OPTIONS], payload)
 
@@ -163,7 +165,7 @@ def anew(fields: Fields) -> Fields:
 def conditional(fields: Fields) -> Fields:
     """The inverse of `farm.unconditional`, for a task without conditions."""
     kind, function, options = fields[farm.TASK_KIND], fields[farm.TASK_FUNCTION], fields[farm.TASK_OPTIONS]
-    terms = Conditions(attempts=farm.max_attempts(farm.retries_of(fields))).to_text()
+    terms = Conditions(attempts=farm.max_attempts(farm.retries_of(fields))).text
     payload = [kind, function, fields[farm.TASK_PAYLOAD], terms]
     return (*fields[: farm.TASK_KIND], farm.CONDITIONAL, farm.MET, options, payload)
 
