@@ -40,55 +40,65 @@ class LiveOutput:
         self._began = time.monotonic()
         self._seen: dict[int, int] = {}  # pieces shown of each task
         self._looked_at: set[int] = set()  # tasks whose results have been
-        self._count = -1
         self._leaving = threading.Event()
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name="linden-output", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        self._began = time.monotonic()
-        self._thread.start()
+        """Begin, or go on after another block: nothing is shown twice."""
+        # An event of its own for each thread: Ctrl-C may have kept us from waiting for the one before.
+        leaving = self._leaving = threading.Event()
+        run = copy_context().run
+        self._thread = threading.Thread(target=run, args=(self._run, leaving), name="linden-output", daemon=True)
+        try:
+            self._thread.start()
+        except BaseException:
+            leaving.set()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._leaving.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         if self._failure is not None and value is None:
             raise self._failure
 
     # ---- in the thread
 
-    def _run(self) -> None:
+    def _run(self, leaving: threading.Event) -> None:
         try:
             screen = open_screen(named=not self._result._single)
             try:
-                self._show_until_the_end(screen)
+                self._show_until_the_end(screen, leaving)
             finally:
                 screen.close()
         except Exception as error:  # noqa: BLE001  (sys.stdout is the user's; the block raises it)
             self._failure = error
 
-    def _show_until_the_end(self, screen: Screen) -> None:
+    def _show_until_the_end(self, screen: Screen, leaving: threading.Event) -> None:
+        result = self._result
+
+        def is_over() -> bool:
+            return leaving.is_set() or result._is_complete()
+
         while True:
-            # Asked for before the output is looked at: then all of it is here.
-            is_over = self._is_over()
-            self._count = self._news()
+            # Asked before the output is looked at: then all of it is here.
+            over = is_over()
+            count = self._news()
             if self._output:
                 self._show_output(screen)
                 self._show_errors(screen)
-            if is_over:
+            if over:
                 return
             self._show_progress(screen)
-            self._result._source.wait_until(self._is_over, _GATHER_S)
-            self._result._source.wait_until(lambda: self._is_over() or self._news() != self._count, _LOOK_S)
+            result._source.wait_until(is_over, _GATHER_S)
+            result._source.wait_until(lambda: is_over() or self._news() != count, _LOOK_S)  # noqa: B023
 
     def _news(self) -> int:
         return self._result._output_count + len(self._result._raw)
-
-    def _is_over(self) -> bool:
-        return self._leaving.is_set() or self._result._is_complete()
 
     def _show_output(self, screen: Screen) -> None:
         new = []

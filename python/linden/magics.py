@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import warnings
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from IPython.core.magic_arguments import magic_arguments, parse_argstring
 from . import magic_options
 from .autopx import AutoPx
 from .error import AlreadyDisplayedError, CompositeError, KernelError
-from .interrupt import interrupt
+from .interrupt import Interruption
 from .live_output import LiveOutput
 from .magic_options import CELL, EXECUTION, OUTPUT, arguments
 
@@ -171,14 +170,23 @@ class ParallelMagics(Magics):
         block = self.view.block if options.block is None else options.block
         if self.verbose if options.verbose is None else options.verbose:
             print(f"{'Parallel' if block else 'Async parallel'} execution on engine(s): {targets}", flush=True)
-        result: AsyncResult = self.view.execute(code, silent=False, targets=targets, block=False)
-        self.last_result = result
+        result = self.last_result = self._submit(code, targets, options.signal)
         self._keep(result, options)
         if block:
             self._finish(result, code, options)
             return None
         if options.local:
             self._run_here(code)
+        return result
+
+    def _submit(self, code: str, targets: Any, to_engines: signal.Signals | None) -> AsyncResult:
+        first = self.view.client.submitter.next_number
+        try:
+            result: AsyncResult = self.view.execute(code, silent=False, targets=targets, block=False)
+        except KeyboardInterrupt:  # engines may have the cell already, and nobody will wait for it
+            numbers = [number for some in self.view._own[-1:] for number in some if number >= first]
+            Interruption(self.view.client, numbers, to_engines).send()
+            raise
         return result
 
     def _targets(self, options: Namespace) -> Any:
@@ -199,10 +207,18 @@ class ParallelMagics(Magics):
             stream = False
         after = self.progress_after if options.progress_after is None else options.progress_after
         live = LiveOutput(result, output=stream, progress_after=None if after < 0 else after)
-        with live:
-            if options.local:
-                self._run_here(code)
-            self._wait(result, options.signal)
+        interruption = Interruption(self.view.client, result._numbers(), options.signal)
+        try:
+            with live:
+                if options.local:
+                    self._run_here(code)
+                interruption.wait(result)
+        except KeyboardInterrupt:
+            # It came while the block was being entered or left, or it is not the first.
+            if not interruption.send():
+                raise
+            with live:
+                result.wait()
         result.display_outputs(options.groupby or "type", result_only=stream)
         try:
             result.get()
@@ -210,18 +226,6 @@ class ParallelMagics(Magics):
             if live.errors_shown >= _count(error):
                 raise AlreadyDisplayedError(error) from None
             raise
-
-    def _wait(self, result: AsyncResult, signal_: signal.Signals | None) -> None:
-        try:
-            result.wait()
-        except KeyboardInterrupt:
-            if signal_ is None:
-                raise
-            print(
-                f"interrupted: engines get {signal_.name}; interrupt again to stop waiting", file=sys.stderr, flush=True
-            )
-            interrupt(result, signal_)
-            result.wait()  # for what they have to say about it
 
 
 _OPTION_NAMES = ("block", "stream", "targets", "verbose", "progress_after", "signal", "groupby", "out", "local")

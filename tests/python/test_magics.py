@@ -16,6 +16,7 @@ import linden
 import pytest
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 from linden.error import AlreadyDisplayedError, CompositeError, EngineError, RemoteError
+from linden.live_output import LiveOutput
 from linden_launchers import Cluster
 from live import cluster as cluster
 
@@ -24,7 +25,7 @@ from live import cluster as cluster
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     hooks = sys.displayhook, sys.excepthook
-    shell = InteractiveShell.instance()
+    shell = InteractiveShell.instance(colors="nocolor")
     shell.history_manager.enabled = False
     yield shell
     InteractiveShell.clear_instance()
@@ -248,11 +249,15 @@ def begin_and_wait(folder: Path) -> str:
     return f"{begin(folder)}\nfor _ in range(3000): time.sleep(0.01)"
 
 
+def wait_until(condition: Any) -> None:
+    deadline = time.monotonic() + 20  # less than the cells take
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 def press_ctrl_c_when(condition: Any) -> threading.Thread:
     def run() -> None:
-        deadline = time.monotonic() + 20  # less than the cell takes
-        while not condition() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(condition)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=run)
@@ -268,6 +273,42 @@ def test_ctrl_c_interrupts_the_engines(session: Session, rc: linden.Client, tmp_
     thread.join()
     assert "engines get SIGINT" in session.err
     assert len(re.findall(r"^KeyboardInterrupt:? *$", session.err, re.MULTILINE)) == 2
+    assert session.lines("%px print('fine')") == named(rc, "fine")
+
+
+# Ctrl-C may come at any moment: here when engines run the cell, and live output is just about to begin.
+def test_ctrl_c_before_the_waiting_interrupts_the_engines(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "began"
+    folder.mkdir()
+    enter = LiveOutput.__enter__
+
+    def interrupted(live: LiveOutput) -> LiveOutput:
+        monkeypatch.setattr(LiveOutput, "__enter__", enter)
+        wait_until(lambda: len(list(folder.iterdir())) == 2)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LiveOutput, "__enter__", interrupted)
+    session.fails(f"%%px\n{begin_and_wait(folder)}", AlreadyDisplayedError, "2 errors")
+    assert session.err.count("\nKeyboardInterrupt") == 2
+
+
+# And here when the cell is on its way, so that there is no result yet to wait for.
+def test_ctrl_c_while_submitting_interrupts_the_engines(
+    session: Session, rc: linden.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "began"
+    folder.mkdir()
+    view = session.shell.find_line_magic("px").__self__.view  # type: ignore[union-attr]
+
+    def interrupted(result: Any, block: bool) -> Any:
+        wait_until(lambda: len(list(folder.iterdir())) == 2)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(view, "_began", interrupted)
+    assert isinstance(session.run(f"%%px\n{begin_and_wait(folder)}").error_in_exec, KeyboardInterrupt)
+    monkeypatch.undo()
     assert session.lines("%px print('fine')") == named(rc, "fine")
 
 
@@ -306,7 +347,7 @@ def test_ctrl_c_with_signal_0_ends_the_waiting_only(session: Session, tmp_path: 
     thread.join()
     assert isinstance(result.error_in_exec, KeyboardInterrupt)
     go.touch()
-    assert session.run("%pxresult").success
+    assert session.run("%pxresult").success, session.out + session.err
     assert session.out.count(": 7") == 2
 
 
