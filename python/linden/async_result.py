@@ -20,7 +20,7 @@ from .completions import AwaitableFuture
 from .error import raise_errors
 from .execute_reply import ExecuteReply
 from .outcome import METADATA_KEYS, Failure, Metadata, decode, metadata_of, moment
-from .task_output import SHOWN, Piece, fold
+from .task_output import Piece, fold
 
 if TYPE_CHECKING:
     from .client import Client
@@ -561,8 +561,7 @@ class AsyncResult(AwaitableFuture):
 
     def _pieces(self, position: int) -> list[tuple[int, str, Any]]:
         """(tuple id, stream, content) of what a task has printed and displayed, in order."""
-        pieces = list(self._outputs.get(position, {}).items())
-        return [(id_, *piece) for id_, piece in pieces if piece[0] in SHOWN]
+        return [(id_, *piece) for id_, piece in list(self._outputs.get(position, {}).items())]
 
     def _errors_at(self, position: int) -> list[BaseException]:
         return errors_in(self._outcome(position))

@@ -11,10 +11,11 @@ import threading
 import time
 from contextvars import copy_context
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from . import farm
-from .output_display import Piece, Screen, content_of, engine_label, open_screen, show_errors
+from .output_display import Piece, Screen, content_of, engine_label, is_traceback_of, open_screen, show_errors
+from .task_output import SHOWN
 
 if TYPE_CHECKING:
     from .async_result import AsyncResult
@@ -40,6 +41,7 @@ class LiveOutput:
         self._began = time.monotonic()
         self._seen: dict[int, int] = {}  # pieces shown of each task
         self._looked_at: set[int] = set()  # tasks whose results have been
+        self._tracebacks: dict[int, Piece] = {}  # that may be those of results to come
         self._leaving = threading.Event()
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
@@ -105,26 +107,34 @@ class LiveOutput:
         for position in self._result._positions_with_output():
             pieces = self._result._pieces(position)
             seen = self._seen.get(position, 0)
-            if len(pieces) > seen:
-                self._seen[position] = len(pieces)
-                new += [(id_, position, stream, content) for id_, stream, content in pieces[seen:]]
-        if new:
-            # By tuple id, which is the order in which they came into the space.
-            rows = sorted(new, key=lambda row: row[0])
-            screen.show(
-                Piece(engine_label(self._result, position), stream, content_of(stream, content))
-                for _, position, stream, content in rows
-            )
+            self._seen[position] = len(pieces)
+            new += [(id_, position, stream, content) for id_, stream, content in pieces[seen:] if stream in SHOWN]
+        # By tuple id, which is the order in which they came into the space.
+        rows = sorted(new, key=lambda row: row[0])
+        screen.show([piece for _, *row in rows for piece in self._shown(*row)])
+
+    def _shown(self, position: int, stream: str, content: Any) -> list[Piece]:
+        """The piece, and a traceback before it that turned out not to be the task's last word."""
+        piece = Piece(engine_label(self._result, position), stream, content_of(stream, content))
+        held = self._tracebacks.pop(position, None)
+        shown = [] if held is None else [held]
+        if stream == farm.TRACEBACK:
+            self._tracebacks[position] = piece
+        else:
+            shown.append(piece)
+        return shown
 
     def _show_errors(self, screen: Screen) -> None:
         for position, (fields, _) in list(self._result._raw.items()):
             if position not in self._looked_at:
                 self._looked_at.add(position)
-                if fields[farm.RESULT_STATUS] == farm.OK:
-                    continue
+                failed = fields[farm.RESULT_STATUS] != farm.OK
+                errors = self._result._errors_at(position) if failed else []
+                held = self._tracebacks.pop(position, None)
+                if held is not None and not is_traceback_of(held.content, errors):
+                    screen.show([held])
                 label = engine_label(self._result, position)
-                errors = [(label, error) for error in self._result._errors_at(position)]
-                show_errors(screen, errors, self.errors_shown)
+                show_errors(screen, [(label, error) for error in errors], self.errors_shown)
                 self.errors_shown += len(errors)
 
     def _show_progress(self, screen: Screen) -> None:

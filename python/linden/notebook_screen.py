@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from .execute_reply import ExecuteReply
-from .output_display import CLEAR, TEXTS, UPDATE, Label, Labels, Piece
+from .farm import CLEAR_OUTPUT, TRACEBACK, UPDATE
+from .output_display import TEXTS, Label, Labels, Piece
 from .output_text import OpenText
 
 # A place that has come to hold this many characters is left as it is and the text goes on in a new one, since an update
@@ -38,7 +39,7 @@ class NotebookScreen:
     def show(self, pieces: Iterable[Piece]) -> None:
         """More output.  However many pieces, each place is updated once, and displays keep their order."""
         for piece in pieces:
-            if piece.stream == CLEAR:
+            if piece.stream == CLEAR_OUTPUT:
                 self._clear(piece.engine, later=bool(piece.content.get("wait")))
             elif piece.stream == UPDATE:
                 self._update(piece)
@@ -47,6 +48,10 @@ class NotebookScreen:
                     self._clear(piece.engine, later=False)
                 if piece.stream in TEXTS:
                     self._feed(piece)
+                elif piece.stream == TRACEBACK:
+                    self._end_blocks(piece.engine)
+                    lines = self._labels.traceback_lines(piece.engine, piece.content)
+                    self._place(piece.engine, {_TEXT: "\n".join(lines)})
                 else:
                     self._display(piece)
         for key in list(self._blocks):

@@ -1,7 +1,8 @@
 """What tasks printed and displayed, as people see it: one place for `AsyncResult.stream_output`, `display_outputs` and %px.
 
 A *piece* is what one output tuple of a task carries.  Text comes as it is, under "stdout" and "stderr"; displays come under
-the names of Jupyter's messages, "display_data", "update_display_data" and "clear_output", with that message's content.
+the names of Jupyter's messages, "display_data", "update_display_data", "clear_output" and "error", with that message's
+content.
 
 A `Screen` shows pieces, values and errors of many engines.  There are two: on a terminal or in a file each line has its
 stream and engine in front (`[stdout:3] text`), and bars that are being drawn stay at the bottom; in a Jupyter kernel each
@@ -18,13 +19,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from . import farm
 from .error import CompositeError, RemoteError
 from .execute_reply import ExecuteReply
+from .task_output import SHOWN
 
 if TYPE_CHECKING:
     from .async_result import AsyncResult
 
-STDOUT, STDERR = "stdout", "stderr"
-TEXTS = (STDOUT, STDERR)
-DISPLAY, UPDATE, CLEAR = "display_data", "update_display_data", "clear_output"
+TEXTS = (farm.STDOUT, farm.STDERR)
 GROUPINGS = ("type", "engine", "order")
 
 
@@ -88,6 +88,14 @@ def kernel_shell() -> Any:
     return shell if hasattr(shell, "kernel") else None
 
 
+def is_traceback_of(content: Any, errors: Sequence[BaseException]) -> bool:
+    """Whether a piece "error" says what the result of its task says, too."""
+    return any(
+        isinstance(error, RemoteError) and (content["ename"], content["evalue"]) == (error.ename, error.evalue)
+        for error in errors
+    )
+
+
 def content_of(stream: str, content: Any) -> Any:
     """The content of an output tuple: text as it is, a message's content from its JSON."""
     return json.loads(content) if stream not in TEXTS and isinstance(content, str) else content
@@ -105,6 +113,10 @@ class Labels(NamedTuple):
     def out_prompt(self, engine: Label, count: int) -> str:
         """Before a value: ``Out[3:17]: ``."""
         return f"Out[{engine}:{count}]: " if self.named else f"Out[{count}]: "
+
+    def traceback_lines(self, engine: Label, content: Any) -> list[str]:
+        """A traceback that was shown on an engine."""
+        return ([f"[error:{engine}]"] if self.named else []) + list(content["traceback"])
 
     def error_lines(self, engine: Label, error: BaseException, whole: bool) -> list[str]:
         """An error as lines: a head that names the engine, and the remote traceback if `whole`."""
@@ -136,13 +148,19 @@ def engine_label(result: AsyncResult, position: int) -> Label:
 def task_views(result: AsyncResult) -> list[TaskView]:
     """The tasks of a result that is complete."""
     return [
-        TaskView(
-            engine_label(result, position),
-            [(stream, content_of(stream, content)) for _, stream, content in result._pieces(position)],
-            result._outcome(position),
-        )
+        TaskView(engine_label(result, position), _shown_pieces(result, position), result._outcome(position))
         for position in sorted(result._raw)
     ]
+
+
+def _shown_pieces(result: AsyncResult, position: int) -> list[tuple[str, Any]]:
+    pieces = [
+        (stream, content_of(stream, content)) for _, stream, content in result._pieces(position) if stream in SHOWN
+    ]
+    # What the task failed of is raised to whoever asks for its value.
+    if pieces and pieces[-1][0] == farm.TRACEBACK and is_traceback_of(pieces[-1][1], result._errors_at(position)):
+        pieces.pop()
+    return pieces
 
 
 def check_grouping(groupby: str) -> str:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from . import farm, serialize
 
 Piece = tuple[str, Any]
-# What people see while a task runs; errors are shown from results.
-SHOWN = frozenset({farm.STDOUT, farm.STDERR, farm.DISPLAY, farm.UPDATE, farm.CLEAR_OUTPUT})
+# What people see while a task runs; the error that ends it is shown from its result.
+SHOWN = frozenset({farm.STDOUT, farm.STDERR, farm.DISPLAY, farm.UPDATE, farm.CLEAR_OUTPUT, farm.TRACEBACK})
 
 
 class TaskOutput(NamedTuple):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable
 from typing import Any, TextIO
 
 from .execute_reply import ExecuteReply
-from .output_display import CLEAR, STDERR, STDOUT, TEXTS, Label, Labels, Piece
+from .farm import CLEAR_OUTPUT, STDERR, STDOUT, TRACEBACK
+from .output_display import TEXTS, Label, Labels, Piece
 from .output_text import OpenText
 
 _ROWS_MAX = 16
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CLEAR_BELOW = "\r\x1b[J"
 
 
@@ -35,7 +38,12 @@ class TextScreen:
         for piece in pieces:
             if piece.stream in TEXTS:
                 lines += self._feed(piece)
-            elif piece.stream != CLEAR:
+            elif piece.stream == TRACEBACK:
+                rows = self._labels.traceback_lines(piece.engine, piece.content)
+                if not self._is_terminal:
+                    rows = [_COLOUR.sub("", row) for row in rows]
+                lines += [*self._finish(piece.engine), *((STDERR, row) for row in rows)]
+            elif piece.stream != CLEAR_OUTPUT:
                 lines += self._finish(piece.engine)
                 text = plain_text(piece.content)
                 lines += [(STDOUT, self._labels.prefix("output", piece.engine) + row) for row in text.splitlines()]

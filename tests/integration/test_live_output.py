@@ -129,3 +129,35 @@ def test_another_client_displays_the_output(farm: Callable[..., Any], capsys: py
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["[stdout:0] hello", "[stdout:1] hello"]
     assert [line.split(": ")[1] for line in lines[2:]] == ["42"] * 4
+
+
+# What an engine displays, publishes and shows of errors on the way; only the last error is the cell's own.
+def test_all_kinds_of_output_are_shown_once(farm: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    _, rc = farm(1)
+    code = """
+from IPython.display import display, update_display, clear_output
+from linden.datapub import publish_data
+print("begin")
+publish_data({"step": 1})
+handle = display("first", display_id=True)
+handle.update("second")
+try:
+    [][1]
+except IndexError:
+    get_ipython().showtraceback()
+clear_output()
+1 / 0
+"""
+    result = rc[:].execute(code, block=False)
+    with result.stream_output():
+        assert result.wait(20)
+    shown = capsys.readouterr()
+    assert shown.out.splitlines() == ["[stdout:0] begin", "[output:0] 'first'", "[output:0] 'second'"]
+    assert shown.err.count("IndexError: list index out of range") == 1
+    assert shown.err.count("ZeroDivisionError: division by zero") == 1
+    assert shown.err.index("IndexError") < shown.err.index("ZeroDivisionError")
+    result.display_outputs()
+    again = capsys.readouterr()
+    assert again.out == shown.out
+    assert "IndexError" in again.err
+    assert "ZeroDivisionError" not in again.err

@@ -47,7 +47,7 @@ def test_ctrl_c_reaches_the_engines(ipython: Any) -> None:
     ipython.expect(r"\[stdout:0\] begun.*\[stdout:1\] begun|\[stdout:1\] begun.*\[stdout:0\] begun")
     ipython.sendintr()
     ipython.expect(r"In \[\d+\]: ")
-    assert ipython.before.count("\nKeyboardInterrupt") == 2
+    assert ipython.before.count("\nKeyboardInterrupt:") == 2
     assert "engines get SIGINT" in ipython.before
     assert "2 errors" in ipython.before
     assert "[stdout:0] 42" in say(ipython, "%px print(6 * 7)")

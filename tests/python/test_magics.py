@@ -291,7 +291,7 @@ def test_ctrl_c_before_the_waiting_interrupts_the_engines(
 
     monkeypatch.setattr(LiveOutput, "__enter__", interrupted)
     session.fails(f"%%px\n{begin_and_wait(folder)}", AlreadyDisplayedError, "2 errors")
-    assert session.err.count("\nKeyboardInterrupt") == 2
+    assert session.err.count("\nKeyboardInterrupt:") == 2
 
 
 # And here when the cell is on its way, so that there is no result yet to wait for.

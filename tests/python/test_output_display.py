@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from linden.error import CompositeError, RemoteError
 from linden.execute_reply import ExecuteReply
+from linden.farm import CLEAR_OUTPUT as CLEAR
+from linden.farm import DISPLAY, TRACEBACK, UPDATE
 from linden.notebook_screen import NotebookScreen
-from linden.output_display import CLEAR, DISPLAY, UPDATE, Labels, Piece, TaskView, display_tasks, show_errors
+from linden.output_display import Labels, Piece, TaskView, display_tasks, show_errors
 from linden.text_screen import TextScreen
 
 
@@ -137,6 +139,16 @@ def test_only_the_first_errors_are_shown_whole() -> None:
     show_errors(screen, errors)
     assert err.getvalue().count("trace\n") == CompositeError.tb_limit == 4
     assert err.getvalue().endswith("[4:f] E: 4\n[5:f] E: 5\n")
+
+
+# One that an engine showed without failing.
+def test_tracebacks_are_shown_with_their_engine(notebook: NotebookScreen, publisher: Publisher) -> None:
+    err = io.StringIO()
+    piece = Piece(2, TRACEBACK, {"ename": "E", "evalue": "", "traceback": ["where", "E:"]})
+    TextScreen(io.StringIO(), err, Labels()).show([piece])
+    assert err.getvalue() == "[error:2]\nwhere\nE:\n"
+    notebook.show([piece])
+    assert publisher.texts() == ["[error:2]\nwhere\nE:"]
 
 
 # ---- a notebook
