@@ -220,6 +220,23 @@ with linden.Client(sys.argv[1]) as rc:
     assert (script.returncode, out.strip()) == (0, "caught here"), err
 
 
+def test_a_module_that_the_engine_does_not_have_is_named_with_a_remedy(
+    rc: linden.Client, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scratch / "only_here.py").write_text("def double(x): return 2 * x\nclass Thing: pass\n")
+    monkeypatch.syspath_prepend(str(scratch))
+    import only_here  # type: ignore[import-not-found]
+
+    with pytest.raises(ModuleNotFoundError, match="only_here") as caught:
+        rc[0].apply_sync(only_here.double, 2)
+    assert "while unpickling the function on the engine" in caught.value.traceback  # type: ignore[attr-defined]
+    with pytest.raises(ModuleNotFoundError) as caught:
+        rc[0].apply_sync(lambda thing: thing, only_here.Thing())
+    assert "while unpickling the arguments on the engine" in caught.value.traceback  # type: ignore[attr-defined]
+    rc[0].execute(f"import sys; sys.path.insert(0, {str(scratch)!r})", block=True)
+    assert rc[0].apply_sync(only_here.double, 2) == 4
+
+
 def test_code_of_another_python_version_is_refused_with_both_versions(
     rc: linden.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -182,8 +182,10 @@ def test_a_cell_that_would_end_the_engine_or_want_a_window(engine: Any) -> None:
         engine.execute("exit()", block=True)
     with pytest.raises(ValueError, match="no user interface"):
         engine.execute("get_ipython().enable_gui('qt')", block=True)
+    with pytest.raises(EOFError, match="nobody can type anything in"):
+        engine.execute("input('name? ')", block=True)
     with pytest.raises(EOFError):
-        engine.execute("input()", block=True)
+        engine.apply_sync(lambda: input())
 
 
 def test_figures_come_inline(engine: Any) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from linden import _native, farm, serialize
+from linden import _native, farm
 from linden.errors import NoMatch
 
 from .namespace import Namespace
+from .unpickling import unpickle
 
 _KEPT_MAX = 1000
 # The function is put before the tasks that use it, so it is there, unless somebody purged it.
@@ -68,5 +69,5 @@ class Functions:
             raise FunctionMissing(
                 f"the function {digest[:12]} of this task is not in the farm; was it purged?"
             ) from None
-        function: Callable[..., Any] = serialize.unpack(found[0].fields[2])
+        function: Callable[..., Any] = unpickle(found[0].fields[2], "the function")
         return function

@@ -17,6 +17,7 @@ from .interrupts import EngineStop
 from .namespace import Namespace
 from .output import TaskOutput
 from .remote_traceback import item_error
+from .unpickling import unpickle
 
 Outcome = tuple[str, Any]
 # Not a status of results: the task is to run on another engine.
@@ -128,7 +129,7 @@ class TaskRunner:
 
 
 def _unpack(payload: Any) -> Any:
-    return serialize.unpack(payload) if type(payload) is _native.Object else payload
+    return unpickle(payload, "the arguments") if type(payload) is _native.Object else payload
 
 
 def map_columns(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import os
 import sys
@@ -103,6 +104,12 @@ def capture(output: TaskOutput) -> None:
     sys.stdout = streams[STDOUT]
     sys.stderr = streams[STDERR]
     sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  (for the life of the process)
+    builtins.input = _no_input
+
+
+def _no_input(_prompt: object = "", /) -> str:
+    """Stands for `input`."""
+    raise EOFError("nobody can type anything in on an engine; give the task what it needs as an argument")
 
 
 def _stream(output: TaskOutput, name: str, before: TextIO | None, captured: CapturedDescriptors | None) -> TaskStream:
