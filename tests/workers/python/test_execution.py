@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from linden.execute_reply import ExecuteReply
-from linden_engine.execution import NEVER, PlainShell, Shells
+from linden_engine.execution import NEVER, NOW, PlainShell, Shells
 from linden_engine.namespace import Namespace
 from linden_engine.output import TaskOutput
 from linden_engine.remote_traceback import format_traceback
@@ -95,6 +95,16 @@ def test_never_means_never(namespace: Namespace) -> None:
     assert shells.made is None
     assert isinstance(shells.get(), PlainShell)
     assert shells.get() is shells.made
+
+
+def test_without_ipython_cells_are_plain(namespace: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "IPython", None)  # as if it were not installed
+    monkeypatch.setitem(sys.modules, "IPython.core.displayhook", None)
+    monkeypatch.delitem(sys.modules, "linden_engine.ipython_shell", raising=False)
+    shells = Shells(namespace, TaskOutput())
+    assert isinstance(shells.get(), PlainShell)
+    with pytest.raises(ImportError):
+        Shells(namespace, TaskOutput(), NOW).prepare()
 
 
 def run_python(source: str, tmp_path: Path) -> str:
