@@ -35,11 +35,13 @@ def test_f5_threads_c_code_and_child_processes_print_in_order(farm: Farm) -> Non
         subprocess.run(["echo", "7 subprocess"], stdout=sys.stdout, check=True)
         os.write(1, "8 descriptor ä\n".encode())
         print("9 print", file=sys.stderr)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        print("10 original", file=sys.__stdout__)
 
     result = rc.load_balanced_view().apply_async(talk)
     result.get(timeout=20)
     said = ["1 print", "2 shell", "3 print", "4 C code", "5 thread", "6 subprocess", "7 subprocess", "8 descriptor ä"]
-    assert result.stdout.splitlines() == said
+    assert result.stdout.splitlines() == [*said, "10 original"]
     assert result.stderr == "2 shell\n9 print\n"
 
 

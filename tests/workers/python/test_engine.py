@@ -260,6 +260,24 @@ def test_mpi_without_mpi4py_says_what_to_do(engine: Start, scratch: Path, monkey
     assert "pip install mpi4py" in process.stderr.read()
 
 
+def test_a_crash_leaves_a_traceback_on_the_stderr_of_the_engine(rc: linden.Client, engine: Start) -> None:
+    process = engine()
+    rc.wait_for_engines(1, timeout=20)
+
+    def crash() -> None:
+        import ctypes
+
+        ctypes.string_at(0)
+
+    with pytest.raises(linden.EngineError):
+        rc[0].apply_sync(crash)
+    process.wait(20)
+    assert process.stderr is not None
+    told = process.stderr.read()
+    assert "Segmentation fault" in told
+    assert " in crash" in told
+
+
 def test_an_idle_engine_is_small(rc: linden.Client, engine: Start) -> None:
     """Below 30 MB, since IPython is imported only when it is wanted."""
     process = engine()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import faulthandler
 import io
 import os
 import sys
@@ -41,6 +42,14 @@ class TaskStream(io.TextIOBase):
     def buffer(self) -> Any:
         """For those who write bytes."""
         return _ByteStream(self)
+
+    @property
+    def line_buffering(self) -> bool:
+        """Text needs no flush to be seen."""
+        return True
+
+    def reconfigure(self, **_options: Any) -> None:
+        """Nothing to choose: any text is welcome, and seen soon."""
 
     def writable(self) -> bool:
         """Yes."""
@@ -101,8 +110,11 @@ def capture(output: TaskOutput) -> None:
         STDERR: _stream(output, STDERR, sys.stderr, captured),
     }
     output.watch(captured, lambda stream, text: streams[stream].write_elsewhere(text))
-    sys.stdout = streams[STDOUT]
-    sys.stderr = streams[STDERR]
+    sys.stdout = sys.__stdout__ = streams[STDOUT]  # type: ignore[misc,assignment]
+    sys.stderr = sys.__stderr__ = streams[STDERR]  # type: ignore[misc,assignment]
+    if captured is not None:
+        # What a crash leaves behind is for whoever runs the engine: nobody reads descriptor 2 any more then.
+        faulthandler.enable(captured.original(STDERR))
     sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  (for the life of the process)
     builtins.input = _no_input
 
