@@ -32,7 +32,6 @@ struct LeaseWarning {
   std::string session_name;
   TupleId tuple;
   std::uint32_t attempt = 0;
-  Tuple what;
   Duration silent_for{0};
   Duration left{0};          // zero: it has ended
   std::uint64_t others = 0;  // tuples of the session of which the same is true, not named

@@ -252,7 +252,7 @@ void SpaceState::Machine::tell_leases(const Session& session, Time since, Durati
     const Entry& entry = tuples_[holding.entry];
     const Duration left = std::max(left_of(holding.lease), Duration::zero());
     effects_->warnings.push_back(
-        {session.id, session.name, entry.id, entry.attempt, entry.tuple, now_ - since, left, 0});
+        {session.id, session.name, entry.id, entry.attempt, now_ - since, left, 0});
   }
   if (named > 0) effects_->warnings.back().others = ending.size() - named;
 }

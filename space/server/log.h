@@ -1,5 +1,4 @@
-// space/server/log.h: lines for people and machines: event, then key=value; never tuple content,
-// but for the beginning of a tuple whose lease ends, which people must recognize.
+// space/server/log.h: lines for people and machines: event, then key=value; never tuple content.
 #pragma once
 
 #include <spdlog/logger.h>

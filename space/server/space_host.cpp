@@ -24,9 +24,6 @@ constexpr std::uint32_t kRetirementPutOffMax = 64;
 constexpr Duration kStall = std::chrono::milliseconds(200);
 constexpr Duration kAfterStall = std::chrono::milliseconds(20);
 
-// A line of the log says what a tuple is with so many bytes at most.
-constexpr std::size_t kWhatBytesMax = 120;
-
 std::int64_t milliseconds_of(Duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
 }
@@ -343,19 +340,20 @@ void SpaceHost::batch_done() {
   for (const auto& done : std::exchange(when_idle_, {})) done();
 }
 
-// Many leases end at once when a machine goes; a few lines say so as well as a million.
+// Many leases end at once when a machine goes; a few lines say so as well as a million.  `space-admin
+// show` says what the tuple is.
 void SpaceHost::log_warnings() {
   const Time now = thread_.clock().now();
   for (const core::LeaseWarning& warning : effects_.warnings) {
     if (!pace_.may_log(now)) continue;
     const bool ended = warning.left == Duration::zero();
     tools_.log.warn(
-        "{} space={} session={} name={} tuple={} attempt={} what={} silent_ms={} left_ms={} "
-        "others={} lines_left_out={}",
+        "{} space={} session={} name={} tuple={} attempt={} silent_ms={} left_ms={} others={} "
+        "lines_left_out={}",
         ended ? "lease_ended" : "lease_ending", in_quotes(info_.name), to_string(warning.session),
         in_quotes(warning.session_name), warning.tuple.value, warning.attempt,
-        in_quotes(to_string(warning.what), kWhatBytesMax), milliseconds_of(warning.silent_for),
-        milliseconds_of(warning.left), warning.others, pace_.take_left_out());
+        milliseconds_of(warning.silent_for), milliseconds_of(warning.left), warning.others,
+        pace_.take_left_out());
   }
 }
 

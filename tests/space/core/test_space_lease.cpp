@@ -17,7 +17,6 @@ TEST(SpaceLeaseP18, ALeaseThatEndsSoonIsToldOfOnce) {
   EXPECT_EQ(warning.session_name, "test");
   EXPECT_EQ(warning.tuple, TupleId{1});
   EXPECT_EQ(warning.attempt, 1u);
-  EXPECT_EQ(warning.what, task(7));
   EXPECT_EQ(warning.silent_for, 20s);
   EXPECT_EQ(warning.left, 10s);
   EXPECT_EQ(warning.others, 0u);

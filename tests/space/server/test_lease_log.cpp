@@ -16,6 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // Keeps what is logged.
 class Lines final : public spdlog::sinks::base_sink<std::mutex> {
@@ -52,17 +53,15 @@ TEST(LeaseLogP18, NamesTheTupleWhoseLeaseEndsInSilence) {
   Peer peer(server.unix_path());
   peer.hello(session(1));
   peer.open("jobs");
-  peer.ask(PutOp{{NewTuple{Tuple{"task", std::string("\x1b[31m") + std::string(500, 'x')}, {}}}});
+  peer.ask(PutOp{{NewTuple{Tuple{"task", "what users compute"}, {}}}});
   TakeOp op = take(Duration{0}, TakeMode::kReserve);
   op.templates = {Template{"task", kText}};
   op.lease = 1s;
   as<Found>(peer.ask(op));
   const auto names_it = AllOf(HasSubstr("space=\"jobs\""), HasSubstr(" tuple=1 attempt=1 "),
-                              HasSubstr("session=" + to_string(session(1))), HasSubstr("xxx"));
-  const std::string ending = lines->wait_for("lease_ending");
-  EXPECT_THAT(ending, names_it);
-  EXPECT_EQ(ending.find('\x1b'), std::string::npos) << "no tuple attacks the terminal";
-  EXPECT_LT(ending.size(), 600u);
+                              HasSubstr("session=" + to_string(session(1))),
+                              Not(HasSubstr("what users compute")));
+  EXPECT_THAT(lines->wait_for("lease_ending"), names_it);
   EXPECT_THAT(lines->wait_for("lease_ended"), AllOf(names_it, HasSubstr(" left_ms=0 ")));
 }
 
