@@ -21,7 +21,7 @@ from tests.bench import contestant, cycles, machine, micro
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS_PYTHON = ROOT / ".cache" / "peers" / "bin" / "python"
-PARTS = [*micro.GROUPS, "instructions"]
+PARTS = [*micro.GROUPS, "crowd", "instructions"]
 
 USUAL = ["linden", "ProcessPoolExecutor"]
 PEERS = ["ipyparallel", "dask.distributed", "redis-list", "redis-stream", "beanstalkd", "nats-jetstream"]

@@ -21,6 +21,9 @@ def samples(group: str) -> Iterator[Sample]:
     if group == "instructions":
         yield from instructions()
         return
+    if group == "crowd":
+        yield from crowd()
+        return
     ran = subprocess.run(
         [PROGRAMS / GROUPS[group], "--benchmark_format=json"], check=True, capture_output=True, text=True
     )
@@ -29,6 +32,26 @@ def samples(group: str) -> Iterator[Sample]:
             yield case["name"], "bytes", case["bytes_per_tuple"]
         elif "items_per_second" in case:
             yield case["name"], "items/s", case["items_per_second"]
+
+
+def crowd() -> Iterator[Sample]:
+    """A take and a put beside 10, 10^5 and 10^7 tuples, by a field that all share and by one that none shares, through the server (P6)."""
+    for field in (0, 1):
+        for tuples in (10, 100_000, 10_000_000):
+            with tempfile.TemporaryDirectory(prefix="ld-bench-", dir="/tmp") as name:
+                folder = Path(name)
+                daemon = Daemon(cycles.linden_argv(folder, "memory"), folder / "s", folder)
+                try:
+                    ran = subprocess.run(
+                        [PROGRAMS / "bench_crowd", f"unix:{folder / 's'}", str(tuples), str(field)],
+                        check=True,
+                        capture_output=True,
+                        text=True,
+                        timeout=300,
+                    )
+                finally:
+                    daemon.close()
+            yield f"crowd_{tuples}_by_{'a_shared' if field == 0 else 'its_own'}_field", "us", float(ran.stdout)
 
 
 def instructions() -> Iterator[Sample]:

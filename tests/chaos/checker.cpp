@@ -587,8 +587,13 @@ class Searches {
     for (const Call& call : checker_.history_.calls) {
       if (!looks_for(call.kind)) continue;
       if (call.outcome == Outcome::kUnknown) {
-        if (call.kind != Kind::kRead) note_cloud(call);
+        if (call.kind != Kind::kRead) note_cloud(call, checker_.gone(call.process));
       } else if (call.outcome != Outcome::kRefused && !call.streamed) {
+        // What it reserved first may have gone back, its lease over, before the answer came through
+        // and it was asked again.
+        const bool again =
+            call.kind == Kind::kReserve && checker_.is_disturbed(call.asked, call.answered);
+        if (again) note_cloud(call, call.answered);
         steps_.push_back({call.asked, kSearch, nullptr, &call});
       }
     }
@@ -626,9 +631,9 @@ class Searches {
   };
 
   // While a take without an answer may have been at work, nothing of its words is certain.
-  void note_cloud(const Call& call) {
+  void note_cloud(const Call& call, Moment until) {
     for (const Word word : call.words) {
-      clouds_[word].emplace_back(call.streamed ? 0 : call.asked, checker_.gone(call.process));
+      clouds_[word].emplace_back(call.streamed ? 0 : call.asked, until);
     }
   }
 

@@ -318,6 +318,23 @@ TEST(HistoryChecker, AllowsANoneWhileAKilledTakerMayHaveHadIt) {
   EXPECT_THAT(tale.violations(), ElementsAre(Sort::kNone)) << "3 came when the taker was gone";
 }
 
+TEST(HistoryChecker, AllowsANoneWhileAReservationThatWasAskedAgainMayHaveHadIt) {
+  for (const bool disturbed : {true, false}) {
+    Tale tale;
+    if (disturbed) tale.history.disturbed.emplace_back(5, 7);
+    tale.call(kAlice, Kind::kPut, 1, 2, {put_of(2)});
+    tale.search(kBob, Kind::kReserve, 3, 20, {given(2)});
+    tale.call(kAlice, Kind::kPut, 8, 9, {put_of(1)});
+    tale.search(kAlice, Kind::kTake, 10, 11);
+    tale.search(0, Kind::kTake, 30, 31, {given(1), given(2)}).count = 10;
+    if (disturbed) {
+      EXPECT_THAT(tale.violations(), IsEmpty());
+    } else {
+      EXPECT_THAT(tale.violations(), ElementsAre(Sort::kNone));
+    }
+  }
+}
+
 TEST(HistoryChecker, AllowsANoneAfterTheTimeToLive) {
   Tale tale;
   tale.call(kAlice, Kind::kPut, 10, 12, {put_of(1)}).items[0].ttl = 20;
