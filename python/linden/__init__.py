@@ -25,6 +25,17 @@ if TYPE_CHECKING:
     from . import aio, datapub, error, errors, recipes
     from .async_result import AsyncResult
     from .broadcast_view import BroadcastView
+    from .canning import (
+        PrePickled,
+        can,
+        can_map,
+        deserialize_object,
+        pack_apply_message,
+        serialize_object,
+        uncan,
+        uncan_map,
+        unpack_apply_message,
+    )
     from .client import Client
     from .connection import Connection, connect
     from .connection_file import ConnectionInfo
@@ -71,7 +82,7 @@ if TYPE_CHECKING:
     from .map_result import AsyncMapResult
     from .outcome import Metadata
     from .reference import Reference
-    from .serialize import NotPicklable
+    from .serialize import NotPicklable, use_cloudpickle, use_dill, use_pickle
     from .space import Reservation, Space
     from .subscription import Gap, Notification, Subscription
     from .transaction import Transaction
@@ -115,6 +126,18 @@ __all__ = [
     "depend",
     "dependent",
     "interactive",
+    "PrePickled",
+    "can",
+    "uncan",
+    "can_map",
+    "uncan_map",
+    "serialize_object",
+    "deserialize_object",
+    "pack_apply_message",
+    "unpack_apply_message",
+    "use_dill",
+    "use_cloudpickle",
+    "use_pickle",
     "require",
     "remote",
     "parallel",
@@ -184,7 +207,11 @@ _MODULES = {
     ".outcome": ("Metadata",),
     ".reference": ("Reference",),
     ".dependency": ("Dependency", "depend", "dependent", "require", "interactive"),
-    ".serialize": ("NotPicklable",),
+    ".serialize": ("NotPicklable", "use_dill", "use_cloudpickle", "use_pickle"),
+    ".canning": (
+        *("PrePickled", "can", "uncan", "can_map", "uncan_map", "serialize_object", "deserialize_object"),
+        *("pack_apply_message", "unpack_apply_message"),
+    ),
     ".decorators": ("remote", "parallel", "RemoteFunction", "ParallelFunction"),
     ".magics": ("load_ipython_extension", "unload_ipython_extension"),
     "linden_launchers": ("Cluster", "ClusterManager"),

@@ -7,19 +7,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .direct_view import DirectView
+from .gather import check_dist, join, partition
 from .view import View
 
 
 class RemoteFunction:
     """A function whose calls run on a view."""
 
-    def __init__(self, view: View, function: Callable[..., Any], block: bool | None = None, **flags: Any) -> None:
+    def __init__(self, view: View, f: Callable[..., Any], block: bool | None = None, **flags: Any) -> None:
         self.view = view
-        self.func = function
+        self.func = f
         self.block = view.block if block is None else block
         self.flags = flags
-        functools.update_wrapper(self, function)
-        self.__doc__ = f"RemoteFunction wrapping:\n{function.__doc__ or ''}"
+        functools.update_wrapper(self, f)
+        self.__doc__ = f"RemoteFunction wrapping:\n{f.__doc__ or ''}"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function on the view."""
@@ -28,67 +29,65 @@ class RemoteFunction:
 
 
 class ParallelFunction(RemoteFunction):
-    """A function of sequences: a call cuts them, runs the function on each part, and joins the results."""
+    """A function of sequences: a call cuts them, runs the function on each part, and joins the results.
+
+    `dist`: "b" cuts contiguous blocks, "r" deals round robin. `chunksize`: items per part; without it there is a part per engine.
+    """
 
     def __init__(
         self,
         view: View,
-        function: Callable[..., Any],
+        f: Callable[..., Any],
         dist: str = "b",
         block: bool | None = None,
-        ordered: bool = True,
         chunksize: int | None = None,
+        ordered: bool = True,
         return_exceptions: bool = False,
         **flags: Any,
     ) -> None:
-        super().__init__(view, function, block, **flags)
-        if dist != "b":
-            raise ValueError(f"dist is {dist!r}; parallel functions cut their sequences into blocks: 'b'")
+        super().__init__(view, f, block, **flags)
+        check_dist(dist)
+        if chunksize is not None and not (type(chunksize) is int and chunksize >= 1):
+            raise ValueError(f"chunksize must be a number of at least 1, or None, not {chunksize!r}")
+        self.dist = dist
         self.ordered = ordered
         self.chunksize = chunksize
         self.return_exceptions = return_exceptions
-        self.__doc__ = f"ParallelFunction wrapping:\n{function.__doc__ or ''}"
+        self.__doc__ = f"ParallelFunction wrapping:\n{f.__doc__ or ''}"
 
     def __call__(self, *sequences: Sequence[Any]) -> Any:
-        """Run the function on parts of the sequences, which must be of equal length."""
+        """Run the function on parts of the sequences.
+
+        Raises: ValueError: they are not of equal length.
+        """
+        if not sequences:
+            raise ValueError("a parallel function takes at least one sequence; for a single call use remote")
         lengths = {len(sequence) for sequence in sequences}
         if len(lengths) != 1:
-            raise ValueError(f"all sequences must have the same length, got lengths {sorted(lengths)}")
-        parts = [_cut(sequence, self._parts(len(sequence))) for sequence in sequences]
-        return self._run(functools.partial(_call_on_part, self.func), parts, join=True)
+            raise ValueError(
+                f"all sequences must have the same length, got lengths {sorted(lengths)}; map takes the shortest"
+            )
+        count = self._parts(len(sequences[0]))
+        parts = [partition(sequence, count, self.dist) if count else [] for sequence in sequences]
+        return self._run(parts, join=functools.partial(join, dist=self.dist))
 
-    def map(self, *sequences: Sequence[Any]) -> Any:
+    def map(self, *sequences: Any) -> Any:
         """Run the function on each item, as `map` does."""
-        return self._run(self.func, sequences, join=False)
+        return self._run(sequences, join=None)
 
     def _parts(self, length: int) -> int:
         if self.chunksize:
-            return max(1, -(-length // self.chunksize))
-        return max(1, min(length, len(self.view)))
+            return -(-length // self.chunksize)
+        return min(length, len(self.view))
 
-    def _run(self, function: Callable[..., Any], sequences: Any, join: bool) -> Any:
-        options: dict[str, Any] = {"return_exceptions": self.return_exceptions}
+    def _run(self, sequences: Sequence[Any], join: Callable[[list[Any]], Any] | None) -> Any:
+        options: dict[str, Any] = {"return_exceptions": self.return_exceptions, "join": join}
         if not isinstance(self.view, DirectView):
             options["ordered"] = self.ordered
-            if not join and self.chunksize:
+            if join is None and self.chunksize:
                 options["chunksize"] = self.chunksize
         with self.view.temp_flags(block=self.block, **self.flags):
-            options |= {"block": self.block, "join": _flatten if join else None}
-            return self.view._map(function, tuple(sequences), options)
-
-
-def _call_on_part(function: Callable[..., Any], *parts: Any) -> Any:
-    return function(*parts)
-
-
-def _flatten(parts: list[Any]) -> list[Any]:
-    return [value for part in parts for value in part]
-
-
-def _cut(sequence: Sequence[Any], parts: int) -> list[Any]:
-    from .chunking import even_parts
-
-    return [sequence[start:stop] for start, stop in even_parts(len(sequence), parts)]
+            return self.view._map(self.func, tuple(sequences), options | {"block": self.block})
 
 
 def remote(view: View, block: bool | None = None, **flags: Any) -> Callable[[Callable[..., Any]], RemoteFunction]:
@@ -99,5 +98,8 @@ def remote(view: View, block: bool | None = None, **flags: Any) -> Callable[[Cal
 def parallel(
     view: View, dist: str = "b", block: bool | None = None, ordered: bool = True, **flags: Any
 ) -> Callable[[Callable[..., Any]], ParallelFunction]:
-    """Decorator: calls of the function on sequences run in parts on `view`."""
-    return lambda function: ParallelFunction(view, function, dist, block, ordered, **flags)
+    """Decorator: calls of the function on sequences run in parts on `view`.
+
+    Flags: `chunksize` and `return_exceptions` of ParallelFunction, and those of the view.
+    """
+    return lambda function: ParallelFunction(view, function, dist, block, ordered=ordered, **flags)

@@ -181,19 +181,24 @@ def require(*objects: Any, **mapping: Any) -> depend:
             raise TypeError(
                 f"require takes modules, names of modules, functions, and other objects by keyword, not {shown(each)}"
             )
-    return depend(_require, tuple(modules), mapping)
+    return depend(provide, tuple(modules), mapping)
 
 
-def _require(modules: tuple[str, ...], objects: dict[str, Any]) -> bool:
+def provide(modules: tuple[str, ...], objects: dict[str, Any], into: dict[str, Any] | None = None) -> bool:
+    """What `require` does where the function runs.  `into`: a namespace, if not that of this process's tasks.
+
+    Raises: UnmetDependency: a module cannot be imported.
+    """
+    give = define if into is None else into.__setitem__
     for name in modules:
         try:
             __import__(name)
         except ImportError as error:
             raise UnmetDependency(f"cannot import {name}: {error}") from error
         top = name.partition(".")[0]
-        define(top, sys.modules[top])
+        give(top, sys.modules[top])
     for name, value in objects.items():
-        define(name, value)
+        give(name, value)
     return True
 
 

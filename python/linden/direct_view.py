@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from . import _native, farm, serialize
 from .async_result import AsyncResult
@@ -16,6 +16,9 @@ from .map_task import MapTask
 from .submission import pack_with_results
 from .task_graph import TaskKey
 from .view import View
+
+if TYPE_CHECKING:
+    from .sync_imports import SyncImports
 
 
 class DirectView(View):
@@ -232,6 +235,21 @@ class DirectView(View):
         from .magics import activate
 
         activate(self, suffix)
+
+    def sync_imports(self, local: bool = True, quiet: bool = False) -> SyncImports:
+        """A block whose import statements happen here and on the engines: ``with view.sync_imports(): import numpy as np``.
+
+        Args: local: also here; otherwise the names stand for what the engines have, to be called by views. quiet: say nothing.
+        Raises, in the block: RemoteError: an engine cannot import it.
+        """
+        from .sync_imports import SyncImports
+
+        return SyncImports(self, local, quiet)
+
+    @property
+    def importer(self) -> SyncImports:
+        """As `sync_imports()`."""
+        return self.sync_imports()
 
     # ---- scatter and gather
 

@@ -22,8 +22,10 @@ from . import _native
 PICKLE = "pickle"
 # What cloudpickle stores by value holds byte code, which no other minor version of Python understands.
 _CLOUDPICKLE = "cloudpickle"
+_DILL = "dill"
 PYTHON_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 CLOUDPICKLE = f"{_CLOUDPICKLE}:{PYTHON_VERSION}"
+DILL = f"{_DILL}:{PYTHON_VERSION}"
 _BYTE_CODE = b"CodeType"
 
 _PROTOCOL = 5
@@ -49,6 +51,8 @@ def dumps(value: Any, what: str = "the value") -> tuple[str, list[Any]]:
 
     Raises: NotPicklable: its message begins with `what`.
     """
+    if _always is not None:
+        return _dumps_always(value, what)
     buffers: list[pickle.PickleBuffer] = []
     try:
         data = _dumps(value, _PROTOCOL, buffer_callback=buffers.append)
@@ -63,6 +67,54 @@ def dumps(value: Any, what: str = "the value") -> tuple[str, list[Any]]:
     if buffers:
         return codec, [data, *(buffer.raw() for buffer in buffers)]
     return codec, [data]
+
+
+# ---- Which pickler -------------------------------------------------------------------------------------------------
+
+# What pickles everything in this process, cloudpickle or dill; None: pickle where it does, else cloudpickle.
+_always: str | None = None
+
+
+def use_pickle() -> None:
+    """From now on this process pickles as usual: with pickle, and with cloudpickle what pickle cannot do."""
+    _use(None)
+
+
+def use_cloudpickle() -> None:
+    """From now on this process pickles everything with cloudpickle."""
+    _use(CLOUDPICKLE)
+
+
+def use_dill() -> None:
+    """From now on this process pickles everything with dill.
+
+    Raises: ImportError: it is not installed.
+    """
+    import dill  # noqa: F401  (to see that it is there)
+
+    _use(DILL)
+
+
+def _use(codec: str | None) -> None:
+    global _always
+    _always = codec
+    _cache.clear()
+
+
+def _dumps_always(value: Any, what: str) -> tuple[str, list[Any]]:
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        if _always == DILL:
+            import dill
+
+            data = dill.dumps(value, protocol=_PROTOCOL, recurse=True, buffer_callback=buffers.append)
+        else:
+            _, data, buffers = _dumps_by_value(value)
+    except Exception as error:
+        raise NotPicklable(
+            f"{what} cannot be pickled with {str(_always).partition(':')[0]}: {_describe(value)}: {error}"
+        ) from error
+    return str(_always), [data, *(buffer.raw() for buffer in buffers)]
 
 
 def _dumps_by_value(value: Any) -> tuple[str, bytes, list[pickle.PickleBuffer]]:
@@ -101,6 +153,8 @@ def loads(codec: str, parts: list[Any]) -> Any:
     """
     if codec not in (PICKLE, CLOUDPICKLE):
         _check_codec(codec, parts)
+        if codec.startswith(_DILL):
+            return _loads_dill(parts)
     if len(parts) == 1:
         return _loads(parts[0])
     return _loads(parts[0], buffers=parts[1:])
@@ -108,14 +162,23 @@ def loads(codec: str, parts: list[Any]) -> Any:
 
 def _check_codec(codec: str, parts: list[Any]) -> None:
     name, _, version = codec.partition(":")
-    if name != _CLOUDPICKLE:
-        raise ValueError(f"cannot read an object of codec {codec!r}; this version knows pickle and cloudpickle")
-    if version not in ("", PYTHON_VERSION) and _BYTE_CODE in bytes(parts[0]):
+    if name not in (_CLOUDPICKLE, _DILL):
+        raise ValueError(f"cannot read an object of codec {codec!r}; this version knows pickle, cloudpickle and dill")
+    is_code = name == _DILL or _BYTE_CODE in bytes(parts[0])
+    if version not in ("", PYTHON_VERSION) and is_code:
         raise OtherPythonVersion(
             f"this was defined in Python {version}, and its byte code cannot run in Python {PYTHON_VERSION}; use the same "
             "minor version of Python for clients and engines (Client.engines() tells theirs), or put the function or class "
             "into a module that both can import"
         )
+
+
+def _loads_dill(parts: list[Any]) -> Any:
+    try:
+        import dill
+    except ImportError:
+        raise ImportError("this object was pickled with dill, which is not installed here: pip install dill") from None
+    return dill.loads(bytes(parts[0]), buffers=parts[1:])
 
 
 def pack(value: Any, what: str = "the value") -> _native.Object:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from . import serialize
 from .async_result import AsyncResult
 from .history import History
 
@@ -169,6 +170,29 @@ class View:
         from .decorators import parallel
 
         return parallel(self, dist=dist, block=block, **flags)
+
+    # ---- which pickler
+
+    def use_dill(self) -> Any:
+        """Pickle everything with dill, here and on the engines of this view.
+
+        Raises: ImportError: it is not installed here. RemoteError: it is not installed there.
+        """
+        return self._pickle_with(serialize.use_dill)
+
+    def use_cloudpickle(self) -> Any:
+        """Pickle everything with cloudpickle, here and on the engines of this view."""
+        return self._pickle_with(serialize.use_cloudpickle)
+
+    def use_pickle(self) -> Any:
+        """Pickle as usual again, here and on the engines of this view: with pickle, and with cloudpickle what pickle cannot do."""
+        return self._pickle_with(serialize.use_pickle)
+
+    def _pickle_with(self, switch: Callable[[], None]) -> Any:
+        # Engines first: if one of them cannot, nothing has changed here.
+        there = self.client.direct_view(self.targets).apply_sync(switch)
+        switch()
+        return there
 
     @property
     def executor(self) -> ViewExecutor:

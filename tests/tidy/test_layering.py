@@ -102,6 +102,7 @@ OPTIONAL = frozenset(
         "ipywidgets",
         "matplotlib_inline",
         "mpi4py",
+        "dill",
     }
     | {"dask", "distributed", "threadpoolctl"}
 )

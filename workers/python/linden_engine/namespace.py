@@ -115,6 +115,7 @@ class Namespace:
                     else:
                         names.pop(name, None)
 
+        call.__name__ = function.__name__
         return call
 
 
