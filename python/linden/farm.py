@@ -63,13 +63,18 @@ CANCEL = "cancel"
 # So long it is remembered that a task was cancelled, lest another engine starts it once more.
 CANCELLED_TTL_S = 3600.0
 
-# Streams of output: text for the first two; for the next four the content of Jupyter's message of that name, as JSON text; an object.
+# Streams of output: text for the first two; for the next four the content of Jupyter's message of that name, as JSON text; for the
+# messages of widgets, more of each; an object.
 STDOUT = "stdout"
 STDERR = "stderr"
 DISPLAY = "display_data"
 UPDATE = "update_display_data"  # instead of what was displayed under the same display id
 CLEAR_OUTPUT = "clear_output"
 TRACEBACK = "error"  # for a person to see; the error itself is in the result
+COMM_OPEN = "comm_open"
+COMM_MESSAGE = "comm_msg"
+COMM_CLOSE = "comm_close"
+COMMS = frozenset({COMM_OPEN, COMM_MESSAGE, COMM_CLOSE})
 DATA = "data"  # a dict of what publish_data publishes
 
 # How often a task is started at most if its `retries` is None: death of an engine is forgiven, an exception is final.

@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
+from .comm_relay import relay
 from .execute_reply import ExecuteReply
-from .farm import CLEAR_OUTPUT, TRACEBACK, UPDATE
+from .farm import CLEAR_OUTPUT, COMMS, TRACEBACK, UPDATE
 from .output_display import TEXTS, Label, Labels, Piece
 from .output_text import OpenText
 
@@ -43,6 +44,8 @@ class NotebookScreen:
                 self._clear(piece.engine, later=bool(piece.content.get("wait")))
             elif piece.stream == UPDATE:
                 self._update(piece)
+            elif piece.stream in COMMS:
+                relay(piece.stream, piece.content)
             else:
                 if piece.engine in self._clear_later:
                     self._clear(piece.engine, later=False)

@@ -10,7 +10,7 @@ from . import farm, serialize
 
 Piece = tuple[str, Any]
 # What people see while a task runs; the error that ends it is shown from its result.
-SHOWN = frozenset({farm.STDOUT, farm.STDERR, farm.DISPLAY, farm.UPDATE, farm.CLEAR_OUTPUT, farm.TRACEBACK})
+SHOWN = farm.COMMS | {farm.STDOUT, farm.STDERR, farm.DISPLAY, farm.UPDATE, farm.CLEAR_OUTPUT, farm.TRACEBACK}
 
 
 class TaskOutput(NamedTuple):

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from typing import Any, TextIO
 
 from .execute_reply import ExecuteReply
-from .farm import CLEAR_OUTPUT, STDERR, STDOUT, TRACEBACK
+from .farm import CLEAR_OUTPUT, COMMS, STDERR, STDOUT, TRACEBACK
 from .output_display import TEXTS, Label, Labels, Piece
 from .output_text import OpenText
 
 _ROWS_MAX = 16
+_UNSEEN = COMMS | {CLEAR_OUTPUT}  # what a terminal has no way to show
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CLEAR_BELOW = "\r\x1b[J"
 
@@ -43,7 +44,7 @@ class TextScreen:
                 if not self._is_terminal:
                     rows = [_COLOUR.sub("", row) for row in rows]
                 lines += [*self._finish(piece.engine), *((STDERR, row) for row in rows)]
-            elif piece.stream != CLEAR_OUTPUT:
+            elif piece.stream not in _UNSEEN:
                 lines += self._finish(piece.engine)
                 text = plain_text(piece.content)
                 lines += [(STDOUT, self._labels.prefix("output", piece.engine) + row) for row in text.splitlines()]

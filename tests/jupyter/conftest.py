@@ -109,7 +109,7 @@ def page() -> Iterator[Any]:
         pytest.skip("no browser here; ./dev test installs one")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 900, "height": 640})
+        page = browser.new_page(viewport={"width": 900, "height": 800})
         page.set_default_timeout(60_000)
         yield page
         browser.close()

@@ -45,7 +45,7 @@ def take_picture(page: Any) -> None:
 
 
 def test_a_notebook_with_engines(rc: linden.Client, serve: Callable[[list[str]], str], page: Any, place: Path) -> None:
-    gates = [place / f"go{number}" for number in range(2)]
+    gates = [place / f"go{number}" for number in range(3)]
     rc[:].execute(
         f"""
 import os, time
@@ -62,6 +62,7 @@ def wait_for(number):
                 "import linden\nrc = linden.Client()\nrc.ids",
                 "%%px\nprint('first')\nwait_for(0)\nprint('second')\nsum(range(10))",
                 "%%px\nfrom tqdm import tqdm\nfor n in tqdm(range(10), mininterval=0, ncols=60):\n    if n == 5:\n        wait_for(1)",
+                "%%px\nfrom tqdm.notebook import trange\nfor n in trange(10, mininterval=0):\n    if n == 5:\n        wait_for(2)",
                 "%%px\nprint('begun')\ntime.sleep(600)",
                 "%px print('still here')",
             ]
@@ -84,20 +85,28 @@ def wait_for(number):
     for engine in (0, 1):
         shows(area, rf"\[stderr:{engine}\] +50%")
     assert len(notebook.lines(2)) == 2
-    take_picture(page)
     gates[1].touch()
     for engine in (0, 1):
         shows(area, rf"\[stderr:{engine}\] 100%")
     assert len(notebook.lines(2)) == 2
 
-    # The stop button.
+    # Widgets of the engines, drawn by this page: half way, and whole.
     area = notebook.run(3)
+    bars = area.locator(".jupyter-widgets [role='progressbar'], .jupyter-widgets.widget-hprogress, .widget-hprogress")
+    shows(area, r"5/10.*5/10")
+    assert bars.count() >= 2
+    take_picture(page)
+    gates[2].touch()
+    shows(area, r"10/10.*10/10")
+
+    # The stop button.
+    area = notebook.run(4)
     for engine in (0, 1):
         shows(area, rf"\[stdout:{engine}\] begun")
     page.locator("[data-command='notebook:interrupt-kernel'], [title*='Interrupt the kernel']").first.click()
     shows(area, r"\[0:execute\].*KeyboardInterrupt")
     shows(area, r"\[1:execute\].*KeyboardInterrupt")
     shows(area, "2 errors")
-    area = notebook.run(4)
+    area = notebook.run(5)
     shows(area, r"\[stdout:0\] still here")
     shows(area, r"\[stdout:1\] still here")

@@ -13,6 +13,7 @@ from nbclient import NotebookClient
 
 pytestmark = pytest.mark.timeout(120)
 _DEADLINE_S = 60
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "docs").rglob("*.ipynb"))
 
 
@@ -22,12 +23,13 @@ class Kernel:
     def __init__(self) -> None:
         self.manager, self.client = start_new_kernel(startup_timeout=_DEADLINE_S)
         self.places: dict[str, dict[str, Any]] = {}
+        self.comms: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         self.stream = ""
         self.error: list[str] = []
         self._request = ""
 
     def begin(self, code: str) -> None:
-        self.places, self.stream, self.error = {}, "", []
+        self.places, self.comms, self.stream, self.error = {}, {}, "", []
         self._request = self.client.execute(code)
 
     def until(self, condition: Callable[[], bool] | None = None) -> None:
@@ -47,6 +49,8 @@ class Kernel:
                 place = content["transient"].get("display_id", message["header"]["msg_id"])
                 assert (kind == "update_display_data") == (place in self.places)
                 self.places[place] = content["data"]
+            case "comm_open" | "comm_msg" | "comm_close" as kind:
+                self.comms.setdefault(content["comm_id"], []).append((kind, content["data"]))
             case "stream":
                 self.stream += content["text"]
             case "error":
@@ -128,6 +132,32 @@ def test_progress_is_shown_after_a_while(kernel: Kernel, scratch: Path) -> None:
     gate.touch()
     kernel.until()
     assert kernel.error == []
+
+
+# A front end draws a widget from what its comm says: opened before it is displayed, and moved by messages afterwards.
+def test_widgets_of_engines_move_here(kernel: Kernel, scratch: Path) -> None:
+    gate = scratch / "go"
+    kernel.run("%%px\nfrom ipywidgets import IntProgress\nbar = IntProgress(max=10)\nprint('made')")
+    kernel.begin(
+        f"%%px\nfrom IPython.display import display\ndisplay(bar)\nbar.value = 5\n{waiting(gate)}\nbar.value = 10"
+    )
+
+    def values() -> dict[str, int]:
+        return {
+            id_: data["state"]["value"]
+            for id_, messages in kernel.comms.items()
+            for _, data in messages
+            if "value" in data.get("state", {})
+        }
+
+    kernel.until(lambda: list(values().values()) == [5, 5])
+    shown = {data[_WIDGET]["model_id"] for data in kernel.places.values() if _WIDGET in data}
+    assert shown == set(values())
+    gate.touch()
+    kernel.until()
+    assert list(values().values()) == [10, 10]
+    kernel.run("%px bar.close()")
+    assert {messages[-1][0] for id_, messages in kernel.comms.items() if id_ in shown} == {"comm_close"}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)

@@ -98,6 +98,7 @@ OPTIONAL = frozenset(
         "joblib",
         "pandas",
         "traitlets",
+        "comm",
         "ipykernel",
         "ipywidgets",
         "matplotlib_inline",

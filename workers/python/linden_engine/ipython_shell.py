@@ -22,6 +22,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Type
 from traitlets.config import Config
 
+from .comms import install as install_comms
 from .namespace import Namespace
 from .output import TaskOutput
 from .remote_traceback import drop_own_end
@@ -121,6 +122,7 @@ class IPythonShell:
         shell: Any = EngineShell.instance(config=config, user_module=namespace.module, user_ns=namespace.names)
         shell.output = output
         shell.display_pub.output = output
+        install_comms(output)
         self._shell = shell
         self._namespace = namespace
         namespace.keep(set(namespace.names) - before)
