@@ -102,6 +102,14 @@ def test_display_works_in_functions_too(engine: Any) -> None:
     assert [output["data"]["text/html"] for output in result.outputs] == ["<b>here</b>"]
 
 
+def test_a_forked_child_displays_as_text(engine: Any) -> None:
+    cell = "import os\nfrom IPython.display import HTML, display\nif os.fork() == 0:\n    display('child')\n    os._exit(0)\nos.wait()"
+    result = engine.execute(cell, block=False)
+    result.get(30)
+    assert result.stdout == "'child'\n"
+    assert result.outputs == []
+
+
 def test_magics_and_commands(engine: Any) -> None:
     reply = reply_to(engine, "%env LINDEN_TEST_MAGIC=1\nfiles = !echo one; echo two\n%time sum(range(10))")
     assert "Wall time" in reply.stdout

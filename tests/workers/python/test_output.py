@@ -1,6 +1,7 @@
 """What tasks print belongs to them, in order (F5)."""
 
 import io
+import threading
 from typing import Any
 
 import pytest
@@ -205,3 +206,23 @@ def test_an_interrupt_waits_until_the_piece_is_kept() -> None:
     output.watch(None, lambda *_: None)
     output.write("stdout", "y")
     assert [row[5] for row in texts(output.end())] == ["y"]
+
+
+def test_a_forked_child_has_nothing_to_do_with_it_even_if_a_thread_held_the_lock() -> None:
+    output = TaskOutput()
+    output.begin("c", 1)
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with output._guard:
+            held.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(20)
+    output.abandon()
+    assert not output.publish(farm.DISPLAY, "{}", 2)
+    assert not output.write("stdout", "x")
+    done.set()
+    thread.join()

@@ -97,6 +97,13 @@ class TaskOutput:
         """
         return self._guard.raise_later(error)
 
+    def abandon(self) -> None:
+        """For a forked child: nothing in here is its business.  Another thread of the parent may have held the lock."""
+        self._guard = _Guard()
+        self._owner = None
+        self._pieces = []
+        self._sink = self._used_sink = self._descriptors = None
+
     # ---- the life of a task
 
     def begin(self, client: str, number: int, *, at_once: bool = False) -> None:

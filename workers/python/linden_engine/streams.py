@@ -71,7 +71,9 @@ class TaskStream(io.TextIOBase):
 
     def become_plain(self) -> None:
         """For a forked child: from now on write to the descriptor, which the engine reads."""
-        self._output = None
+        if self._output is not None:
+            self._output.abandon()
+            self._output = None
         if self._descriptor is not None:
             raw = io.FileIO(self._descriptor, "w", closefd=False)
             self._fallback = io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)
