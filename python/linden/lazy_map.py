@@ -8,13 +8,18 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .async_result import AsyncResult
+from .error import TaskAborted
 
 if TYPE_CHECKING:
     from .view import View
 
 
 class LazyMapIterator(Iterator[Any]):
-    """Submits a task when one is asked for a result, so that a bounded number is on its way."""
+    """Submits a task when one is asked for a result, so that a bounded number is on its way.
+
+    All tasks are submitted with the flags that the view had when this was made.  An exception that the inputs raise is raised here
+    once the results of the inputs before it have been given.
+    """
 
     def __init__(
         self,
@@ -26,6 +31,7 @@ class LazyMapIterator(Iterator[Any]):
         return_exceptions: bool,
     ) -> None:
         self._view = view
+        self._flags = {name: getattr(view, name) for name in view._flag_names}
         self._function = function
         self._rows = rows
         self._ordered = ordered
@@ -33,6 +39,8 @@ class LazyMapIterator(Iterator[Any]):
         self._return_exceptions = return_exceptions
         self._on_their_way: deque[AsyncResult] = deque()
         self._exhausted = False
+        self._is_cancelled = False
+        self._error: Exception | None = None  # of the inputs
         self.deadline: float | None = None  # of time.monotonic(); then TimeoutError
         self._submit()
 
@@ -43,11 +51,15 @@ class LazyMapIterator(Iterator[Any]):
             except StopIteration:
                 self._exhausted = True
                 return
-            self._on_their_way.append(self._view.apply_async(self._function, *row))
+            except Exception as error:  # noqa: BLE001  (it is raised later)
+                self._exhausted, self._error = True, error
+                return
+            with self._view.temp_flags(**self._flags):
+                self._on_their_way.append(self._view.apply_async(self._function, *row))
 
     def cancel(self) -> None:
-        """Submit nothing more, and abort what has not started."""
-        self._exhausted = True
+        """Take no more from the inputs, and abort what has not started.  The results of what has started still come."""
+        self._exhausted = self._is_cancelled = True
         for result in self._on_their_way:
             if not result.done():
                 result.abort()
@@ -56,14 +68,20 @@ class LazyMapIterator(Iterator[Any]):
         return self
 
     def __next__(self) -> Any:
-        if not self._on_their_way:
-            raise StopIteration
-        result = self._next_result()
-        self._on_their_way.remove(result)
-        self._submit()
-        if self._return_exceptions:
-            return result.exception() or result.get()
-        return result.get()
+        while self._on_their_way:
+            result = self._next_result()
+            self._on_their_way.remove(result)
+            self._submit()
+            error = result.exception()
+            if self._is_cancelled and isinstance(error, TaskAborted):
+                continue
+            if error is not None and not self._return_exceptions:
+                raise error
+            return result.get() if error is None else error
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        raise StopIteration
 
     def _next_result(self) -> AsyncResult:
         waiting = [self._on_their_way[0]] if self._ordered else list(self._on_their_way)

@@ -207,13 +207,15 @@ class LoadBalancedView(View):
     ) -> LazyMapIterator:
         """`map` over inputs that may be endless: an iterator that keeps `max_outstanding` tasks on their way.
 
-        "auto": as many as there are engines; 0: no bound.
+        Args: ordered: results in the order of the inputs; otherwise as they come. max_outstanding: "auto" is as many as there
+            are engines; 0 is no bound, so that all inputs are taken at once. return_exceptions: errors in the place of values.
+        Raises: ValueError: no such bound.
         """
         from .lazy_map import LazyMapIterator
 
         if max_outstanding == "auto":
             max_outstanding = max(1, len(self))
-        if not isinstance(max_outstanding, int) or max_outstanding < 0:
+        if type(max_outstanding) is not int or max_outstanding < 0:
             raise ValueError(f'max_outstanding must be "auto" or a number of at least 0, not {max_outstanding!r}')
         items = zip(*sequences, strict=False)
         return LazyMapIterator(self, __function, items, ordered, max_outstanding, return_exceptions)

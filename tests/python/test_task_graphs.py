@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,10 @@ Gate = tuple[Any, Callable[[], None]]
 @contextmanager
 def held_back(view: LoadBalancedView, path: Path) -> Iterator[Gate]:
     """A task that runs until it is let go, and what lets it go."""
-    yield view.apply_async(wait_for_file, str(path)), path.touch
+    result = view.apply_async(wait_for_file, str(path))
+    yield result, path.touch
     path.touch()
+    result.wait(LONG)  # before the file is removed
 
 
 # ---- after
@@ -449,6 +452,30 @@ def test_a_result_that_failed_is_no_argument(view: LoadBalancedView) -> None:
         view.apply_async(abs, bad).get(LONG)
 
 
+def test_an_argument_that_was_purged(view: LoadBalancedView, rc: linden.Client, scratch: Path) -> None:
+    one = view.apply_async(pow, 2, 3)
+    one.wait(LONG)
+    with held_back(view, scratch / "a") as (_, go), held_back(view, scratch / "b") as (_, go_too):
+        wait_until(lambda: view.queue_status()["unassigned"] == 0)
+        result = view.apply_async(abs, one)
+        wait_until(lambda: rc.space.count(("gate", rc.session, int, "ok", str)) > 0)
+        rc.purge_hub_results([one])
+        go()
+        go_too()
+    with pytest.raises(LookupError, match=f"{one.msg_id}.*purged"):
+        result.get(LONG)
+
+
+def test_cancelling_a_task_that_waits(view: LoadBalancedView, scratch: Path) -> None:
+    with held_back(view, scratch / "go") as (slow, _):
+        with view.temp_flags(after=slow):
+            waiting = view.apply_async(os.getpid)
+        waiting.cancel()  # F6
+        with pytest.raises((TaskAborted, CancelledError)):
+            waiting.get(LONG)
+        assert not slow.ready()
+
+
 def test_a_map_that_is_submitted_bit_by_bit_is_no_dependency(view: LoadBalancedView, scratch: Path) -> None:
     growing = view.map_async(wait_for_file, [str(scratch / "go")] * 100, chunksize="auto")
     try:
@@ -458,7 +485,7 @@ def test_a_map_that_is_submitted_bit_by_bit_is_no_dependency(view: LoadBalancedV
             view.apply_async(len, growing)
     finally:
         (scratch / "go").touch()
-    growing.wait(LONG)
+        growing.wait(LONG)
     assert view.apply_async(len, growing).get(LONG) == 100
 
 
