@@ -51,6 +51,7 @@ class SpaceState::Machine {
   void apply(Command&& command, Time now, Effects& effects);
   void collect(Machine& target, Perform&& collect, Time now, Effects& effects, Effects& of_target);
   [[nodiscard]] Time next_deadline() const { return deadlines_.next(); }
+  void foresee(std::span<const Template* const> forms) const { ready_.foresee(forms); }
   void restore(Mutation&& mutation);
   void restored(Time now);
   bool describe(TupleId id, std::vector<Mutation>& out) const;

@@ -18,6 +18,9 @@ void SpaceState::collect(SpaceState& source, SpaceState& target, Perform&& colle
                          Effects& of_source, Effects& of_target) {
   source.machine_->collect(*target.machine_, std::move(collect), now, of_source, of_target);
 }
+void SpaceState::foresee(std::span<const Template* const> forms) const {
+  machine_->foresee(forms);
+}
 Time SpaceState::next_deadline() const {
   return machine_->next_deadline();
 }

@@ -315,6 +315,39 @@ TemplateIndex::Place TemplateIndex::find(const Template& form) {
   return place;
 }
 
+// ---- Looking ahead ------------------------------------------------------------------------------
+
+void TemplateIndex::foresee(std::span<const Template* const> forms) const {
+  std::array<Slot, 32> slots;
+  while (!forms.empty()) {
+    const std::size_t count = std::min(forms.size(), slots.size());
+    for (std::size_t i = 0; i < count; ++i) {
+      slots[i] = foreseen(*forms[i]);
+      if (slots[i] != kNoSlot) __builtin_prefetch(&tuples_[slots[i]], 1);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      if (slots[i] != kNoSlot) tuples_.foresee(slots[i]);
+    }
+    forms = forms.subspan(count);
+  }
+}
+
+// The first tuple of its bucket, if it has an index of its own already.  Without actuals it is one
+// that was put long ago or just now; nothing is gained by looking.
+Slot TemplateIndex::foreseen(const Template& form) const {
+  const std::uint64_t mask = form.actual_mask();
+  const auto& group = groups_[form.size()];
+  if (mask == 0 || !group) return kNoSlot;
+  for (const Index& index : group->indexes) {
+    if (!index.used || index.mask != mask) continue;
+    const auto found = index.buckets.find(hash_of(form, mask));
+    if (found == index.buckets.end()) return kNoSlot;
+    const Bucket& bucket = found->second;
+    return bucket.levels ? kNoSlot : bucket.one.slot;
+  }
+  return kNoSlot;
+}
+
 // ---- Explaining ---------------------------------------------------------------------------------
 
 template <class Visit>

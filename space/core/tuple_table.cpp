@@ -75,6 +75,15 @@ TupleTable::Page* TupleTable::page_of(TupleId id) const {
   return found == page_by_number_.end() ? nullptr : found->second;
 }
 
+void TupleTable::foresee(Slot slot) const {
+  const Entry& entry = entries_[slot];
+  __builtin_prefetch(entry.tuple.head().data());
+  if (Page* page = page_of(entry.id)) {
+    __builtin_prefetch(page, 1);
+    __builtin_prefetch(&page->slots[entry.id.value % kPageIds], 1);
+  }
+}
+
 Slot TupleTable::find(TupleId id) const {
   const Page* page = page_of(id);
   if (page == nullptr) return kNoSlot;

@@ -93,6 +93,9 @@ class TupleTable {
   [[nodiscard]] const Entry& operator[](Slot slot) const { return entries_[slot]; }
   [[nodiscard]] std::size_t size() const { return size_; }
 
+  // It will be looked at and removed soon: what lies behind its entry is on its way from memory.
+  void foresee(Slot slot) const;
+
   // The tuple with the lowest id above `id`; kNoSlot at the end.  O(1) amortized over a walk.
   [[nodiscard]] Slot next_after(TupleId id) const;
 

@@ -81,6 +81,19 @@ void SpaceHost::enqueue(Inbound&& inbound) {
   thread_.mark_dirty(shared_from_this());
 }
 
+// What the takes of this batch will look at is fetched from memory for all of them at once.
+void SpaceHost::foresee_takes() {
+  constexpr std::size_t kWorthIt = 4;
+  if (applying_.size() < kWorthIt) return;
+  foreseen_.clear();
+  for (const Inbound& inbound : applying_) {
+    const auto* perform = std::get_if<core::Perform>(&inbound.command);
+    const auto* take = perform == nullptr ? nullptr : std::get_if<TakeOp>(&perform->operation);
+    if (take != nullptr && !take->templates.empty()) foreseen_.push_back(&take->templates.front());
+  }
+  if (foreseen_.size() >= kWorthIt) state_.foresee(foreseen_);
+}
+
 void SpaceHost::run_batch() {
   is_dirty_ = false;
   if (committing_ || joint_ || inbox_.empty()) return;
@@ -89,6 +102,7 @@ void SpaceHost::run_batch() {
   std::size_t bytes = 0;
   const Time now = thread_.clock().now();
   see_to_disk(now);
+  foresee_takes();
   for (auto inbound = applying_.begin(); inbound != applying_.end(); ++inbound) {
     bytes += inbound->bytes;
     if (life_ == Life::kDropped) {
@@ -340,8 +354,8 @@ void SpaceHost::batch_done() {
   for (const auto& done : std::exchange(when_idle_, {})) done();
 }
 
-// Many leases end at once when a machine goes; a few lines say so as well as a million.  `space-admin
-// show` says what the tuple is.
+// Many leases end at once when a machine goes; a few lines say so as well as a million.
+// `space-admin show` says what the tuple is.
 void SpaceHost::log_warnings() {
   const Time now = thread_.clock().now();
   for (const core::LeaseWarning& warning : effects_.warnings) {

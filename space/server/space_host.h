@@ -120,6 +120,7 @@ class SpaceHost : public std::enable_shared_from_this<SpaceHost> {
   void batch_done();
   void deliver_all();
   void log_warnings();
+  void foresee_takes();
   void note_answered(Route& route, const core::Message& message);
   void see_to_retirement();
   void retire();
@@ -143,9 +144,10 @@ class SpaceHost : public std::enable_shared_from_this<SpaceHost> {
   std::optional<JointStep> joint_;  // begins when this batch is done
   std::function<void(bool)> lend_when_done_;
   std::optional<wire::SpaceListed> listed_when_lent_;
-  LogPace pace_;              // of lease warnings
-  Duration sync_cost_{0};     // of a commit, on average
-  bool disk_is_low_ = false;  // as the core was told
+  LogPace pace_;                           // of lease warnings
+  std::vector<const Template*> foreseen_;  // of one batch
+  Duration sync_cost_{0};                  // of a commit, on average
+  bool disk_is_low_ = false;               // as the core was told
   bool retirement_posted_ = false;
   std::uint32_t retirement_put_off_ = 0;  // batches since it was due
 

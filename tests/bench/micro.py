@@ -35,9 +35,9 @@ def samples(group: str) -> Iterator[Sample]:
 
 
 def crowd() -> Iterator[Sample]:
-    """A take and a put beside 10, 10^5 and 10^7 tuples, by a field that all share and by one that none shares, through the server (P6)."""
+    """A take and a put among 10^3, 10^5 and 10^7 tuples, by a field that all share and by one that none shares, through the server (P6)."""
     for field in (0, 1):
-        for tuples in (10, 100_000, 10_000_000):
+        for tuples in (1_000, 100_000, 10_000_000):
             with tempfile.TemporaryDirectory(prefix="ld-bench-", dir="/tmp") as name:
                 folder = Path(name)
                 daemon = Daemon(cycles.linden_argv(folder, "memory"), folder / "s", folder)
