@@ -20,6 +20,9 @@ from .view import View
 if TYPE_CHECKING:
     from .sync_imports import SyncImports
 
+# What is asked of engines on the way, not submitted as work: not in the history.
+_NOT_REMEMBERED = (farm.CLEAR, farm.COMPLETE, farm.INSPECT)
+
 
 class DirectView(View):
     """Runs each call on every one of `targets`.
@@ -54,7 +57,7 @@ class DirectView(View):
         """
         engines, single = self.client.engines_of(self.targets if targets is None else targets)
         # As in ipyparallel, whatever runs or moves something of a user's is in the history, and clearing is not.
-        numbers = self._submitter.take_numbers(len(engines), self._own, remember=kind != farm.CLEAR)
+        numbers = self._submitter.take_numbers(len(engines), self._own, remember=kind not in _NOT_REMEMBERED)
         result = make_result(
             self.client,
             self._reader,

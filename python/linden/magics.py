@@ -22,6 +22,7 @@ from .autopx import AutoPx
 from .error import AlreadyDisplayedError, CompositeError, KernelError
 from .interrupt import Interruption
 from .live_output import LiveOutput
+from .magic_completion import matcher_for
 from .magic_options import CELL, EXECUTION, OUTPUT, arguments
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class ParallelMagics(Magics):
         self.signal: signal.Signals | None = signal.SIGINT
         self.last_result: AsyncResult | None = None
         self._autopx = AutoPx(shell, suffix)
+        self._matcher: Any = None
         line = {"px": self.px, "pxresult": self.pxresult, "pxconfig": self.pxconfig, "autopx": self.autopx}
         if not suffix:
             line["result"] = self.pxresult
@@ -152,9 +154,23 @@ class ParallelMagics(Magics):
             f"progress-after={self.progress_after:g} signal-on-interrupt={name}"
         )
 
+    @property
+    def autopx_is_on(self) -> bool:
+        """Whether every cell goes to the engines."""
+        return self._autopx.is_on
+
+    def begin(self) -> None:
+        """These magics are registered: complete what is typed for them, too."""
+        if self._ipython.Completer is not None:
+            self._matcher = matcher_for(self)
+            self._ipython.Completer.custom_matchers.append(self._matcher)
+
     def retire(self) -> None:
         """Other magics take the place of these."""
         self._autopx.disable()
+        if self._matcher is not None:
+            self._ipython.Completer.custom_matchers.remove(self._matcher)
+            self._matcher = None
 
     # ---- running
 
@@ -280,6 +296,7 @@ def _register(shell: Any, magics: ParallelMagics) -> None:
     if before is not None:
         before.retire()
     shell.register_magics(magics)
+    magics.begin()
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -14,7 +14,9 @@ from typing import Any
 
 import linden
 import pytest
+from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
+from linden import magic_completion
 from linden.error import AlreadyDisplayedError, CompositeError, EngineError, RemoteError
 from linden.live_output import LiveOutput
 from linden_launchers import Cluster
@@ -415,6 +417,55 @@ def test_autopx_leaves_typing_alone(session: Session) -> None:
     assert session.shell.check_complete("for i in range(3):")[0] == "incomplete"
     assert session.shell.check_complete("x = 1")[0] == "complete"
     assert "takes no arguments" in session.usage_error("%autopx now")
+
+
+# ---- completion and help
+
+
+def completions(session: Session, text: str) -> list[str]:
+    """What a person is offered at the end of the text."""
+    with provisionalcompleter():
+        offered = list(session.shell.Completer.completions(text, len(text)))
+    return [text[: each.start] + each.text for each in offered]
+
+
+def test_what_runs_on_engines_is_completed_there(session: Session, rc: linden.Client) -> None:
+    session.run("%px remote_name = 'text'")
+    before = len(rc.history)
+    assert completions(session, "%px remote_na") == ["%px remote_name"]
+    assert completions(session, "%%px\nx = 1\nremote_name.isalp") == ["%%px\nx = 1\nremote_name.isalpha"]
+    assert completions(session, "remote_na") == []
+    assert "%pxresult" in completions(session, "%pxr")
+    session.run("%autopx")
+    assert completions(session, "x = 1\nremote_na") == ["x = 1\nremote_name"]
+    assert len(rc.history) == before
+
+
+# The engines come second: what is being typed does not wait for what they are doing.
+def test_completion_does_not_wait_for_engines_that_are_busy(
+    session: Session, rc: linden.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(magic_completion, "_PATIENCE_S", 0.01)
+    go = tmp_path / "go"
+    busy = rc[:].execute(f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)", block=False)
+    session.shell.user_ns["local_name"] = 1
+    assert completions(session, "%%px\nlocal_na") == ["%%px\nlocal_name"]  # by others, since we have nothing to offer
+    go.touch()
+    assert busy.wait(20)
+
+
+def test_a_closed_client_completes_nothing(session: Session, rc: linden.Client) -> None:
+    session.run("%px remote_name = 1")
+    rc.close()
+    assert completions(session, "%px remote_na") == []
+
+
+def test_help_of_what_is_on_engines(session: Session, rc: linden.Client) -> None:
+    session.run("%%px\ndef remote(x):\n    'What it says.'\n    return x")
+    session.run("%%px\nremote?")
+    assert session.out.count("What it says.") == 2
+    session.run("%%px\nremote??")
+    assert "return" in session.out
 
 
 # ---- which view is active
