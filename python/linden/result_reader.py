@@ -49,6 +49,13 @@ class TaskGroup(Protocol):
         """No further result will come."""
 
 
+class Submitted(Protocol):
+    """What was put together; an AsyncResult, or some tasks of one."""
+
+    def fail(self, error: BaseException) -> None:
+        """It was refused, or nothing more will be heard of it."""
+
+
 class ResultReader:
     """Hands the results of one client to the groups that wait for them.  Safe to use from several threads."""
 
@@ -57,7 +64,7 @@ class ResultReader:
         self._stream = space.open_stream(_native.READ, farm.client_forms(client.session), credit=_CREDIT)
         self._inbox: deque[_native.Handout] = deque()
         self._outstanding: dict[int, TaskGroup] = {}
-        self._unconfirmed: deque[tuple[int, TaskGroup]] = deque()
+        self._unconfirmed: deque[tuple[int, Submitted]] = deque()
         self._asked_for = 0  # the put whose answer was waited for last
         self._drain_lock = threading.RLock()  # re-entrant: a callback of a result may wait for another one
         self._confirm_lock = threading.RLock()
@@ -76,7 +83,7 @@ class ResultReader:
         """Results of these tasks belong to `group`.  To be called before the tasks are put."""
         self._outstanding.update(dict.fromkeys(numbers, group))
 
-    def confirm_later(self, request: int, group: TaskGroup) -> None:
+    def confirm_later(self, request: int, group: Submitted) -> None:
         """The put `request` carries tasks of `group`; if it is refused, the group fails."""
         self._unconfirmed.append((request, group))
 
@@ -222,7 +229,7 @@ class ResultReader:
         finally:
             self._confirm_lock.release()
 
-    def _confirm_one(self, request: int, group: TaskGroup, timeout: float | None) -> bool:
+    def _confirm_one(self, request: int, group: Submitted, timeout: float | None) -> bool:
         # Ctrl-C in an earlier wait for it may have struck after the answer was consumed.  Then none will come, or an error
         # that is no refusal.
         in_vain = request == self._asked_for

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from . import _native, farm, history, result_argument, serialize
 from .async_result import AsyncResult
-from .errors import LindenError, NoMatch
+from .errors import Closed, ConnectionLost, LindenError, NoMatch, SessionExpired, ShuttingDown, SpaceGone, Unreachable
 from .reference import Reference, call_reference
 from .result_reader import ResultReader, TaskGroup
 from .task_graph import TaskGraph, TaskKey
@@ -22,6 +22,9 @@ _FRAME_BYTES_MAX = 8 << 20
 # Where copies of a payload are larger than this together, it is put once and read by each engine, which costs a round trip.
 _COPIES_BYTES_MAX = 256 << 10
 
+
+# After these nothing can be said to the farm.
+_GONE = (Closed, ConnectionLost, SessionExpired, SpaceGone, ShuttingDown, Unreachable)
 
 # A payload, and the tasks whose results lie in it.
 Packed = tuple[_native.Object, list[TaskKey]]
@@ -43,6 +46,23 @@ def pack_with_results(value: Any, what: str = "the value") -> Packed:
     """
     codec, parts, ids = result_argument.dumps(value, what)
     return _native.Object(codec, parts), [farm.parse_message_id(id_) for id_ in ids] if ids else []
+
+
+class _Frame:
+    """Tasks of a group that were put together; if that is refused, the group fails, and so do tasks that wait for these."""
+
+    def __init__(self, space: _native.Space, puts: list[_native.Put], group: TaskGroup) -> None:
+        self._space = space
+        self._puts = puts
+        self._group = group
+
+    def fail(self, error: BaseException) -> None:
+        """The put was refused, or nothing more will be heard."""
+        self._group.fail(error)
+        if isinstance(error, _GONE) or not isinstance(error, LindenError):
+            return
+        tasks = [fields for put in self._puts if (fields := put.fields)[0] == "task"]
+        self._space.send_put([farm.cancelled(task) for task in tasks], patient=True)
 
 
 class Submitter:
@@ -146,7 +166,7 @@ class Submitter:
 
     def send(self, puts: list[_native.Put], group: TaskGroup) -> None:
         """Put tasks whose results `group` expects already."""
-        self._reader.confirm_later(self._space.send_put(puts, patient=True), group)
+        self._reader.confirm_later(self._space.send_put(puts, patient=True), _Frame(self._space, puts, group))
 
     def send_many(self, puts: Iterable[_native.Put], group: TaskGroup) -> None:
         """`send` in frames, while `puts` are being made."""

@@ -122,6 +122,23 @@ def test_a_put_that_is_refused_is_the_error_of_its_result(view: LoadBalancedView
         view.apply_sync(double, 1)
 
 
+def test_a_task_that_was_refused_has_a_result_for_those_that_wait_for_it(
+    view: LoadBalancedView, fake: FakeFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put: list[Any] = []
+    send = fake.native_space.send_put
+    monkeypatch.setattr(
+        fake.native_space,
+        "send_put",
+        lambda puts, **options: put.extend(p.fields for p in puts) or send(puts, **options),
+    )
+    fake.refuse = lambda fields: fields[0] == "task"
+    result = view.apply_async(double, 1)
+    with pytest.raises(ValueError, match="refused"):
+        result.get(1)
+    assert [fields[:4] for fields in put if fields[0] == "result"] == [("result", fake.session, 1, farm.CANCELLED)]
+
+
 def test_a_result_can_be_awaited(view: LoadBalancedView, fake: FakeFarm) -> None:
     fake.runs_in_background = True
 
