@@ -12,7 +12,7 @@ from linden import _native, farm, serialize
 from linden.error import UnmetDependency
 
 from . import forks
-from .execution import Shells
+from .execution import NEVER, Shells
 from .interrupts import EngineStop
 from .namespace import Namespace
 from .output import TaskOutput
@@ -36,11 +36,11 @@ class TaskRunner:
         load_payload: LoadPayload | None = None,
         shells: Shells | None = None,
     ) -> None:
-        """`load_payload`: of a client and a number, what several tasks share. `shells`: what runs cells."""
+        """`load_payload`: of a client and a number, what several tasks share. `shells`: what runs cells; None: plain Python."""
         self._load_function = load_function
         self._load_payload = load_payload
         self._namespace = namespace
-        self._shells = shells or Shells(namespace, TaskOutput())
+        self._shells = shells or Shells(namespace, TaskOutput(), NEVER)
         self.raised: BaseException | None = None  # by the last task
         self._kinds: dict[str, Callable[[str, Any], Outcome]] = {
             farm.APPLY: self._apply,
