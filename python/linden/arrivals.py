@@ -1,7 +1,8 @@
-"""Waiting for results in a coroutine."""
+"""Who is told of each result as it comes, and waiting for results in a coroutine."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
@@ -10,6 +11,43 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .async_result import AsyncResult
+
+
+Listener = Callable[[int | None], None]  # is told the position of a result, and None at the end
+
+
+class Listeners:
+    """Those who want to be told of the results of one call, and what they have not been told of."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+        self._news: deque[int] = deque()
+
+    def add(self, listener: Listener) -> None:
+        """One more."""
+        self._listeners.append(listener)
+
+    def remove(self, listener: Listener) -> None:
+        """One less."""
+        self._listeners.remove(listener)
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    def note(self, position: int) -> None:
+        """A result has come; `tell_news` will tell."""
+        self._news.append(position)
+
+    def tell_news(self) -> None:
+        """Tell of all that was noted."""
+        with suppress(IndexError):  # not asked before, since several threads may be here
+            while self._news:
+                self.tell(self._news.popleft())
+
+    def tell(self, position: int | None) -> None:
+        """Tell of one."""
+        for listener in list(self._listeners):
+            listener(position)
 
 
 class Arrivals:

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import _native, farm
-from .async_result import run_time
 from .chunking import ChunkPlanner
 from .columns import Columns, cut
 from .map_result import AsyncMapResult
 from .map_task import MapTask
+from .result_facts import run_time
 from .result_reader import ResultReader
 from .submission import Submitter, pack_with_results
 

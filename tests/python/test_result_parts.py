@@ -251,7 +251,7 @@ def test_whoever_stops_waiting_in_a_coroutine_aborts_nothing(view: LoadBalancedV
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(result, 0.01)
         assert fake.aborted == []
-        assert result._followers == []
+        assert not result._listeners
         fake.tasks.extend(held)
         assert await result == 2
 
