@@ -295,10 +295,19 @@ Core::Pumped Core::pump(SteadyTime until, bool want_write) {
 std::optional<AnyAnswer> Core::wait(RequestId id, Duration timeout, const Interrupt& interrupt) {
   Lock lock(mutex_);
   const auto deadline = deadline_after(timeout);
-  const bool answered =
-      wait_until(lock, deadline, interrupt, [&] { return answers_.contains(id); });
-  if (!answered) return std::nullopt;
-  return std::move(answers_.extract(id).mapped());
+  const bool over = wait_until(lock, deadline, interrupt, [&] {
+    return answers_.contains(id) || pending_.find(id) == nullptr;
+  });
+  if (!over) return std::nullopt;
+  auto answer = answers_.extract(id);
+  if (answer.empty()) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "request " + std::to_string(id.value) +
+            " has no answer to wait for: it was given out before, was sent for another way "
+            "of answering, or was never sent; wait once for what was sent to be waited for");
+  }
+  return std::move(answer.mapped());
 }
 
 std::vector<Completion> Core::completions(Duration timeout, const Interrupt& interrupt) {

@@ -128,7 +128,7 @@ class Client {
 
   // The answer of a request that was sent with kWaiter; nullopt after `timeout` or if interrupted,
   // and then it can be waited for again. Refusals come as values (Refused).  Throws Error if the
-  // session has ended.
+  // session has ended, and kInvalidArgument for a request whose answer was given out before.
   [[nodiscard]] std::optional<Answer> wait(RequestId request, Duration timeout,
                                            const Interrupt& interrupt = {});
   // The answer will not be asked for.

@@ -524,6 +524,21 @@ TEST(ClientServer, ReportsADeadServerInTime) {
   EXPECT_EQ(code_of([&] { space.put({"x"}); }), ErrorCode::kConnectionLost);
 }
 
+// Whoever asks for an answer that cannot come any more is told so instead of waiting for ever.
+TEST(ClientServer, GivesAnAnswerOutOnce) {
+  ServerProcess server;
+  auto client = connect_to(server);
+  auto space = open_in(client);
+  const RequestId put = client.send(space.number(), PutOp{{{Tuple{"x"}, {}}}});
+  ASSERT_TRUE(client.wait(put, 20s));
+  EXPECT_EQ(code_of([&] { (void)client.wait(put, kForever); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of([&] { (void)client.wait({1'000'000}, kForever); }),
+            ErrorCode::kInvalidArgument);
+  const RequestId queued = client.send(space.number(), PutOp{{{Tuple{"x"}, {}}}}, AnswerTo::kQueue);
+  EXPECT_EQ(code_of([&] { (void)client.wait(queued, kForever); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(client.completions(20s).size(), 1U);
+}
+
 TEST(ClientServer, SaysThatNobodyIsThere) {
   ConnectOptions options;
   options.address = "unix:/nonexistent/s.sock";
