@@ -13,6 +13,9 @@ import pytest
 
 from tests import promises
 
+# A shell that starts the tests in the background makes them deaf to Ctrl-C, and all that they start with them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ROOT = promises.ROOT
 
 

@@ -348,7 +348,8 @@ Operation Simulation::some_operation(SimClient& client) {
     case 12:
       return CreditOp{some_stream(), static_cast<std::uint32_t>(below(5))};
     case 13:
-      return some_cancel(client, chance(50) ? some_stream() : RequestId{1 + below(client.next.value)});
+      return some_cancel(client,
+                         chance(50) ? some_stream() : RequestId{1 + below(client.next.value)});
     case 14:
     case 15:
     case 16: {

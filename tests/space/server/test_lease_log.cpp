@@ -58,9 +58,9 @@ TEST(LeaseLogP18, NamesTheTupleWhoseLeaseEndsInSilence) {
   op.templates = {Template{"task", kText}};
   op.lease = 1s;
   as<Found>(peer.ask(op));
-  const auto names_it = AllOf(HasSubstr("space=\"jobs\""), HasSubstr(" tuple=1 attempt=1 "),
-                              HasSubstr("session=" + to_string(session(1))),
-                              Not(HasSubstr("what users compute")));
+  const auto names_it =
+      AllOf(HasSubstr("space=\"jobs\""), HasSubstr(" tuple=1 attempt=1 "),
+            HasSubstr("session=" + to_string(session(1))), Not(HasSubstr("what users compute")));
   EXPECT_THAT(lines->wait_for("lease_ending"), names_it);
   EXPECT_THAT(lines->wait_for("lease_ended"), AllOf(names_it, HasSubstr(" left_ms=0 ")));
 }
