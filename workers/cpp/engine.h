@@ -7,10 +7,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <stop_token>
 #include <string>
 
 #include <linden/space.h>
 
+#include "workers/cpp/cancellations.h"
 #include "workers/cpp/function_registry.h"
 
 namespace linden {
@@ -24,8 +26,14 @@ struct EngineOptions {
   std::string name = "space-worker";  // for people
 };
 
+// For functions that take long: whether the task that this thread runs was cancelled (F6).  A
+// function that returns soon then, with whatever it likes, makes room for others; its result is
+// "cancelled" anyway.  Outside of tasks, and in threads that a function started itself, nothing
+// stops: hand the token on to these.
+[[nodiscard]] std::stop_token this_task() noexcept;
+
 // Takes tasks whose function it has, runs them, and finishes each together with its result in one
-// step (P17).
+// step (P17).  Listens to clients meanwhile that cancel tasks.
 class Engine {
  public:
   // `space` and `functions` are copied; the engine registers when run() is called.
@@ -45,12 +53,14 @@ class Engine {
  private:
   void run_task(Stream& stream, const Handout& task);
   void register_engine();
+  void listen(Stream& control, const std::stop_token& ended);
 
   Space space_;
   FunctionRegistry functions_;
   EngineOptions options_;
   std::atomic<bool> stopping_{false};
   std::atomic<std::uint64_t> done_{0};
+  Cancellations cancellations_;
 };
 
 // The farm's tuples as C++ makes them; pure.
