@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -69,6 +70,8 @@ class LindenBackend(AutoBatchingMixin, ParallelBackendBase):
         self._client: Client | None = None  # our own
         self._jobs = 1
         self._pending: weakref.WeakSet[AsyncResult] = weakref.WeakSet()
+        self._call = 0  # what was submitted for an earlier one is not told of
+        self._telling = threading.RLock()
         self._values: SharedValues | None = None
 
     @property
@@ -107,6 +110,10 @@ class LindenBackend(AutoBatchingMixin, ParallelBackendBase):
     def start_call(self) -> None:
         """For joblib: calls of one kind begin, which may have arguments in common."""
         self._values = SharedValues(self.view.client)
+        # joblib 1.5 keeps what it had cut into batches for a call that was aborted, and would run it in this one.
+        leftovers = getattr(self.parallel, "_ready_batches", None)
+        while leftovers is not None and not leftovers.empty():
+            leftovers.get(block=False)
 
     def stop_call(self) -> None:
         """For joblib: they have ended."""
@@ -120,8 +127,14 @@ class LindenBackend(AutoBatchingMixin, ParallelBackendBase):
         result = self.view.apply_async(run_batch, batch, self.inner_max_num_threads or self._fair_threads())
         self._pending.add(result)
         if callback is not None:
-            result.add_done_callback(callback)
+            result.add_done_callback(partial(self._tell, self._call, callback))
         return result
+
+    def _tell(self, call: int, callback: Callable[[Any], None], result: Any) -> None:
+        # joblib would go on with the call that was aborted, in the middle of the next one.
+        with self._telling:
+            if call == self._call:
+                callback(result)
 
     apply_async = submit  # its name before joblib 1.5
 
@@ -137,6 +150,8 @@ class LindenBackend(AutoBatchingMixin, ParallelBackendBase):
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """For joblib: what has not started is not wanted any more."""
+        with self._telling:
+            self._call += 1
         pending = [result for result in self._pending if not result.done()]
         self._pending.clear()
         if pending:

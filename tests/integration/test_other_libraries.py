@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,13 @@ def joblib() -> Iterator[Any]:
 
 def where(_number: int = 0) -> int:
     return os.getpid()
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def reciprocal(number: int) -> float:
@@ -85,6 +93,29 @@ def test_an_error_of_a_joblib_call_is_of_its_own_type_and_others_are_dropped(far
         with pytest.raises(ZeroDivisionError):
             parallel(joblib.delayed(reciprocal)(number) for number in (1, 0, *range(2, 100)))
         assert parallel(joblib.delayed(reciprocal)(number) for number in (1, 2)) == [1.0, 0.5]
+
+
+def test_joblib_is_not_told_of_a_batch_that_was_dropped(farm: Farm, scratch: Path) -> None:
+    from linden.joblib import LindenBackend
+
+    def batch() -> int:
+        (scratch / "began").touch()
+        while not (scratch / "go").exists():
+            time.sleep(0.01)
+        return 1
+
+    _cluster, rc = farm(1)
+    backend = LindenBackend(rc.load_balanced_view())
+    backend.configure(2)
+    heard: list[Any] = []
+    dropped = backend.submit(batch, heard.append)
+    wait_until((scratch / "began").exists)
+    backend.abort_everything()
+    (scratch / "go").touch()
+    assert dropped.get(timeout=30) == 1
+    backend.submit(batch, heard.append).get(timeout=30)
+    wait_until(lambda: len(heard) == 1)
+    assert dropped not in heard
 
 
 def total(values: Any, factor: int) -> tuple[float, bool]:

@@ -20,7 +20,8 @@ class Notebook:
         page.goto(address)
         self.cells = page.locator(".jp-CodeCell")
         self.cells.first.wait_for()
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
+        # Until it says so a cell that is run goes nowhere.
+        page.get_by_text("Python 3 (ipykernel) | Idle").first.wait_for()
 
     def run(self, number: int) -> Any:
         """Run a cell; its output area."""
