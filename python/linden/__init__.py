@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .decorators import ParallelFunction, RemoteFunction, parallel, remote
     from .dependency import Dependency, depend, dependent, interactive, require
     from .direct_view import DirectView
+    from .engine_kernel import BoundKernel, bind_kernel
     from .error import (
         AlreadyDisplayedError,
         CompositeError,
@@ -149,6 +150,8 @@ __all__ = [
     "FIRST_EXCEPTION",
     # clusters
     "start",
+    "bind_kernel",
+    "BoundKernel",
     "Cluster",
     "ClusterManager",
     # errors
@@ -203,6 +206,7 @@ _MODULES = {
     ".async_result": ("AsyncResult",),
     ".map_result": ("AsyncMapResult",),
     ".fetched": ("AsyncHubResult",),
+    ".engine_kernel": ("bind_kernel", "BoundKernel"),
     ".execute_reply": ("ExecuteReply",),
     ".outcome": ("Metadata",),
     ".reference": ("Reference",),

@@ -9,10 +9,11 @@ import os
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from linden import _native, datapub, farm, serialize
 from linden.connection_file import ConnectionInfo
+from linden.engine_kernel import BoundKernel, set_binder
 from linden.errors import Closed, ConnectionLost, SessionExpired, ShuttingDown, SpaceGone
 from linden.reference import set_definer, set_resolver
 from linden.result_argument import set_result_loader
@@ -36,6 +37,9 @@ from .run_task import Outcome, TaskRunner
 from .sink import FarmSink
 from .startup import run_startup
 from .streams import capture
+
+if TYPE_CHECKING:
+    from .kernel_thread import KernelThread
 
 _LEASE_S = 30.0
 # What a task printed before it calls os._exit is waited for no longer than this.
@@ -85,6 +89,7 @@ class Engine:
         self._output = TaskOutput()
         self._shells = Shells(self._namespace, self._output, ipython)
         self._interrupts = Interrupts(self._output)
+        self._kernel: KernelThread | None = None
         self._attendant: Attendant | None = None
         self._ended = 0.0  # when the last task did
 
@@ -101,6 +106,9 @@ class Engine:
                     return False
         except EngineStop:
             self._log.event("stopped", reason=self._interrupts.stopping)
+        finally:
+            if self._kernel is not None:
+                self._kernel.close()
         if self._interrupts.stopping == RESTART:
             self._beginning.again()
         return True
@@ -110,6 +118,8 @@ class Engine:
         set_resolver(self._namespace.evaluate)
         set_definer(self._namespace.set)
         datapub.set_publisher(self._publish)
+        set_binder(self._bind_kernel)
+        self._beginning.first(self._remove_files)
         capture(self._output)
         forks.prepare()
         os._exit = self._exit  # type: ignore[assignment]
@@ -122,9 +132,21 @@ class Engine:
         packed = serialize.pack(data, "the published data")
         self._output.publish(farm.DATA, packed, packed.nbytes)
 
+    def _bind_kernel(self, options: dict[str, Any]) -> BoundKernel:
+        if self._kernel is None:
+            from .kernel_thread import KernelThread
+
+            self._kernel = KernelThread(self._shells, self._output, f"engine {self._name}")
+        return self._kernel.bind(options)
+
+    def _remove_files(self) -> None:
+        if self._kernel is not None:
+            self._kernel.remove_files()
+
     def _exit(self, status: int) -> None:
         """Stands for os._exit: what the task has printed comes before its end."""
         if not forks.is_copy():
+            self._remove_files()
             self._output.say_last_words(_LAST_WORDS_S)
         _exit(status)
 

@@ -8,7 +8,8 @@ inherited its stdout and stderr (descriptors.py).  What is printed between tasks
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
@@ -80,6 +81,7 @@ class TaskOutput:
         self._used_sink: Sink | None = None  # by this task
         self._descriptors: Descriptors | None = None
         self._elsewhere: Callable[[str, str], None] = lambda _stream, _text: None
+        self._told: dict[int, Callable[[str, Any], None]] = {}  # by thread
 
     def send_with(self, sink: Sink | None) -> None:
         """How to send what is printed while a task runs."""
@@ -89,6 +91,21 @@ class TaskOutput:
         """What else to collect, and where to write (stream, text) that belongs to no task."""
         self._descriptors = descriptors
         self._elsewhere = elsewhere
+
+    @contextmanager
+    def told(self, tell: Callable[[str, Any], None]) -> Iterator[None]:
+        """In this thread, and while this lasts, output belongs to no task: `tell` is called with each (stream, payload)."""
+        thread = threading.get_ident()
+        self._told[thread] = tell
+        try:
+            yield
+        finally:
+            self._told.pop(thread, None)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether this thread's output belongs to no task."""
+        return threading.get_ident() in self._told
 
     def raise_later(self, error: BaseException) -> bool:
         """For signal handlers: whether the main thread is in here, so that it raises `error` as soon as it leaves.
@@ -102,6 +119,7 @@ class TaskOutput:
         self._guard = _Guard()
         self._owner = None
         self._pieces = []
+        self._told = {}
         self._sink = self._used_sink = self._descriptors = None
 
     # ---- the life of a task
@@ -144,6 +162,9 @@ class TaskOutput:
         return self._add(stream, payload, size)
 
     def _add(self, stream: str, payload: Any, size: int) -> bool:
+        if self._told and (tell := self._told.get(threading.get_ident())) is not None:
+            tell(stream, payload)
+            return True
         self._drain()  # what a child process wrote before this was said
         with self._guard:
             if self._owner is None:

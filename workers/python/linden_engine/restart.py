@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 RESTART = "restart"  # why the engine stops
@@ -21,9 +22,15 @@ class Beginning:
         self._folder = os.getcwd()
         self._environment = dict(os.environ)
         self._streams = [(number, _copy(number)) for number in _STANDARD]
+        self._first: Callable[[], None] = lambda: None
+
+    def first(self, action: Callable[[], None]) -> None:
+        """Something to be done before this process starts over."""
+        self._first = action
 
     def again(self) -> NoReturn:
         """Become what this process was at its beginning.  Connections must have been closed; may be called in any thread."""
+        self._first()
         for number, copy in self._streams:
             if copy is not None:
                 os.dup2(copy, number)
