@@ -332,20 +332,16 @@ void TemplateIndex::foresee(std::span<const Template* const> forms) const {
   }
 }
 
-// The first tuple of its bucket, if it has an index of its own already.  Without actuals it is one
-// that was put long ago or just now; nothing is gained by looking.
+// The only tuple of its bucket; where there are many, the first one is looked at often.
 Slot TemplateIndex::foreseen(const Template& form) const {
   const std::uint64_t mask = form.actual_mask();
   const auto& group = groups_[form.size()];
   if (mask == 0 || !group) return kNoSlot;
-  for (const Index& index : group->indexes) {
-    if (!index.used || index.mask != mask) continue;
-    const auto found = index.buckets.find(hash_of(form, mask));
-    if (found == index.buckets.end()) return kNoSlot;
-    const Bucket& bucket = found->second;
-    return bucket.levels ? kNoSlot : bucket.one.slot;
-  }
-  return kNoSlot;
+  const Plan where = plan(*group, mask);
+  if (where.learn) return kNoSlot;
+  const Index& index = group->indexes[where.number];
+  const auto found = index.buckets.find(hash_of(form, index.mask));
+  return found == index.buckets.end() || found->second.levels ? kNoSlot : found->second.one.slot;
 }
 
 // ---- Explaining ---------------------------------------------------------------------------------

@@ -660,7 +660,17 @@ void Simulation::serve(SimClient& client) {
   apply(std::move(command));
 }
 
+// Looking ahead must change nothing, whatever comes.
+void Simulation::look_ahead() {
+  if (!chance(10)) return;
+  const std::vector<Template> forms = some_forms();
+  std::vector<const Template*> foreseen;
+  for (const Template& form : forms) foreseen.push_back(&form);
+  state_.foresee(foreseen);
+}
+
 void Simulation::apply(core::Command&& command) {
+  look_ahead();
   note("at " + std::to_string(now_.time_since_epoch().count()) + " " + describe(command));
   waiters_before_ = reference_.waiters;
   items_before_ = reference_.items;

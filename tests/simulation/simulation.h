@@ -151,6 +151,7 @@ class Simulation {
 
   // ---- Server
   void serve(SimClient& client);
+  void look_ahead();
   void apply(core::Command&& command);
   void apply_to_both(core::Command&& command);
   void check_recall(const core::Notice& notice);
