@@ -6,18 +6,14 @@
 namespace linden {
 namespace {
 
-constexpr std::size_t kWishesMax = 4'096;
+constexpr std::size_t kWishesMax = 1'024;
 
 }  // namespace
 
 std::stop_token Cancellations::begin(const TaskKey& task) {
   const std::scoped_lock lock(mutex_);
   auto& source = running_.try_emplace(task).first->second;
-  if (const auto wished = wished_.find(task); wished != wished_.end()) {
-    wished_by_arrival_.erase(wished->second);
-    wished_.erase(wished);
-    source.request_stop();
-  }
+  if (std::erase(wished_, task) > 0) source.request_stop();
   return source.get_token();
 }
 
@@ -33,12 +29,8 @@ void Cancellations::cancel(const TaskKey& task) {
     running->second.request_stop();
     return;
   }
-  if (!wished_.try_emplace(task, arrivals_).second) return;
-  wished_by_arrival_.emplace(arrivals_++, task);
-  if (wished_.size() <= kWishesMax) return;
-  const auto oldest = wished_by_arrival_.begin();
-  wished_.erase(oldest->second);
-  wished_by_arrival_.erase(oldest);
+  wished_.push_back(task);
+  if (wished_.size() > kWishesMax) wished_.pop_front();
 }
 
 }  // namespace linden

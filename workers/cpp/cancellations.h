@@ -3,9 +3,9 @@
 
 #include <compare>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <mutex>
-#include <set>
 #include <stop_token>
 #include <string>
 
@@ -28,15 +28,13 @@ class Cancellations {
   // The task has ended; true if it was cancelled before or while it ran.
   [[nodiscard]] bool end(const TaskKey& task);
   // A task that is not here yet is cancelled when it comes, if it comes soon: the wishes that met
-  // no task are forgotten, the oldest first, beyond a few thousand.
+  // no task are forgotten, the oldest first, beyond a thousand.
   void cancel(const TaskKey& task);
 
  private:
   std::mutex mutex_;
   std::map<TaskKey, std::stop_source> running_;
-  std::map<TaskKey, std::uint64_t> wished_;             // when, in order of arrival
-  std::map<std::uint64_t, TaskKey> wished_by_arrival_;  // the same
-  std::uint64_t arrivals_ = 0;
+  std::deque<TaskKey> wished_;  // in order of arrival
 };
 
 }  // namespace linden

@@ -2,6 +2,9 @@
 // a real server.
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <semaphore>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -17,8 +20,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// An engine of one thread whose one function runs until its task is cancelled, or until it is told
-// to end.
+// An engine of one thread whose one function runs until its task is cancelled, or until all are to
+// end.
 class RunningEngine {
  public:
   explicit RunningEngine(const std::string& address)
@@ -26,7 +29,7 @@ class RunningEngine {
     thread_ = std::thread([this] { engine_.run(); });
   }
   ~RunningEngine() {
-    end_tasks_ = true;
+    end_tasks();
     engine_.stop();
     thread_.join();
   }
@@ -34,8 +37,14 @@ class RunningEngine {
   RunningEngine& operator=(const RunningEngine&) = delete;
 
   [[nodiscard]] std::string session() const { return to_string(client_.session()); }
-  [[nodiscard]] int begun() const { return begun_; }
-  void end_tasks() { end_tasks_ = true; }
+  // Waits until another task has begun.
+  [[nodiscard]] bool begins() { return begun_.try_acquire_for(20s); }
+  [[nodiscard]] int count() const { return count_; }
+  void end_tasks() {
+    const std::scoped_lock lock(mutex_);
+    end_tasks_ = true;
+    ends_.notify_all();
+  }
 
   static Client connect(const std::string& address) {
     ConnectOptions options;
@@ -52,15 +61,19 @@ class RunningEngine {
   FunctionRegistry functions() {
     FunctionRegistry functions;
     functions.add("run", [this]() -> bool {
-      ++begun_;
-      while (!end_tasks_ && !this_task().stop_requested()) std::this_thread::sleep_for(1ms);
-      return true;
+      ++count_;
+      begun_.release();
+      std::unique_lock lock(mutex_);
+      return ends_.wait(lock, this_task(), [this] { return end_tasks_; });
     });
     return functions;
   }
 
-  std::atomic<bool> end_tasks_{false};
-  std::atomic<int> begun_{0};
+  std::mutex mutex_;
+  std::condition_variable_any ends_;
+  bool end_tasks_ = false;
+  std::counting_semaphore<> begun_{0};
+  std::atomic<int> count_{0};
   Client client_;
   Space space_;
   Engine engine_;
@@ -75,27 +88,35 @@ void cancel(Space& space, const RunningEngine& engine, std::int64_t number) {
   space.put({"control", engine.session(), "cancel", List{"me", number}});
 }
 
-// The one that runs hears of it; the one that the engine holds ahead does not begin; a third runs
-// as ever.
+// The one that runs hears of it; the one that the engine holds ahead does not begin, and a third
+// runs as ever.
 TEST(EngineCancelF6, WhatRunsAndWhatWaitsAtTheEngineEndsAsCancelled) {
   testing::ServerProcess server;
   auto space = RunningEngine::open(RunningEngine::connect(server.address()));
   RunningEngine engine(server.address());
   for (const std::int64_t number : {1, 2, 3}) space.put(native_task("me", number, "run", {}));
-  space.read({"native_engine", engine.session(), kText, kInt, kList}, 20s);
-  const auto until = std::chrono::steady_clock::now() + 20s;
-  while (engine.begun() == 0 && std::chrono::steady_clock::now() < until) {
-    std::this_thread::sleep_for(1ms);
-  }
-  ASSERT_EQ(engine.begun(), 1);
-  cancel(space, engine, 2);
-  while (space.count({"control", kText, kText, kAny}) > 0) std::this_thread::sleep_for(1ms);
+  ASSERT_TRUE(engine.begins());
+  cancel(space, engine, 2);  // heard before the next one, for they are taken in order
   cancel(space, engine, 1);
   EXPECT_EQ(status_of(space, 1), "cancelled");
   EXPECT_EQ(status_of(space, 2), "cancelled");
+  ASSERT_TRUE(engine.begins());
   engine.end_tasks();
   EXPECT_EQ(status_of(space, 3), "ok");
-  EXPECT_EQ(engine.begun(), 2) << "the second never began";
+  EXPECT_EQ(engine.count(), 2) << "the second never began";
+}
+
+// What makes no sense is passed over, and the engine goes on listening.
+TEST(EngineCancelF6, AWishThatNamesNoTaskHarmsNobody) {
+  testing::ServerProcess server;
+  auto space = RunningEngine::open(RunningEngine::connect(server.address()));
+  RunningEngine engine(server.address());
+  space.put({"control", engine.session(), "cancel", List{}});
+  space.put({"control", engine.session(), "cancel", List{1, "me"}});
+  space.put(native_task("me", 1, "run", {}));
+  ASSERT_TRUE(engine.begins());
+  cancel(space, engine, 1);
+  EXPECT_EQ(status_of(space, 1), "cancelled");
 }
 
 // Another engine had it, was told, and died: nobody starts it again.
@@ -110,7 +131,7 @@ TEST(EngineCancelF6, WhatWasCancelledElsewhereIsNotStartedAgain) {
   }
   RunningEngine engine(server.address());
   EXPECT_EQ(status_of(space, 7), "cancelled");
-  EXPECT_EQ(engine.begun(), 0);
+  EXPECT_EQ(engine.count(), 0);
 }
 
 }  // namespace
