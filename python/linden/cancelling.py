@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import farm, housekeeping
+from .listing import listed
 
 if TYPE_CHECKING:
     from .client import Client
@@ -20,7 +21,6 @@ _HEARD_S = 0.5
 # A task may move while we look for it (it is recalled, run again, or its engine dies), but not for ever.
 _SEARCH_S = 10.0
 _POLL_S = 0.02
-_PAGE = 1000
 
 
 class _Held(NamedTuple):
@@ -83,26 +83,13 @@ def _ended_otherwise(client: Client, keys: set[tuple[str, int]], seconds: float 
 def _tasks_of(client: Client, keys: set[tuple[str, int]]) -> Iterable[dict[str, Any]]:
     """The tasks among `keys` that have no result yet, in whatever state."""
     for of_some in _ranges(keys):
-        yield from _listed(client, farm.tasks_form(*of_some))
+        yield from listed(client.space.native, farm.tasks_form(*of_some))
 
 
 def _ranges(keys: set[tuple[str, int]]) -> Iterable[tuple[str, Any]]:
     """The tasks as (client, number or range of numbers)."""
-    for session in {session for session, _ in keys}:
-        numbers = sorted(number for owner, number in keys if owner == session)
-        for first, last in housekeeping.runs(numbers):
-            yield session, farm.number_range(first, last)
-
-
-def _listed(client: Client, form: tuple[Any, ...]) -> Iterable[dict[str, Any]]:
-    native = client.space.native
-    after, more = 0, True
-    while more:
-        page = native.client.wait(native.send_list(form, after=after, limit=_PAGE, all_states=True))
-        yield from page["tuples"]
-        more = page["more"] and bool(page["tuples"])
-        if more:
-            after = page["tuples"][-1]["id"]
+    for session, first, last in housekeeping.ranges(keys):
+        yield session, farm.number_range(first, last)
 
 
 def _tell(client: Client, held: list[tuple[_Held, Any]]) -> None:

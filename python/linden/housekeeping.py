@@ -192,11 +192,8 @@ def abort_waiting(client: Client, keys: Iterable[tuple[str, int]]) -> None:
 
 
 def _abort_keys(client: Client, keys: Iterable[tuple[str, int]], wait_s: float) -> None:
-    keys = list(keys)
-    for session in {session for session, _ in keys}:
-        numbers = sorted(number for owner, number in keys if owner == session)
-        for first, last in runs(numbers):
-            _abort_run(client, session, first, last, wait_s)
+    for session, first, last in ranges(keys):
+        _abort_run(client, session, first, last, wait_s)
 
 
 def _tasks_at(client: Client, targets: Any, sessions: Iterable[str]) -> set[str]:
@@ -212,15 +209,15 @@ def _tasks_at(client: Client, targets: Any, sessions: Iterable[str]) -> set[str]
     }
 
 
-def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
-    """Sorted numbers as contiguous ranges, both ends included."""
-    runs: list[tuple[int, int]] = []
-    for number in numbers:
-        if runs and runs[-1][1] == number - 1:
-            runs[-1] = (runs[-1][0], number)
+def ranges(keys: Iterable[tuple[str, int]]) -> list[tuple[str, int, int]]:
+    """Tasks as contiguous ranges of the numbers of a client: (session, first, last)."""
+    found: list[tuple[str, int, int]] = []
+    for session, number in sorted(set(keys)):
+        if found and found[-1][0] == session and found[-1][2] == number - 1:
+            found[-1] = (session, found[-1][1], number)
         else:
-            runs.append((number, number))
-    return runs
+            found.append((session, number, number))
+    return found
 
 
 def _abort_run(client: Client, session: str, first: int, last: int, wait_s: float) -> None:

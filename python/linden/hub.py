@@ -7,17 +7,15 @@ for it.  Functions over a Client.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import farm, hub_query, hub_record
+from . import farm, hub_query, hub_record, listing
 from .hub_query import Query
+from .listing import PAGE, batches
 
 if TYPE_CHECKING:
     from .client import Client
-
-_PAGE = 1000
-_OUTPUTS_MAX = 10_000
 
 
 class Row(NamedTuple):
@@ -43,9 +41,9 @@ def history(client: Client, limit: int | None, after: str | Page | None) -> list
     """Client.hub_history."""
     everything = hub_query.parse({})
     if limit is None and after is None:
-        found = {hub_record.message_id(row.fields): row for row in _rows(client, everything, _PAGE, None)}
+        found = {hub_record.message_id(row.fields): row for row in _rows(client, everything, PAGE, None)}
         return sorted(found, key=lambda id_: _order(found[id_].fields))
-    rows = _first(_rows(client, everything, min(_PAGE, _checked(limit)), after), limit)
+    rows = _first(_rows(client, everything, min(PAGE, _checked(limit)), after), limit)
     return Page([hub_record.message_id(row.fields) for row in rows], rows[-1] if rows else None)
 
 
@@ -65,7 +63,7 @@ def query(
     parsed = hub_query.parse(query)
     wanted = _wanted_keys(keys)
     in_order = limit is None and after is None
-    rows = _rows(client, parsed, _PAGE if parsed.tests else min(_PAGE, _checked(limit)), after)
+    rows = _rows(client, parsed, PAGE if parsed.tests else min(PAGE, _checked(limit)), after)
     found = _first(_matching(client, rows, parsed, wanted), limit)
     if in_order:
         by_id = {record["msg_id"]: (row, record) for row, record in found}
@@ -83,7 +81,7 @@ def _wanted_keys(keys: str | Iterable[str] | None) -> list[str]:
 
 def _checked(limit: int | None) -> int:
     if limit is None:
-        return _PAGE
+        return PAGE
     if type(limit) is not int or limit < 1:
         raise ValueError(f"limit must be None or a number of at least 1, not {limit!r}")
     return limit
@@ -135,16 +133,10 @@ def is_message_id(text: Any) -> bool:
     return True
 
 
-def listed(client: Client, form: tuple[Any, ...], *, page: int = _PAGE, after: int = 0) -> Iterator[Row]:
+def listed(client: Client, form: tuple[Any, ...], *, page: int = PAGE, after: int = 0) -> Iterator[Row]:
     """Tuples of any state that match, page by page."""
-    native = client.space.native
-    more = True
-    while more:
-        answer = native.client.wait(native.send_list(form, after=after, limit=page, all_states=True))
-        for row in answer["tuples"]:
-            yield Row(row["id"], row["fields"], row["holder"])
-            after = row["id"]
-        more = answer["more"] and bool(answer["tuples"])
+    for row in listing.listed(client.space.native, form, page=page, after=after):
+        yield Row(row["id"], row["fields"], row["holder"])
 
 
 def find(client: Client, ids: Sequence[str]) -> Iterator[Row]:
@@ -183,22 +175,19 @@ def _tasks(client: Client, ids: Sequence[str]) -> dict[str, Row]:
     return {id_: row for id_, row in by_id if id_ in wanted}
 
 
-def batches(items: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:
-    """`items` in rows of `size`, the last of which may be shorter."""
-    iterator = iter(items)
-    while some := tuple(islice(iterator, size)):
-        yield some
-
-
 def ask_for_each(
-    client: Client, ids: Iterable[str], form: Any, *, limit: int = _OUTPUTS_MAX
+    client: Client, ids: Iterable[str], form: Any, *, limit: int | None = None
 ) -> Iterator[tuple[str, list[Row]]]:
-    """The free tuples that match ``form(client, number)``, for each message id; asked for many at a time."""
+    """The free tuples that match ``form(client, number)``, or `limit` of them, for each message id; asked for many at a time."""
     native = client.space.native
-    for some in batches(ids, _PAGE):
-        requests = [native.send_list(form(*farm.parse_message_id(id_)), limit=limit, all_states=False) for id_ in some]
-        for id_, request in zip(some, requests, strict=True):
-            rows = native.client.wait(request)["tuples"]
+    for some in batches(ids, PAGE):
+        forms = [form(*farm.parse_message_id(id_)) for id_ in some]
+        requests = [native.send_list(each, limit=limit or PAGE, all_states=False) for each in forms]
+        for id_, each, request in zip(some, forms, requests, strict=True):
+            answer = native.client.wait(request)
+            rows = answer["tuples"]
+            if limit is None and answer["more"]:
+                rows += listing.listed(native, each, after=rows[-1]["id"], all_states=False)
             yield id_, [Row(row["id"], row["fields"], row["holder"]) for row in rows]
 
 

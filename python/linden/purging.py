@@ -10,11 +10,11 @@ from . import _native, farm, hub, hub_record
 from .errors import NoMatch
 from .fields import ANY
 from .housekeeping import message_ids
+from .listing import PAGE, batches
 
 if TYPE_CHECKING:
     from .client import Client
 
-_PAGE = 1000
 # All that the farm keeps of a task that has ended.
 _FORMS = (farm.results_form, farm.outputs_form, farm.resubmitted_form, farm.shared_payload_form, farm.gate_form)
 
@@ -81,24 +81,27 @@ def _ids_of(client: Client, jobs: Any, targets: Any) -> set[str]:
 
 def _drop_each(client: Client, ids: Iterable[str]) -> None:
     native = client.space.native
-    for some in hub.batches(ids, _PAGE):
+    for some in batches(ids, PAGE):
         keys = [farm.parse_message_id(id_) for id_ in some]
-        requests = [
-            native.send_take(_native.TAKE, [form(*key)], count=_PAGE, timeout=0.0) for key in keys for form in _FORMS
-        ]
-        for request in requests:
-            _wait(native, request)
+        forms = [form(*key) for key in keys for form in _FORMS]
+        requests = [_take(native, form) for form in forms]
+        for form, request in zip(forms, requests, strict=True):
+            if _taken(native, request) > 1:  # an answer has a bound, and some tasks print much
+                _drop(client, form)
 
 
 def _drop(client: Client, form: tuple[Any, ...]) -> None:
     native = client.space.native
-    while _wait(native, native.send_take(_native.TAKE, [form], count=_PAGE, timeout=0.0)):
+    while _taken(native, _take(native, form)):
         pass
 
 
-def _wait(native: _native.Space, request: int) -> bool:
+def _take(native: _native.Space, form: tuple[Any, ...]) -> int:
+    return native.send_take(_native.TAKE, [form], count=PAGE, timeout=0.0)
+
+
+def _taken(native: _native.Space, request: int) -> int:
     try:
-        native.client.wait(request)
+        return len(native.client.wait(request))
     except NoMatch:
-        return False
-    return True
+        return 0

@@ -16,6 +16,7 @@ from .conditions import Conditions, Follow, Stage, read
 from .dependency import Dependency
 from .error import InvalidDependency
 from .fields import OneOf
+from .listing import PAGE, batches, listed
 
 if TYPE_CHECKING:
     from .submission import Submitter
@@ -26,7 +27,6 @@ _FRAME_TUPLES = 20_000
 # A group that is used for the first time, and not too large, travels with its task; it is made to be shared at the second time.
 _OWN_GROUP_MAX = 1_000
 _REMEMBERED = 1_000
-_PAGE = 1_000
 
 
 @dataclass(frozen=True)
@@ -186,16 +186,10 @@ class TaskGraph:
 def release_waiting(space: _native.Space, session: str, numbers: Any) -> None:
     """Let the tasks `numbers` of a client go that wait for others, to be aborted: whoever takes one finishes it as aborted."""
     form = farm.tasks_form(session, numbers, kind=farm.CONDITIONAL)
-    after, more = 0, True
-    while more:
-        page = space.client.wait(space.send_list(form, after=after, limit=_PAGE, all_states=True))
-        rows = page["tuples"]
-        waiting = [row["fields"] for row in rows if row["state"] == "guarded"]
-        gates = [read(fields[farm.TASK_PAYLOAD][3]).gate_of(fields[farm.TASK_NUMBER]) for fields in waiting]
-        if gates:
-            space.client.wait(space.send_put([farm.gate(session, gate, farm.ABORTED) for gate in gates]))
-        more = page["more"] and bool(rows)
-        after = rows[-1]["id"] if rows else 0
+    waiting = (row["fields"] for row in listed(space, form) if row["state"] == "guarded")
+    for some in batches(waiting, PAGE):
+        gates = [read(fields[farm.TASK_PAYLOAD][3]).gate_of(fields[farm.TASK_NUMBER]) for fields in some]
+        space.client.wait(space.send_put([farm.gate(session, gate, farm.ABORTED) for gate in gates]))
 
 
 # ---- pure ----------------------------------------------------------------------------------------------------------

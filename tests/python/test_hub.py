@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import linden
@@ -18,6 +19,15 @@ def say(x: int) -> int:
     """Print and return."""
     print("said", x)
     return 2 * x
+
+
+def wait_for(path: str) -> None:
+    """Return once the file is there."""
+    import os
+    import time
+
+    while not os.path.exists(path):
+        time.sleep(0.01)
 
 
 def fail(x: int) -> int:
@@ -266,8 +276,8 @@ def test_purging_here_leaves_the_farm_alone(rc: linden.Client) -> None:
     assert len(rc.results) == 1
 
 
-def test_purging_names_something_and_nothing_outstanding(rc: linden.Client) -> None:
-    waiting = rc.load_balanced_view().apply_async(time.sleep, 0.5)
+def test_purging_names_something_and_nothing_outstanding(rc: linden.Client, scratch: Path) -> None:
+    waiting = rc.load_balanced_view().apply_async(wait_for, str(scratch / "go"))
     for purge in (rc.purge_local_results, rc.purge_hub_results, rc.purge_results):
         with pytest.raises(ValueError, match="name the jobs"):
             purge()
@@ -276,7 +286,28 @@ def test_purging_names_something_and_nothing_outstanding(rc: linden.Client) -> N
                 purge(jobs)
     with pytest.raises(RuntimeError, match="no result yet"):
         rc.purge_everything()
+    (scratch / "go").touch()
     waiting.get(20)
+
+
+def test_what_a_task_has_printed_is_read_and_purged_whole(rc: linden.Client) -> None:
+    lines = 1_250  # each of them, of either stream, is a tuple; a page has 1,000
+
+    def talk(lines: int) -> None:
+        import sys
+
+        for line in range(lines):
+            print(line)
+            print(line, file=sys.stderr)
+
+    result = rc.load_balanced_view().apply_async(talk, lines)
+    result.get(20)
+    outputs = farm.outputs_form(*farm.parse_message_id(result.msg_id))
+    assert rc.space.count(outputs) == 2 * lines
+    [record] = rc.db_query({"msg_id": result.msg_id})
+    assert record["stdout"] == record["stderr"] == "".join(f"{line}\n" for line in range(lines))
+    rc.purge_hub_results(result)
+    assert rc.space.count(outputs) == 0
 
 
 def test_purging_by_engine(rc: linden.Client) -> None:
