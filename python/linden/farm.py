@@ -318,7 +318,8 @@ def never_ran(task: Sequence[Any]) -> list[Any]:
 
 def record(task: Sequence[Any]) -> list[Any]:
     """What a result keeps of its task: queue, name, kind, function, options, payload, whether the payload was kept."""
-    task = unconditional(task)
+    if task[TASK_KIND] == CONDITIONAL:
+        task = unconditional(task)
     payload = task[TASK_PAYLOAD]
     kept = _size(payload) <= RECORD_PAYLOAD_BYTES_MAX
     return [task[TASK_QUEUE], *task[TASK_NAME:TASK_PAYLOAD], payload if kept else None, kept]

@@ -184,8 +184,12 @@ class LoadBalancedView(View):
     def _tasks(
         self, task: MapTask, kind: str, numbers: range, payloads: Iterator[Packed], wish: Wish
     ) -> Iterator[_native.Put]:
+        session = self._submitter.session
         for number, (payload, results), queue in zip(numbers, payloads, self._queues(), strict=False):
-            yield from task.puts(self._submitter, number, kind, payload, queue, wish, results, numbers)
+            if wish or results:
+                yield from task.puts(self._submitter, number, kind, payload, queue, wish, results, numbers)
+            else:  # usual, and there may be very many
+                yield task.put(session, number, kind, payload, queue)
 
     def _single_payloads(self, task: MapTask, columns: Columns) -> Iterator[Packed]:
         pack = self._submitter.pack_arguments

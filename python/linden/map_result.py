@@ -108,7 +108,7 @@ class AsyncMapResult(AsyncResult):
             self.on_result(position, fields)
         if self._all_here():
             self._is_here = True
-        return self._has_news(position)
+        return self._is_here if self._listeners is None else self._has_news(position)
 
     def _all_here(self) -> bool:
         return not self._growing and len(self._raw) >= len(self._numbers_list)
@@ -151,7 +151,7 @@ class AsyncMapResult(AsyncResult):
     @staticmethod
     def _gather(items: list[Any], values: list[Any], errors: list[BaseException]) -> None:
         # A list of results without any failure, which is usual, is taken over as it is.
-        if not any(type(item) is Failure for item in items):
+        if Failure not in map(type, items):
             values += items
             return
         for item in items:

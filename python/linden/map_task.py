@@ -42,16 +42,16 @@ class MapTask(NamedTuple):
         `results`: tasks whose results are among its arguments. `call`: the numbers of all tasks of the call.
         """
         if not (wish or results):
-            return [self._task(submitter.session, number, kind, payload, queue)]
+            return [self.put(submitter.session, number, kind, payload, queue)]
         try:
             conditions, before = submitter.graph.plan(
                 number, wish, results, farm.max_attempts(self.retries), call or range(number, number + 1)
             )
         except InvalidDependency as error:
-            return [farm.failure(self._task(submitter.session, number, kind, payload, queue).fields, error)]
-        return [*before, self._task(submitter.session, number, kind, payload, queue, conditions)]
+            return [farm.failure(self.put(submitter.session, number, kind, payload, queue).fields, error)]
+        return [*before, self.put(submitter.session, number, kind, payload, queue, conditions)]
 
-    def _task(
+    def put(
         self,
         session: str,
         number: int,
@@ -60,6 +60,7 @@ class MapTask(NamedTuple):
         queue: Queue,
         conditions: Conditions | None = None,
     ) -> _native.Put:
+        """The task `number` of the client `session`; without `conditions` it waits for nothing."""
         name, engine = queue
         return farm.task(
             name,

@@ -26,6 +26,7 @@ class Conditional:
     def __init__(self, space: _native.Space, engine_id: int) -> None:
         self._space = space
         self._client = space.client
+        self._session = space.client.session
         self._me = engine_id
 
     def decide(self, fields: Fields) -> tuple[Fields | None, list[_native.Put]]:
@@ -86,7 +87,7 @@ class Conditional:
         retries = farm.retries_of(given)
         if status == farm.ERROR and retries:
             return [farm.retry_of(anew(given), retries - 1)]
-        meta = farm.ran(self._me, self._client.session, started, ended, given)
+        meta = farm.ran(self._me, self._session, started, ended, given)
         return [farm.result(given[farm.TASK_CLIENT], given[farm.TASK_NUMBER], status, meta, payload)]
 
     # ---- the place
