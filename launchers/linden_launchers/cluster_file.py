@@ -24,12 +24,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from linden.connection_file import linden_home
+from linden.connection_file import CONNECTION_FILE, linden_home
 
 from .launcher import LaunchError
 from .process import ProcessId, boot_id
 
 FORMAT = 1
+CLUSTER_FILE = "cluster.json"
 # sockaddr_un holds 108 bytes; some room for programs that add a suffix while they bind.
 SOCKET_PATH_MAX = 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -155,13 +156,27 @@ def write_private_json(path: Path, content: dict[str, Any]) -> None:
         raise
 
 
+class InDirectory:
+    """What has the folder of a cluster."""
+
+    directory: Path
+
+    @property
+    def connection_file(self) -> Path:
+        return self.directory / CONNECTION_FILE
+
+    @property
+    def cluster_file(self) -> Path:
+        return self.directory / CLUSTER_FILE
+
+
 def write_cluster_file(directory: Path, state: ClusterState) -> None:
-    write_private_json(directory / "cluster.json", asdict(state))
+    write_private_json(directory / CLUSTER_FILE, asdict(state))
 
 
 def read_cluster_file(directory: Path) -> ClusterState | None:
     """None if there is no such cluster.  Raises: LaunchError: the file is damaged, or of a later version of Linden."""
-    path = directory / "cluster.json"
+    path = directory / CLUSTER_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -182,18 +197,18 @@ def read_cluster_file(directory: Path) -> ClusterState | None:
 
 def cluster_directories(home: Path | None = None) -> Iterator[Path]:
     """Of every cluster that has a cluster file, by name."""
-    for path in sorted(((home or linden_home()) / "clusters").glob("*/cluster.json")):
+    for path in sorted(((home or linden_home()) / "clusters").glob(f"*/{CLUSTER_FILE}")):
         yield path.parent
 
 
 def has_cluster(directory: Path) -> bool:
     """Whether it has a cluster file."""
-    return (directory / "cluster.json").exists()
+    return (directory / CLUSTER_FILE).exists()
 
 
 def remove_files(directory: Path, state: ClusterState) -> None:
     """Leaves of a stopped cluster its data and logs, or nothing if it was temporary."""
-    for name in ("connection.json", "cluster.json", "stopping"):
+    for name in (CONNECTION_FILE, CLUSTER_FILE, "stopping"):
         (directory / name).unlink(missing_ok=True)
     socket_file = Path(state.socket_file)
     socket_file.unlink(missing_ok=True)  # a server that was killed could not

@@ -50,7 +50,7 @@ class ClusterManager:
             if wanted is not None and directory.name not in wanted:
                 continue
             with suppress(LaunchError):  # a damaged file, or one that has just gone
-                found[directory.name] = Cluster.from_file(directory / "cluster.json")
+                found[directory.name] = Cluster.from_file(directory / cluster_file.CLUSTER_FILE)
         self._clusters = {**found, **self._made}
         if init_default_clusters and DEFAULT_CLUSTER_ID not in self._clusters:
             self.new_cluster(cluster_id=DEFAULT_CLUSTER_ID)
@@ -114,7 +114,7 @@ def _clean(directory: Path, force: bool) -> bool:
     except LaunchError:
         if not force:
             return False
-        (directory / "cluster.json").unlink()
+        (directory / cluster_file.CLUSTER_FILE).unlink()
         return True
     if state is None:
         return True

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from linden.connection_file import DEFAULT_CLUSTER_ID
 
 from . import cluster_file
-from .cluster_file import ClusterState, ProcessRecord
+from .cluster_file import ClusterState, InDirectory, ProcessRecord
 from .engine_set import EngineSet, check_count
 from .launcher import LaunchError
 from .local import spawn_engine
@@ -60,7 +60,7 @@ class ClusterStatus:
         return asdict(self)
 
 
-class RunningCluster:
+class RunningCluster(InDirectory):
     """Joins, describes, changes and stops a cluster of another process.  Every method blocks until done."""
 
     def __init__(self, directory: Path, state: ClusterState) -> None:
@@ -86,14 +86,6 @@ class RunningCluster:
     @property
     def n(self) -> int:
         return self.state.n
-
-    @property
-    def connection_file(self) -> Path:
-        return self.directory / "connection.json"
-
-    @property
-    def cluster_file(self) -> Path:
-        return self.directory / "cluster.json"
 
     @property
     def restarts_engines(self) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from linden.connection_file import DEFAULT_FARM_SPACE, ConnectionInfo, write_connection_file
 
 from . import cluster_file
-from .cluster_file import ClusterState, ProcessRecord
+from .cluster_file import ClusterState, InDirectory, ProcessRecord
 from .launcher import JobId, LaunchError
 from .local import Janitor, LocalLauncher, LocalServer, log_tail
 from .process import Child, ExitWatcher, ProcessId
@@ -25,7 +25,7 @@ from .restart_budget import RestartBudget
 SPACE = DEFAULT_FARM_SPACE
 
 
-class Supervisor:
+class Supervisor(InDirectory):
     """What LocalCluster is beneath: the part that goes on while nobody calls a method."""
 
     def __init__(
@@ -57,14 +57,6 @@ class Supervisor:
         self._jobs: list[JobId] = []
         self._own: set[ProcessId] = set()  # engines that this process has started
         self._ended: set[ProcessId] = set()  # those of them whose end has been noted
-
-    @property
-    def connection_file(self) -> Path:
-        return self.directory / "connection.json"
-
-    @property
-    def cluster_file(self) -> Path:
-        return self.directory / "cluster.json"
 
     @property
     def restarts_engines(self) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # an engine that was given an address starts quicker without 
     from pathlib import Path
 
 FORMAT = 1
+CONNECTION_FILE = "connection.json"  # in the folder of a cluster
 DEFAULT_CLUSTER_ID = "default"
 DEFAULT_FARM_SPACE = "farm"
 CONNECTION_VARIABLE = "LINDEN_CONNECTION"
@@ -93,7 +94,7 @@ def cluster_directory(cluster_id: str | None = None) -> Path:
 
 def connection_file_path(cluster_id: str | None = None) -> Path:
     """Where the connection file of a cluster lies."""
-    return cluster_directory(cluster_id) / "connection.json"
+    return cluster_directory(cluster_id) / CONNECTION_FILE
 
 
 def write_connection_file(path: Path, info: ConnectionInfo) -> None:

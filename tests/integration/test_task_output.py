@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import linden
@@ -127,10 +128,12 @@ def test_f5_carriage_returns_arrive_as_they_were_printed_and_are_shown_as_a_term
 
 # F5
 @pytest.mark.parametrize("how", ["os._exit", "SIGKILL", "SIGTERM"])
-def test_f5_a_task_that_is_killed_keeps_what_it_had_printed(farm: Farm, how: str) -> None:
+def test_f5_a_task_that_is_killed_keeps_what_it_had_printed(
+    farm: Farm, how: str, scratch: Path, wait_for: Callable[..., None]
+) -> None:
     _, rc = farm(1)
 
-    def die(how: str) -> None:
+    def die(how: str, gate: str) -> None:
         import os
         import signal
         import time
@@ -139,16 +142,24 @@ def test_f5_a_task_that_is_killed_keeps_what_it_had_printed(farm: Farm, how: str
         os.system("echo of a child")
         if how == "os._exit":
             os._exit(3)
-        time.sleep(1)  # the attendant sends what was printed ten times a second
+        while not os.path.exists(gate):
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.Signals[how])
         time.sleep(60)
 
     view = rc.load_balanced_view().set_flags(retries=0)
-    result = view.apply_async(die, how)
+    result = view.apply_async(die, how, str(scratch / "go"))
+    form = linden.farm.outputs_form(*linden.farm.parse_message_id(result.msg_id))
+
+    def printed() -> str:
+        return "".join(fields[5] for fields in rc.space.iterate(form))
+
+    # The attendant sends it a moment after it was printed; what a task ends by itself is sent before.
+    wait_for(lambda: printed() == "last words\nof a child\n", 20)
+    (scratch / "go").touch()
     if how == "SIGTERM":  # a clean goodbye, which gives the task back; nobody is there to run it again
-        form = linden.farm.outputs_form(*linden.farm.parse_message_id(result.msg_id))
-        row = rc.space.read(form, timeout=20)
-        assert row[5] == "last words\nof a child\n"
+        wait_for(lambda: not rc.ids, 20)
+        assert printed() == "last words\nof a child\n"
         return
     with pytest.raises(linden.EngineError):
         result.get(timeout=20)

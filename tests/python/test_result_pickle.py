@@ -51,23 +51,27 @@ def test_the_client_of_this_process_is_used_again(rc: linden.Client) -> None:
 def test_results_are_fetched_in_another_process_before_they_are_there(rc: linden.Client, tmp_path: Any) -> None:
     """F3, also of what is not there yet."""
 
-    def slow(x: int) -> int:
+    def slow(x: int, gate: str) -> int:
+        import os
         import time
 
-        time.sleep(0.5)
+        while not os.path.exists(gate):
+            time.sleep(0.01)
         print("done", x)
         return x + 1
 
-    result = rc.load_balanced_view().map_async(slow, range(2))
+    gate = tmp_path / "unpickled"
+    result = rc.load_balanced_view().map_async(slow, range(2), [str(gate)] * 2)
     path = tmp_path / "result.pickle"
     path.write_bytes(pickle.dumps(result))
     script = (
         "import pickle, sys\n"
         "result = pickle.load(open(sys.argv[1], 'rb'))\n"
+        "open(sys.argv[2], 'w').close()\n"
         "print(result.get(30), result.stdout, result.msg_ids)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script, str(path), str(gate)], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stderr == ""
     assert done.stdout.strip() == f"[1, 2] ['done 0\\n', 'done 1\\n'] {result.msg_ids}"

@@ -184,17 +184,23 @@ IMPOSSIBLE = [
 ]
 
 
-@pytest.mark.parametrize("early", [False, True], ids=["known", "to come"])
-@pytest.mark.parametrize(("kinds", "switches"), MET)
-def test_a_dependency_is_met(
-    view: LoadBalancedView, kinds: tuple[str, ...], switches: dict[str, bool], early: bool
-) -> None:
+def ended(view: LoadBalancedView, kinds: tuple[str, ...], early: bool) -> list[Any]:
+    """Results of tasks that succeed or fail; `early`: it may be that they have not ended yet."""
     results = [
         view.apply_async(abs if kind == GOOD else operator.truediv, *((1,) if kind == GOOD else (1, 0)))
         for kind in kinds
     ]
     if not early:
         view.wait(results, LONG)
+    return results
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["known", "to come"])
+@pytest.mark.parametrize(("kinds", "switches"), MET)
+def test_a_dependency_is_met(
+    view: LoadBalancedView, kinds: tuple[str, ...], switches: dict[str, bool], early: bool
+) -> None:
+    results = ended(view, kinds, early)
     dependency = Dependency(results, **switches)
     with view.temp_flags(after=dependency):
         assert view.apply_async(pow, 3, 2).get(LONG) == 9
@@ -207,12 +213,7 @@ def test_a_dependency_is_met(
 def test_a_dependency_is_impossible(
     view: LoadBalancedView, kinds: tuple[str, ...], switches: dict[str, bool], early: bool
 ) -> None:
-    results = [
-        view.apply_async(abs if kind == GOOD else operator.truediv, *((1,) if kind == GOOD else (1, 0)))
-        for kind in kinds
-    ]
-    if not early:
-        view.wait(results, LONG)
+    results = ended(view, kinds, early)
     dependency = Dependency(results, **switches)
     with view.temp_flags(after=dependency), pytest.raises(ImpossibleDependency):
         view.apply_async(pow, 3, 2).get(LONG)

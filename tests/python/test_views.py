@@ -7,36 +7,16 @@ from typing import Any
 
 import pytest
 from fake_native import FakeFarm
+from in_memory import direct as direct
+from in_memory import double, reciprocal
+from in_memory import fake as fake
+from in_memory import view as view
 from linden import farm
 from linden.direct_view import DirectView
 from linden.error import CompositeError, EngineError, RemoteError, TaskAborted
 from linden.load_balanced_view import LoadBalancedView
 from linden.reference import Reference
 from linden.serialize import NotPicklable
-
-
-@pytest.fixture
-def fake() -> FakeFarm:
-    return FakeFarm()
-
-
-@pytest.fixture
-def view(fake: FakeFarm) -> LoadBalancedView:
-    return LoadBalancedView(fake)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def direct(fake: FakeFarm) -> DirectView:
-    return DirectView(fake, "all")
-
-
-def double(x: int) -> int:
-    return 2 * x
-
-
-def reciprocal(x: int) -> float:
-    return 1 / x
-
 
 # ---- apply
 
