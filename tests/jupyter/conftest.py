@@ -103,10 +103,11 @@ def _wait_for_port(port: int, server: subprocess.Popen[bytes], log: Path) -> Non
 @pytest.fixture
 def page() -> Iterator[Any]:
     """A page of a headless browser."""
-    sync_api = pytest.importorskip("playwright.sync_api")
+    from playwright import sync_api
+
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
-        pytest.skip("no browser here; ./dev test installs one")
+        pytest.fail(f"wanted one of {', '.join(BROWSERS)}, found none; ./dev test installs it")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 900, "height": 800})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from linden import _native, farm
@@ -12,7 +12,7 @@ from .namespace import Namespace
 from .unpickling import unpickle
 
 _KEPT_MAX = 1000
-# The function is put before the tasks that use it, so it is there, unless somebody purged it.
+# What a task names is put before the task, so it is there, unless somebody purged it.
 _READ_TIMEOUT_S = 10.0
 
 
@@ -24,19 +24,28 @@ class PayloadMissing(LookupError):
     """A task shares a payload that is not in the farm."""
 
 
+def read_one(space: _native.Space, form: tuple[Any, ...], missing: LookupError) -> Sequence[Any]:
+    """The fields of a tuple that should be there.
+
+    Raises: `missing`.
+    """
+    try:
+        found = space.client.wait(space.send_take(_native.READ, [form], timeout=_READ_TIMEOUT_S))
+    except NoMatch:
+        raise missing from None
+    fields: Sequence[Any] = found[0].fields
+    return fields
+
+
 def load_payload(space: _native.Space, client: str, number: int) -> Any:
     """What the tasks of a call share, the first of which is `number`.
 
     Raises: PayloadMissing.
     """
-    form = farm.shared_payload_form(client, number)
-    try:
-        found = space.client.wait(space.send_take(_native.READ, [form], timeout=_READ_TIMEOUT_S))
-    except NoMatch:
-        raise PayloadMissing(
-            f"the arguments of {farm.message_id(client, number)} are not in the farm; were its results purged?"
-        ) from None
-    return found[0].fields[3]
+    missing = PayloadMissing(
+        f"the arguments of {farm.message_id(client, number)} are not in the farm; were its results purged?"
+    )
+    return read_one(space, farm.shared_payload_form(client, number), missing)[3]
 
 
 class Functions:
@@ -61,13 +70,7 @@ class Functions:
         return function
 
     def _load(self, digest: str) -> Callable[..., Any]:
-        client = self._space.client
-        request = self._space.send_take(_native.READ, [farm.function_form(digest)], timeout=_READ_TIMEOUT_S)
-        try:
-            found = client.wait(request)
-        except NoMatch:
-            raise FunctionMissing(
-                f"the function {digest[:12]} of this task is not in the farm; was it purged?"
-            ) from None
-        function: Callable[..., Any] = unpickle(found[0].fields[2], "the function")
+        missing = FunctionMissing(f"the function {digest[:12]} of this task is not in the farm; was it purged?")
+        fields = read_one(self._space, farm.function_form(digest), missing)
+        function: Callable[..., Any] = unpickle(fields[2], "the function")
         return function
