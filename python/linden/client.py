@@ -180,7 +180,7 @@ class Client:
         """Wait until `n` engines serve (None: as many as `cluster` starts).
 
         Args: timeout: seconds; negative waits for ever. block: False returns a future, which may be awaited. interactive:
-            show a progress bar; None: in terminals and notebooks, unless ``$IPP_NONINTERACTIVE`` is set. widget: force or
+            show a progress bar; None: in terminals and notebooks, unless ``$LINDEN_NONINTERACTIVE`` is set. widget: force or
             forbid its form for notebooks.
         Raises: TimeoutError; EngineError: an engine has gone meanwhile, or all of the cluster's have, and nothing starts
             them again. ValueError: no `n`, and no cluster that knows.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import _native, farm
 from .completions import AwaitableFuture
 from .error import EngineError
-from .progress import in_notebook, progress_bar
+from .progress import in_notebook, is_unattended, progress_bar
 
 if TYPE_CHECKING:
     from .client import Client
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 _CREDIT = 1000
 # Who comes is told of; whether somebody has gone is looked at so often.
 _LOOK_S = 0.2
-NONINTERACTIVE_VARIABLE = "IPP_NONINTERACTIVE"
 
 
 def wait_for_engines(
@@ -49,7 +47,7 @@ def wait_for_engines(
 
 def _is_watched() -> bool:
     """Whether a progress bar is of use to somebody."""
-    if os.environ.get(NONINTERACTIVE_VARIABLE):
+    if is_unattended():
         return False
     return in_notebook() or (hasattr(sys, "ps1") and sys.stderr is not None and sys.stderr.isatty())
 

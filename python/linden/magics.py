@@ -6,7 +6,6 @@ meanwhile (live_output.py), and `AsyncResult.display_outputs`.
 
 from __future__ import annotations
 
-import os
 import signal
 import warnings
 from argparse import Namespace
@@ -24,6 +23,7 @@ from .interrupt import Interruption
 from .live_output import LiveOutput
 from .magic_completion import matcher_for
 from .magic_options import CELL, EXECUTION, OUTPUT, arguments
+from .progress import is_unattended
 
 if TYPE_CHECKING:
     from .async_result import AsyncResult
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 # How long %load_ext's magics wait for a running cluster.
 _CONNECT_S = 3.0
-_QUIET_VARIABLES = ("LINDEN_NONINTERACTIVE", "IPP_NONINTERACTIVE")
 
 
 @magics_class
@@ -46,7 +45,7 @@ class ParallelMagics(Magics):
     def __init__(self, shell: Any, view: DirectView | None, suffix: str = "") -> None:
         super().__init__(shell)
         self._ipython = shell
-        is_quiet = any(os.environ.get(name, "") not in ("", "0") for name in _QUIET_VARIABLES)
+        is_quiet = is_unattended()
         self.active_view = view
         self.suffix = suffix
         self.stream = not is_quiet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -9,6 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 if TYPE_CHECKING:
     from .async_result import AsyncResult
+
+_QUIET_VARIABLES = ("LINDEN_NONINTERACTIVE", "IPP_NONINTERACTIVE")
+
+
+def is_unattended() -> bool:
+    """Whether the environment says that nobody looks at what programs show by themselves."""
+    return any(os.environ.get(name, "") not in ("", "0") for name in _QUIET_VARIABLES)
 
 
 class _Bar(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import linden
 import pytest
+from linden import progress
 from linden.error import EngineError
 from linden_launchers import Cluster
 
@@ -80,3 +81,14 @@ def test_a_client_that_knows_no_cluster_must_be_told_how_many(alone: tuple[Clust
         with pytest.raises(ValueError, match="how many engines"):
             client.wait_for_engines()
         client.wait_for_engines(1, timeout=20)
+
+
+@pytest.mark.parametrize("variable", ["LINDEN_NONINTERACTIVE", "IPP_NONINTERACTIVE"])
+def test_nobody_looks_at_bars_of_programs_that_say_so(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    for name in ("LINDEN_NONINTERACTIVE", "IPP_NONINTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    assert not progress.is_unattended()
+    monkeypatch.setenv(variable, "0")
+    assert not progress.is_unattended()
+    monkeypatch.setenv(variable, "1")
+    assert progress.is_unattended()
