@@ -24,11 +24,14 @@ if (directory / "refuse").exists():
 if options.tcp and options.tcp.endswith(":0"):
     options.tcp = options.tcp[:-1] + "4711"
 pathlib.Path(options.unix).touch()
-signal.signal(signal.SIGTERM, signal.SIG_IGN if (directory / "deaf").exists() else lambda *_: sys.exit(0))
+# Blocked and waited for: a handler may run just before a pause, which then lasts for ever.
+signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGTERM}})
 os.write(options.ready_fd, json.dumps(
     dict(pid=os.getpid(), unix=options.unix, tcp=options.tcp, version="0")).encode() + b"\\n")
 while True:
-    signal.pause()
+    signal.sigwait({{signal.SIGTERM}})
+    if not (directory / "deaf").exists():
+        sys.exit(0)
 '''
 
 FAKE_ENGINE = '''"""Waits for its end, or ends at once with the code in $FAKE_ENGINE_EXIT."""
