@@ -2,9 +2,12 @@
 
 from .cluster import Cluster
 from .cluster_manager import ClusterManager, clean_cluster_files
+from .command import CommandFailed
 from .engine_set import EngineSet
-from .launcher import JobId, JobState, JobStatus, Launcher, LaunchError
+from .job_options import JobOptions
+from .launcher import Job, JobState, JobStatus, Launcher, LaunchError, MemberStatus
 from .local_cluster import LocalCluster
+from .plugins import launcher_names, load_launcher
 from .running_cluster import ClusterStatus, RunningCluster
 from .start import start
 
@@ -12,14 +15,19 @@ __all__ = [
     "Cluster",
     "ClusterManager",
     "ClusterStatus",
+    "CommandFailed",
     "EngineSet",
-    "JobId",
+    "Job",
+    "JobOptions",
     "JobState",
     "JobStatus",
     "LaunchError",
     "Launcher",
     "LocalCluster",
+    "MemberStatus",
     "RunningCluster",
     "clean_cluster_files",
+    "launcher_names",
+    "load_launcher",
     "start",
 ]

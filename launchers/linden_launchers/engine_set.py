@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .job_options import JobOptions
 from .launcher import LaunchError
 
 
@@ -31,6 +32,8 @@ class EngineSet:
     arguments: tuple[str, ...] = ()  # further options of space-engine
 
     python_path: tuple[str, ...] = ()  # comes first in the engines' PYTHONPATH
+    cluster_id: str = ""  # the engines say so where they register
+    job: JobOptions = field(default_factory=JobOptions)  # for launchers that ask a batch system
 
     def to_dict(self) -> dict[str, Any]:
         """What another process needs to start more engines like these, beside where the cluster is."""
@@ -43,6 +46,8 @@ class EngineSet:
             "environment": dict(self.environment),
             "arguments": list(self.arguments),
             "python_path": list(self.python_path),
+            "cluster_id": self.cluster_id,
+            "job": self.job.to_dict(),
         }
 
     @classmethod
@@ -56,6 +61,7 @@ class EngineSet:
                 "directory": Path(values["directory"]) if values["directory"] else None,
                 "arguments": tuple(values["arguments"]),
                 "python_path": tuple(values["python_path"]),
+                "job": JobOptions.from_dict(values["job"]),
             }
             return cls(name=name, address=address, log_directory=log_directory, parent_pid=parent_pid, **own)
         except (KeyError, TypeError) as error:

@@ -6,14 +6,15 @@ import contextlib
 import json
 import os
 import select
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .engine_command import engine_argv, engine_environment
 from .engine_set import EngineSet
-from .launcher import JobId, JobState, JobStatus, LaunchError
+from .launcher import Job, JobState, JobStatus, LaunchError, MemberStatus
 from .process import Child, end_processes, spawn, wait_processes
 from .server_command import ServerOptions, server_argv
 
@@ -132,12 +133,13 @@ class LocalLauncher:
         """*watch* is called with every child; somebody has to reap them."""
         self._watch = watch
         self._grace_s = grace_s
-        self._sets: dict[JobId, EngineSet] = {}
-        self._children: dict[JobId, list[Child]] = {}
+        self._sets: dict[Job, EngineSet] = {}
+        self._children: dict[Job, list[Child]] = {}
 
-    def start(self, engine_set: EngineSet) -> JobId:
-        job = JobId(engine_set.name)
-        if job in self._sets:
+    def start(self, engine_set: EngineSet) -> Job:
+        log = str(engine_set.log_directory / f"engine-{engine_set.name}-{{index}}.log")
+        job = Job("local", engine_set.name, (engine_set.name,), engine_set.n, log)
+        if any(other.engine_set == engine_set.name for other in self._sets):
             raise LaunchError(f"engine set {engine_set.name!r} has been started already")
         self._sets[job] = engine_set
         self._children[job] = []
@@ -145,24 +147,31 @@ class LocalLauncher:
             self._spawn(job, index)
         return job
 
-    def status(self, job: JobId) -> JobStatus:
-        children = self._children[job]
-        running = sum(not child.has_ended() for child in children)
-        if running:
-            return JobStatus(JobState.RUNNING, running)
-        failed = [child for child in children if child.exit_code not in (0, None)]
-        if failed:
-            return JobStatus(JobState.FAILED, 0, f"an engine {failed[0].describe_end()}; see {failed[0].log}")
-        return JobStatus(JobState.DONE, 0)
+    def status(self, jobs: Sequence[Job]) -> dict[Job, JobStatus]:
+        return {
+            job: JobStatus({index: _status(child) for index, child in enumerate(self._children[job])}) for job in jobs
+        }
 
-    def stop(self, job: JobId) -> None:
-        survivors = end_processes([child.id for child in self._children[job]], grace_s=self._grace_s)
+    def signal(self, job: Job, number: int, members: Iterable[int] | None = None) -> None:
+        for child in self._chosen(job, members):
+            child.signal(number)
+
+    def stop(self, job: Job, members: Iterable[int] | None = None) -> JobStatus:
+        survivors = end_processes([child.id for child in self._chosen(job, members)], grace_s=self._grace_s)
         if survivors:
             raise LaunchError(f"engines {[process.pid for process in survivors]} do not end, even by SIGKILL")
+        return JobStatus({index: _end_of(child) for index, child in enumerate(self._chosen(job, members))})
 
-    def children(self, job: JobId) -> list[Child]:
+    def log(self, job: Job, member: int = 0, lines: int = 8) -> str:
+        return log_tail(self._children[job][member].log, lines)
+
+    def children(self, job: Job) -> list[Child]:
         """Engines of a set, ended ones included."""
         return list(self._children[job])
+
+    def _chosen(self, job: Job, members: Iterable[int] | None) -> list[Child]:
+        children = self._children[job]
+        return list(children) if members is None else [children[index] for index in sorted(set(members))]
 
     def restart(self, child: Child) -> Child | None:
         """Starts an engine in place of one that has ended; None if it is none of ours."""
@@ -178,15 +187,32 @@ class LocalLauncher:
             if child in children:
                 children.remove(child)
 
-    def engine_set(self, job: JobId) -> EngineSet:
+    def engine_set(self, job: Job) -> EngineSet:
         """What *job* was started with."""
         return self._sets[job]
 
-    def _spawn(self, job: JobId, index: int) -> Child:
+    def _spawn(self, job: Job, index: int) -> Child:
         child = spawn_engine(self._sets[job], index)
         self._children[job][index : index + 1] = [child]
         self._watch(child)
         return child
+
+
+def _status(child: Child) -> MemberStatus:
+    if not child.has_ended():
+        return MemberStatus(JobState.RUNNING)
+    if child.exit_code is None:  # nobody has reaped it yet
+        return MemberStatus(JobState.LOST, "it has ended, and its exit code is not known yet")
+    return _end_of(child)
+
+
+def _end_of(child: Child) -> MemberStatus:
+    code = child.exit_code
+    if code is None:
+        return MemberStatus(JobState.CANCELLED)
+    if code < 0:
+        return MemberStatus(JobState.CANCELLED if -code == signal.SIGTERM else JobState.FAILED, signal=-code)
+    return MemberStatus(JobState.FAILED if code else JobState.DONE, exit_code=code)
 
 
 def spawn_engine(engine_set: EngineSet, index: int) -> Child:

@@ -24,7 +24,7 @@ from . import cluster_file
 from .cluster_file import ClusterState, ProcessRecord
 from .engine_command import script_directory
 from .engine_set import EngineSet, check_count
-from .launcher import JobId, LaunchError
+from .launcher import Job, LaunchError
 from .local import Janitor, LocalLauncher, LocalServer
 from .process import Child, end_processes, process_id
 from .running_cluster import RunningCluster
@@ -211,14 +211,15 @@ class LocalCluster(Supervisor):
         if survivors:
             raise LaunchError(f"processes {[process.pid for process in survivors]} do not end, even by SIGKILL")
 
-    def _jobs_of(self, engine_set_id: str | None) -> list[JobId]:
+    def _jobs_of(self, engine_set_id: str | None) -> list[Job]:
         """Raises: KeyError: neither we nor another process has started such a set."""
-        if engine_set_id is None:
-            return list(self._jobs)
-        if JobId(engine_set_id) in self._jobs:
-            return [JobId(engine_set_id)]
-        if any(record.engine_set == engine_set_id for record in self._written().engines):
-            return []
+        found = [job for job in self._jobs if engine_set_id in (None, job.engine_set)]
+        if (
+            found
+            or engine_set_id is None
+            or any(record.engine_set == engine_set_id for record in self._written().engines)
+        ):
+            return found
         raise KeyError(engine_set_id)
 
     def stop_engines(self, engine_set_id: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The only place of this package that starts, watches or ends a process.
+"""The only place of this package that starts, watches or ends servers and engines (command.py runs the commands of others).
 
 A process is named by its pid *and* the moment at which it started, so that a pid which the kernel has given to somebody else
 meanwhile is never signalled.  Waiting is done on pidfds: no polling, no SIGCHLD handler, nothing global; it works in a thread

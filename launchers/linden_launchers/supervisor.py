@@ -17,7 +17,7 @@ from linden.connection_file import DEFAULT_FARM_SPACE, ConnectionInfo, write_con
 
 from . import cluster_file
 from .cluster_file import ClusterState, InDirectory, ProcessRecord
-from .launcher import JobId, LaunchError
+from .launcher import Job, LaunchError
 from .local import Janitor, LocalLauncher, LocalServer, log_tail
 from .process import Child, ExitWatcher, ProcessId
 from .restart_budget import RestartBudget
@@ -54,7 +54,7 @@ class Supervisor(InDirectory):
         self._watcher: ExitWatcher | None = None
         self._janitor: Janitor | None = None
         self._state: ClusterState | None = None
-        self._jobs: list[JobId] = []
+        self._jobs: list[Job] = []
         self._own: set[ProcessId] = set()  # engines that this process has started
         self._ended: set[ProcessId] = set()  # those of them whose end has been noted
 
@@ -113,7 +113,7 @@ class Supervisor(InDirectory):
         if self._state is None or self._launcher is None:
             return
         self._state.engines = [
-            ProcessRecord(child.pid, child.id.started, log=str(child.log), engine_set=job, owned=True)
+            ProcessRecord(child.pid, child.id.started, log=str(child.log), engine_set=job.engine_set, owned=True)
             for job in self._jobs
             for child in self._launcher.children(job)
             if child.id not in self._ended

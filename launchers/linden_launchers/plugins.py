@@ -1,0 +1,78 @@
+"""Launchers by name: ours, and those that other packages bring by an entry point of the group ``linden.launchers``.
+
+An entry point names something that is called with the launcher's options as keywords and returns a Launcher, or a BatchSystem, which
+then gets a BatchLauncher.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .batch import BatchLauncher
+from .batch_system import BatchSystem
+from .command import Run, run
+from .launcher import Launcher, LaunchError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP = "linden.launchers"
+
+_OURS = {
+    "slurm": "linden_launchers.systems.slurm:Slurm",
+    "generic": "linden_launchers.systems.generic:generic",
+}
+
+
+def _entry_points() -> Iterable[EntryPoint]:
+    from importlib.metadata import entry_points  # costs a good part of what importing us does
+
+    return entry_points(group=GROUP)
+
+
+def launcher_names() -> list[str]:
+    """All that `load_launcher` knows here."""
+    return sorted({*_OURS, *(point.name for point in _entry_points())})
+
+
+def load_launcher(name: str, options: Mapping[str, Any] | None = None, *, run: Run = run) -> Launcher:
+    """The launcher of that name, made with these options.  Raises: LaunchError: there is none, or it does not take them."""
+    made = _make(name, options or {})
+    launcher: Launcher = BatchLauncher(made, run=run, options=options) if hasattr(made, "render") else made
+    return launcher
+
+
+def load_system(name: str, options: Mapping[str, Any] | None = None) -> BatchSystem:
+    """The batch system of that name, to render its script.  Raises: LaunchError: there is none, or it has no scripts."""
+    made = _make(name, options or {})
+    if not hasattr(made, "render"):
+        raise LaunchError(f"launcher {name!r} starts engines without a job script, so there is none to show")
+    system: BatchSystem = made
+    return system
+
+
+def _make(name: str, options: Mapping[str, Any]) -> Any:
+    factory = _factory(name)
+    try:
+        inspect.signature(factory).bind(**options)
+    except TypeError as error:
+        known = ", ".join(inspect.signature(factory).parameters) or "none"
+        raise LaunchError(f"launcher {name!r} does not take these options: {error}; it knows {known}") from error
+    return factory(**options)
+
+
+def _factory(name: str) -> Any:
+    if name in _OURS:
+        module, _, attribute = _OURS[name].partition(":")
+        return getattr(import_module(module), attribute)
+    for point in _entry_points():
+        if point.name != name:
+            continue
+        try:
+            return point.load()
+        except Exception as error:  # foreign code is imported here
+            raise LaunchError(f"launcher {name!r} ({point.value}) cannot be loaded: {error!r}") from error
+    raise LaunchError(f"there is no launcher {name!r}; there are {', '.join(launcher_names())}")
