@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 
 from linden import __version__
 
 from .restart import Beginning
+from .walltime import Walltime
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -54,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code=options.code,
             rank=rank,
             beginning=beginning,
+            walltime=walltime_of(options),
         )
         return EXIT_OK if engine.serve() else EXIT_LOST
     except (StartupFailed, MpiMissing) as error:
@@ -68,7 +71,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="space-engine",
         description="Runs tasks of a Linden farm in this process until it is told to stop "
-        "(SIGTERM, or shutdown by a client).",
+        "(SIGTERM, or shutdown by a client; SIGUSR1: after the task that runs).",
         epilog="Exit code: 0 told to stop, 1 no farm found, 3 the server stayed away for longer than --reconnect, "
         "4 -c, -s or --mpi failed.",
     )
@@ -121,10 +124,32 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="this engine is a rank of an MPI program: MPI, mpi_rank and mpi_size are in its namespace, and ids follow ranks",
     )
+    parser.add_argument(
+        "--until", type=float, metavar="TIME", help="the batch job ends then, in seconds since 1970: be gone before"
+    )
+    parser.add_argument("--walltime", type=float, metavar="S", help="the same, counted from now")
+    parser.add_argument(
+        "--leave-before",
+        type=float,
+        default=120.0,
+        metavar="S",
+        help="take no further task so long before --until or --walltime (default 120)",
+    )
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="stop when this process has gone")
     parser.add_argument("--quiet", action="store_true", help="say nothing but failures")
     parser.add_argument("--version", action="version", version=f"space-engine {__version__}")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.until is not None and options.walltime is not None:
+        parser.error("--until and --walltime say the same; give one of them")
+    return options
+
+
+def walltime_of(options: argparse.Namespace) -> Walltime | None:
+    """None: this engine may stay."""
+    if options.until is None and options.walltime is None:
+        return None
+    in_s = options.walltime if options.until is None else options.until - time.time()
+    return Walltime.ending(in_s, leave_before_s=options.leave_before, now=time.monotonic())
 
 
 if __name__ == "__main__":

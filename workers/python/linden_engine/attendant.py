@@ -21,6 +21,7 @@ from .interrupts import Interrupts, Key
 from .log import Log
 from .output import STDERR, TaskOutput
 from .restart import RESTART, Beginning
+from .walltime import Walltime
 
 PERIOD_S = 0.1
 # A task that does not let go of the interpreter is not waited for any longer than this.
@@ -45,8 +46,11 @@ class Attendant:
         beginning: Beginning,
         *,
         registering_since: float,
+        walltime: Walltime | None = None,
     ) -> None:
         """`registering_since`: the monotonic moment before the engine registered; pauses count from there."""
+        self.tasks: _native.Stream | None = None  # from which the main thread takes them
+        self._walltime = walltime
         self._client = client
         self._space = space
         self._form = farm.engine_form(engine_id, client.session)
@@ -91,12 +95,23 @@ class Attendant:
                     self._end(self._ending)
                     return
                 self._interrupts.insist(self._report)
+                self._watch_walltime(now)
+                if self._interrupts.leaving is not None and self._interrupts.waiting and self.tasks is not None:
+                    self.tasks.close()  # what waits there goes back un-started, and the main thread sees that it may go
                 if suspicious and self._client.connected:
                     suspicious = not self._is_registered()
             except LindenError:  # the main thread meets the same error and decides
                 return
             if self._parent_pid is not None and not is_alive(self._parent_pid):
                 self._end("parent_gone")
+
+    def _watch_walltime(self, now: float) -> None:
+        if self._walltime is None:
+            return
+        if now >= self._walltime.over:
+            self._end("walltime")
+        elif now >= self._walltime.leave:
+            self._interrupts.leave("walltime")
 
     def _is_registered(self) -> bool:
         """Whether our tuple is known to be there still: after a pause longer than the hold time it is not, though the session is.

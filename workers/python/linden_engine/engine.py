@@ -24,6 +24,7 @@ from .attendant import PERIOD_S, Attendant
 from .conditional import Conditional
 from .execution import LAZILY, Shells
 from .functions import Functions, load_payload
+from .identity import identity
 from .interrupts import EngineStop, Interrupts
 from .log import Log
 from .mpi import Rank
@@ -37,6 +38,7 @@ from .run_task import Outcome, TaskRunner
 from .sink import FarmSink
 from .startup import run_startup
 from .streams import capture
+from .walltime import Walltime
 
 if TYPE_CHECKING:
     from .kernel_thread import KernelThread
@@ -71,6 +73,7 @@ class Engine:
         code: str | None = None,
         rank: Rank | None = None,
         beginning: Beginning | None = None,
+        walltime: Walltime | None = None,
     ) -> None:
         self._info = info
         self._space_name = space_name
@@ -85,6 +88,7 @@ class Engine:
         self._code = code
         self._rank = rank
         self._beginning = beginning or Beginning()
+        self._walltime = walltime
         self._namespace = Namespace()
         self._output = TaskOutput()
         self._shells = Shells(self._namespace, self._output, ipython)
@@ -101,9 +105,10 @@ class Engine:
         self._prepare_process()
         try:
             run_startup(self._shells, self._script, self._code)
-            while self._interrupts.stopping is None:
+            while self._interrupts.takes_tasks:
                 if not self._serve_session():
                     return False
+            self._log.event("left", reason=self._interrupts.stopping or self._interrupts.leaving)
         except EngineStop:
             self._log.event("stopped", reason=self._interrupts.stopping)
         finally:
@@ -179,6 +184,7 @@ class Engine:
                 self._interrupts,
                 self._beginning,
                 registering_since=before,
+                walltime=self._walltime,
             )
             attendant.start()
             self._work(space, id_)
@@ -201,7 +207,7 @@ class Engine:
         return True
 
     def _register(self, space: _native.Space) -> int:
-        info = describe(self._name)
+        info = {**describe(self._name), **identity(os.environ)}
         rank, self._rank = self._rank, None  # who joins anew does it without the other ranks
         if rank is None:
             id_ = register(space, info)
@@ -216,14 +222,15 @@ class Engine:
     def _work(self, space: _native.Space, id_: int) -> None:
         prefetch = Prefetch()
         stream = space.open_stream(_native.RESERVE, farm.task_forms(id_), credit=prefetch.credit, lease=_LEASE_S)
+        self._attendant_wakes(stream)
         self._output.send_with(FarmSink(space))
         load = partial(load_payload, space)
         set_loader(load)
         runner = TaskRunner(Functions(space, self._namespace), self._namespace, load, self._shells)
         set_result_loader(partial(load_result, space))
         conditional = Conditional(space, id_)
-        while self._interrupts.stopping is None:
-            task = stream.next()
+        while self._interrupts.takes_tasks:
+            task = self._next(stream)
             if task is None:
                 continue
             given = task.fields
@@ -239,6 +246,26 @@ class Engine:
             stream.finish(task.id, task.attempt, puts)
             if prefetch.observe(self._ended - started):
                 stream.set_credit(prefetch.credit)
+
+    def _attendant_wakes(self, stream: _native.Stream) -> None:
+        if self._attendant is not None:
+            self._attendant.tasks = stream
+
+    def _next(self, stream: _native.Stream) -> _native.Handout | None:
+        interrupts = self._interrupts
+        interrupts.waiting = True
+        try:
+            task = stream.next()
+        except Closed:
+            if interrupts.leaving is None:
+                raise
+            return None  # the attendant has closed it, so that we wait no longer
+        finally:
+            interrupts.waiting = False
+        if task is not None and interrupts.leaving is not None:
+            stream.release(task.id, task.attempt, started=False)  # it came in the same moment (F2)
+            return None
+        return task
 
     def _run(self, runner: TaskRunner, fields: Sequence[Any], started: float) -> tuple[str, Any, list[_native.Put]]:
         """Run a task: status and payload of its result, and what it printed that has not been sent."""

@@ -34,18 +34,24 @@ class Interrupts:
     """Which task runs, and which ones are to be cancelled."""
 
     def __init__(self, output: TaskOutput) -> None:
-        self.stopping: str | None = None  # why
+        self.stopping: str | None = None  # why it ends now
+        self.leaving: str | None = None  # why it takes no further task; what runs comes to its end
+        self.waiting = False  # the main thread waits for a task, or has just got one that it has not begun
         self._output = output
         self._current: Key | None = None
         self._asked: dict[Key, None] = {}  # the oldest first
         self._wanted: Key | None = None
         self._since = 0.0
         self._main = threading.main_thread()
-        self._handlers = {int(signal.SIGTERM): self._on_sigterm, int(signal.SIGINT): self._on_sigint}
+        self._handlers = {
+            int(signal.SIGTERM): self._on_sigterm,
+            int(signal.SIGINT): self._on_sigint,
+            int(signal.SIGUSR1): self._on_sigusr1,
+        }
         self._in_terminal = sys.stdin is not None and sys.stdin.isatty()
 
     def install(self) -> None:
-        """Handle SIGTERM and SIGINT from now on; to be called in the main thread."""
+        """Handle SIGTERM, SIGINT and SIGUSR1 from now on; to be called in the main thread."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
@@ -74,6 +80,15 @@ class Interrupts:
     def stop(self, reason: str) -> None:
         """Note why the engine is to stop; the first reason counts."""
         self.stopping = self.stopping or reason
+
+    def leave(self, reason: str) -> None:
+        """Finish what runs, take nothing more, and go; the first reason counts.  May be called from any thread."""
+        self.leaving = self.leaving or reason
+
+    @property
+    def takes_tasks(self) -> bool:
+        """Whether there is to be a further task."""
+        return self.stopping is None and self.leaving is None
 
     # ---- by the attendant
 
@@ -105,6 +120,10 @@ class Interrupts:
     def _on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
         self.stop("SIGTERM")
         self._raise(EngineStop())
+
+    def _on_sigusr1(self, _number: int, _frame: FrameType | None) -> None:
+        """What batch systems send some time before the walltime is over (`sbatch --signal=B:USR1@120`)."""
+        self.leave("SIGUSR1")
 
     def _on_sigint(self, _number: int, _frame: FrameType | None) -> None:
         wanted, self._wanted = self._wanted, None
