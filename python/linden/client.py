@@ -6,11 +6,11 @@ import atexit
 import os
 import sys
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from . import engine_waiting, farm, housekeeping, hub, purging, resubmission
+from . import engine_waiting, farm, housekeeping, hub, on_join, purging, resubmission
 from .async_result import AsyncResult
 from .broadcast_view import BroadcastView
 from .connection import Connection, open_native
@@ -23,6 +23,7 @@ from .history import History
 from .hub import Page
 from .load_balanced_view import LoadBalancedView
 from .local_results import Forgotten, LocalMetadata, LocalResults
+from .on_join import OnJoin
 from .reprs import client_html
 from .result_reader import ResultReader
 from .space import Space
@@ -424,6 +425,27 @@ class Client:
             engines that are ranks of an MPI program.
         """
         housekeeping.shutdown(self, targets, restart, hub)
+
+    def on_join(
+        self,
+        what: Callable[..., Any] | str,
+        *args: Any,
+        name: str | None = None,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> OnJoin:
+        """Have every engine run a function, or the text of code, before its first task; also those that come later.
+
+        Engines that serve now run it once they have finished what they run, which is waited for. Engines that are started
+        over run it again. It is kept in the farm, so it holds until `remove_on_join`, also without this client. One whose run
+        fails does not join; its log says why. name: a second one of a name (default: the function's, or "code") replaces the first.
+        Raises: OnJoinFailed: it has failed on an engine that serves, and is not kept. TimeoutError: not in time; it is kept.
+        """
+        return on_join.on_join(self, what, args, kwargs, name=name, timeout=timeout)
+
+    def remove_on_join(self, what: OnJoin | str) -> None:
+        """Engines that come from now on do not run it: what `on_join` gave, or its name.  Raises: KeyError: there is none."""
+        on_join.remove(self, what)
 
     # ---- dask
 

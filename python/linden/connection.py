@@ -13,6 +13,7 @@ from . import _native
 from .completions import Completions
 from .connection_file import ConnectionInfo, find_connection
 from .fields import check_name
+from .reaching import connect_to_any
 from .space import Space
 
 
@@ -28,8 +29,8 @@ def connect(
 ) -> Connection:
     """Connect to a server.
 
-    Args: address: ``unix:/path``, ``tcp:host:port``, the path of a connection file, or None for the running cluster.
-        name: what the server's lists call this client. timeout: seconds to wait for the connection file and the server.
+    Args: address: ``unix:/path``, ``tcp:host:port`` or several of these with commas between, the path of a connection file,
+        or None for the running cluster. name: what the server's lists call this client. timeout: seconds to wait for the connection file and the server.
         hold: how long reservations outlive a broken connection (P18). memory: how long the server remembers a client
         that is away (P36). reconnect: how long calls wait for a server that is away.
     Raises: TimeoutError: no connection file. Unreachable: no server there.
@@ -42,14 +43,14 @@ def open_native(
     info: ConnectionInfo, name: str, timeout: float, *, hold: float = 5.0, memory: float = 60.0, reconnect: float = 60.0
 ) -> _native.Client:
     """A session with the server of `info`."""
-    return _native.Client.connect(
-        info.reachable_address(),
-        name=check_name("client name", name),
-        timeout=timeout,
-        hold=hold,
-        memory=memory,
-        reconnect=reconnect,
-    )
+    checked = check_name("client name", name)
+
+    def connect_to(address: str, seconds: float) -> _native.Client:
+        return _native.Client.connect(
+            address, name=checked, timeout=seconds, hold=hold, memory=memory, reconnect=reconnect
+        )
+
+    return connect_to_any(info.candidates(), connect_to, timeout)[0]
 
 
 class Connection:

@@ -3,7 +3,10 @@
 The file is JSON, readable by its owner only, and looks like this (``docs/reference/farm-schema.md``)::
 
     {"format": 1, "address": "unix:/home/me/.linden/clusters/default/space.sock", "tcp": "tcp:127.0.0.1:40123",
-     "server_pid": 4711, "space": "farm", "cluster_id": "default"}
+     "server_pid": 4711, "space": "farm", "cluster_id": "default", "host": "login1",
+     "addresses": ["tcp:10.1.0.1:40123", "tcp:login1:40123"]}
+
+Where several addresses are known, whoever connects tries them all (reaching.py).
 """
 
 from __future__ import annotations
@@ -36,12 +39,17 @@ class ConnectionInfo(NamedTuple):
     server_pid: int | None = None
     space: str = DEFAULT_FARM_SPACE
     cluster_id: str | None = None
+    host: str | None = None  # that of the server
+    addresses: tuple[str, ...] = ()  # by TCP, for other hosts; best first
 
-    def reachable_address(self) -> str:
-        """The address to use from here: the Unix socket on the server's host, TCP elsewhere."""
-        if self.tcp and self.address.startswith("unix:") and not os.path.exists(self.address.removeprefix("unix:")):
-            return self.tcp
-        return self.address
+    def candidates(self) -> list[str]:
+        """The addresses to try from here, best first: on the server's host its Unix socket alone, elsewhere those by TCP."""
+        if not self.address.startswith("unix:"):
+            return list(dict.fromkeys([self.address, *self.addresses]))
+        # A home directory that hosts share shows them the file of a socket that only one of them can use.
+        is_here = self.host in (None, os.uname().nodename) and os.path.exists(self.address.removeprefix("unix:"))
+        others = self.addresses or ((self.tcp,) if self.tcp else ())
+        return [self.address] if is_here or not others else list(others)
 
     def to_dict(self) -> dict[str, Any]:
         """The content of a connection file."""
@@ -52,6 +60,8 @@ class ConnectionInfo(NamedTuple):
             "server_pid": self.server_pid,
             "space": self.space,
             "cluster_id": self.cluster_id,
+            "host": self.host,
+            "addresses": list(self.addresses),
         }
 
     @classmethod
@@ -66,18 +76,39 @@ class ConnectionInfo(NamedTuple):
         address = values.get("address")
         if not isinstance(address, str) or not is_address(address):
             raise ValueError(f"{source} has no address such as unix:/path or tcp:host:port, but {address!r}")
+        addresses = values.get("addresses") or []
+        if not isinstance(addresses, list) or not all(isinstance(each, str) and is_address(each) for each in addresses):
+            raise ValueError(f"{source} has as addresses {addresses!r}, not a list such as ['tcp:host:port']")
         return cls(
             address=address,
             tcp=values.get("tcp"),
             server_pid=values.get("server_pid"),
             space=values.get("space") or DEFAULT_FARM_SPACE,
             cluster_id=values.get("cluster_id"),
+            host=values.get("host"),
+            addresses=tuple(addresses),
         )
 
 
 def is_address(text: str) -> bool:
     """Whether `text` is a server's address rather than the path of a file."""
     return text.startswith(_ADDRESS_PREFIXES)
+
+
+def addresses_in(text: str) -> list[str] | None:
+    """The addresses of a text such as ``tcp:a:1,tcp:b:1``; None if it is the path of a file.
+
+    Raises: ValueError: what follows a comma is no address.
+    """
+    if not is_address(text):
+        return None
+    if text.startswith("unix:"):  # a path may hold commas
+        return [text]
+    parts = text.split(",")
+    for part in parts:
+        if not is_address(part):
+            raise ValueError(f"{part!r} in {text!r} is no address such as unix:/path or tcp:host:port")
+    return parts
 
 
 def linden_home() -> Path:
@@ -130,8 +161,8 @@ def find_connection(
 ) -> ConnectionInfo:
     """Find out where the farm is.
 
-    Args: where: an address, the path of a connection file, its content, or None: ``$LINDEN_CONNECTION`` if it is set
-        and no cluster is named, else the connection file of the cluster. cluster_id: which cluster. timeout: seconds
+    Args: where: an address, or several with commas between, the path of a connection file, its content, or None:
+        ``$LINDEN_CONNECTION`` if it is set and no cluster is named, else the connection file of the cluster. cluster_id: which cluster. timeout: seconds
         to wait for the file to appear.
     Raises: TimeoutError: no file in time; the message says what to start. ValueError: it is no connection file.
     """
@@ -141,8 +172,8 @@ def find_connection(
         return ConnectionInfo.from_dict(where)
     if where is None and cluster_id is None:
         where = os.environ.get(CONNECTION_VARIABLE) or None
-    if isinstance(where, str) and is_address(where):
-        return ConnectionInfo(address=where)
+    if isinstance(where, str) and (addresses := addresses_in(where)) is not None:
+        return ConnectionInfo(address=addresses[0], addresses=tuple(addresses[1:]))
     if where is None:
         return _wait_for_file(connection_file_path(cluster_id), timeout, named=False)
     from pathlib import Path

@@ -11,6 +11,7 @@
     ("payload", client, number, payload)                         of several tasks of a call, the first of which has that number
     ("control", session, verb, argument)                         to an engine
     ("cancelled", client, number)                                a task that is not to be started once more
+    ("on_join", key, name, kind, function, payload)              what every engine runs before its first task
 
 Everything in here is pure.
 """
@@ -58,6 +59,7 @@ STATUSES = (OK, *FAILURES)
 
 SHUTDOWN = "shutdown"
 RESTART = "restart"  # as argument of shutdown: and start over
+DRAIN = "drain"  # finish what runs, take nothing more, leave
 SIGNAL = "signal"
 CANCEL = "cancel"
 # So long it is remembered that a task was cancelled, lest another engine starts it once more.
@@ -546,3 +548,18 @@ def cancelled_form(client: str, number: int) -> tuple[Any, ...]:
 def number_range(first: int, last: int) -> Any:
     """Numbers from `first` to `last`, both included, as a field of a template."""
     return first if first == last else Between(first, last)
+
+
+def on_join(key: str, name: str, kind: str, function: str, payload: Any) -> _native.Put:
+    """What every engine runs before its first task."""
+    return _native.Put(("on_join", key, name, kind, function, payload))
+
+
+def on_join_form(key: Any = ANY) -> tuple[Any, ...]:
+    """What engines run before their first task."""
+    return ("on_join", key, _TEXT, _TEXT, _TEXT, ANY)
+
+
+def as_task(name: str, kind: str, function: str, payload: Any) -> tuple[Any, ...]:
+    """The fields of a task that nobody has given: what an engine runs of itself."""
+    return ("task", "", "", 0, name, kind, function, None, payload)

@@ -22,7 +22,7 @@ EXIT_STARTUP_FAILED = 4
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop.
 
-    Returns: 0 after a request to stop, 1 if no farm was found, 3 if the server stayed away, 4 if -c, -s or --mpi failed.
+    Returns: 0 after a request to stop, 1 if no farm was found, 3 if the server stayed away, 4 if -c, -s, --mpi or an on_join failed.
     """
     options = _parse(arguments)
     beginning = Beginning()
@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.path.insert(0, os.getcwd())
     from linden.connection_file import find_connection
     from linden.errors import LindenError
+    from linden.on_join import OnJoinFailed
 
     from .engine import Engine
     from .log import Log
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             walltime=walltime_of(options),
         )
         return EXIT_OK if engine.serve() else EXIT_LOST
-    except (StartupFailed, MpiMissing) as error:
+    except (StartupFailed, MpiMissing, OnJoinFailed) as error:
         log.failure(f"space-engine: {error}")
         return EXIT_STARTUP_FAILED
     except (LindenError, TimeoutError, ValueError) as error:
@@ -73,7 +74,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description="Runs tasks of a Linden farm in this process until it is told to stop "
         "(SIGTERM, or shutdown by a client; SIGUSR1: after the task that runs).",
         epilog="Exit code: 0 told to stop, 1 no farm found, 3 the server stayed away for longer than --reconnect, "
-        "4 -c, -s or --mpi failed.",
+        "4 -c, -s, --mpi or an on_join failed.",
     )
     parser.add_argument(
         "--connection",

@@ -15,6 +15,7 @@ from linden import _native, datapub, farm, serialize
 from linden.connection_file import ConnectionInfo
 from linden.engine_kernel import BoundKernel, set_binder
 from linden.errors import Closed, ConnectionLost, SessionExpired, ShuttingDown, SpaceGone
+from linden.reaching import connect_to_any
 from linden.reference import set_definer, set_resolver
 from linden.result_argument import set_result_loader
 from linden.shared import set_loader
@@ -29,6 +30,7 @@ from .interrupts import EngineStop, Interrupts
 from .log import Log
 from .mpi import Rank
 from .namespace import Namespace
+from .on_join import OnJoinRuns
 from .output import TaskOutput
 from .prefetch import Prefetch
 from .registration import describe, register, register_as
@@ -95,6 +97,7 @@ class Engine:
         self._interrupts = Interrupts(self._output)
         self._kernel: KernelThread | None = None
         self._attendant: Attendant | None = None
+        self._on_join = OnJoinRuns()
         self._ended = 0.0  # when the last task did
 
     def serve(self) -> bool:
@@ -159,19 +162,14 @@ class Engine:
 
     def _serve_session(self) -> bool:
         """Join the farm and work; True if the session has ended and a new one may begin."""
-        address = self._info.reachable_address()
-        client = _native.Client.connect(
-            address,
-            name=f"engine {self._name}",
-            timeout=self._timeout,
-            hold=self._hold,
-            memory=self._memory,
-            reconnect=self._reconnect,
-        )
+        client, address = connect_to_any(self._info.candidates(), self._connect, self._timeout)
         forks.connected_to(address)
         attendant = self._attendant = None
         try:
             space = client.open_space(self._space_name, create=True, initial=farm.initial_tuples())
+            runner = self._prepare_session(space)
+            # Before it registers, so that one for which this fails never seems to serve.
+            self._on_join.catch_up(space, runner.run)
             before = time.monotonic()
             id_ = self._register(space)
             attendant = self._attendant = Attendant(
@@ -187,7 +185,10 @@ class Engine:
                 walltime=self._walltime,
             )
             attendant.start()
-            self._work(space, id_)
+            # Whoever puts one now asks the engines that are registered to catch up; this is for what was put just before.
+            self._on_join.catch_up(space, runner.run)
+            self._on_join.serve(space, runner.run)
+            self._work(space, id_, runner)
         except EngineStop:
             self._output.say_last_words(0.0)
             raise
@@ -206,6 +207,16 @@ class Engine:
                 attendant.join()
         return True
 
+    def _connect(self, address: str, timeout: float) -> _native.Client:
+        return _native.Client.connect(
+            address,
+            name=f"engine {self._name}",
+            timeout=timeout,
+            hold=self._hold,
+            memory=self._memory,
+            reconnect=self._reconnect,
+        )
+
     def _register(self, space: _native.Space) -> int:
         info = {**describe(self._name), **identity(os.environ)}
         rank, self._rank = self._rank, None  # who joins anew does it without the other ranks
@@ -219,15 +230,18 @@ class Engine:
 
     # ---- tasks
 
-    def _work(self, space: _native.Space, id_: int) -> None:
+    def _prepare_session(self, space: _native.Space) -> TaskRunner:
+        """Whatever user code may need of the farm, which is more than its namespace."""
+        load = partial(load_payload, space)
+        set_loader(load)
+        set_result_loader(partial(load_result, space))
+        return TaskRunner(Functions(space, self._namespace), self._namespace, load, self._shells)
+
+    def _work(self, space: _native.Space, id_: int, runner: TaskRunner) -> None:
         prefetch = Prefetch()
         stream = space.open_stream(_native.RESERVE, farm.task_forms(id_), credit=prefetch.credit, lease=_LEASE_S)
         self._attendant_wakes(stream)
         self._output.send_with(FarmSink(space))
-        load = partial(load_payload, space)
-        set_loader(load)
-        runner = TaskRunner(Functions(space, self._namespace), self._namespace, load, self._shells)
-        set_result_loader(partial(load_result, space))
         conditional = Conditional(space, id_)
         while self._interrupts.takes_tasks:
             task = self._next(stream)
