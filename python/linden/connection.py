@@ -30,9 +30,9 @@ def connect(
     """Connect to a server.
 
     Args: address: ``unix:/path``, ``tcp:host:port`` or several of these with commas between, the path of a connection file,
-        or None for the running cluster. name: what the server's lists call this client. timeout: seconds to wait for the connection file and the server.
-        hold: how long reservations outlive a broken connection (P18). memory: how long the server remembers a client
-        that is away (P36). reconnect: how long calls wait for a server that is away.
+        or None for the running cluster. name: what the server's lists call this client. timeout: seconds to wait for the
+        connection file and the server. hold: how long reservations outlive a broken connection (P18). memory: how long the
+        server remembers a client that is away (P36). reconnect: how long calls wait for a server that is away.
     Raises: TimeoutError: no connection file. Unreachable: no server there.
     """
     info = find_connection(address, cluster_id=cluster_id, timeout=timeout)

@@ -44,7 +44,7 @@ class ConnectionInfo(NamedTuple):
 
     def candidates(self) -> list[str]:
         """The addresses to try from here, best first: on the server's host its Unix socket alone, elsewhere those by TCP."""
-        if not self.address.startswith("unix:"):
+        if not self.address.startswith("unix:") or (self.host is None and self.addresses):  # a plain list
             return list(dict.fromkeys([self.address, *self.addresses]))
         # A home directory that hosts share shows them the file of a socket that only one of them can use.
         is_here = self.host in (None, os.uname().nodename) and os.path.exists(self.address.removeprefix("unix:"))
@@ -96,19 +96,21 @@ def is_address(text: str) -> bool:
 
 
 def addresses_in(text: str) -> list[str] | None:
-    """The addresses of a text such as ``tcp:a:1,tcp:b:1``; None if it is the path of a file.
+    """The addresses of a text such as ``unix:/path,tcp:a:1,tcp:b:1``; None if it is the path of a file.
 
     Raises: ValueError: what follows a comma is no address.
     """
     if not is_address(text):
         return None
-    if text.startswith("unix:"):  # a path may hold commas
-        return [text]
-    parts = text.split(",")
-    for part in parts:
-        if not is_address(part):
+    addresses: list[str] = []
+    for part in text.split(","):
+        if is_address(part):
+            addresses.append(part)
+        elif addresses[-1].startswith("unix:"):  # a path may hold commas
+            addresses[-1] += f",{part}"
+        else:
             raise ValueError(f"{part!r} in {text!r} is no address such as unix:/path or tcp:host:port")
-    return parts
+    return addresses
 
 
 def linden_home() -> Path:
@@ -162,8 +164,8 @@ def find_connection(
     """Find out where the farm is.
 
     Args: where: an address, or several with commas between, the path of a connection file, its content, or None:
-        ``$LINDEN_CONNECTION`` if it is set and no cluster is named, else the connection file of the cluster. cluster_id: which cluster. timeout: seconds
-        to wait for the file to appear.
+        ``$LINDEN_CONNECTION`` if it is set and no cluster is named, else the connection file of the cluster.
+        cluster_id: which cluster. timeout: seconds to wait for the file to appear.
     Raises: TimeoutError: no file in time; the message says what to start. ValueError: it is no connection file.
     """
     if isinstance(where, ConnectionInfo):

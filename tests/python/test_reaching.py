@@ -126,6 +126,7 @@ def test_a_list_of_addresses_stands_for_a_connection_file(monkeypatch: pytest.Mo
     assert find_connection("tcp:a:1,tcp:b:2").candidates() == expected
     monkeypatch.setenv("LINDEN_CONNECTION", "tcp:a:1,tcp:b:2")
     assert find_connection().candidates() == expected
+    assert find_connection("unix:/a,b/s,tcp:a:1").candidates() == ["unix:/a,b/s", "tcp:a:1"]
     assert addresses_in("unix:/a,b/s") == ["unix:/a,b/s"]
     assert addresses_in("/a/connection.json") is None
     with pytest.raises(ValueError, match="'b:2' in 'tcp:a:1,b:2' is no address"):
