@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from linden_launchers import Cluster, ClusterManager
 
-    from . import aio, datapub, error, errors, recipes
+    from . import aio, collective, datapub, error, errors, recipes
     from .async_result import AsyncResult
     from .broadcast_view import BroadcastView
     from .canning import (
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from .engine_kernel import BoundKernel, bind_kernel
     from .error import (
         AlreadyDisplayedError,
+        CollectiveError,
+        CollectiveTimeout,
         CompositeError,
         DependencyTimeout,
         EngineDied,
@@ -54,6 +56,9 @@ if TYPE_CHECKING:
         IPythonError,
         KernelError,
         NoEnginesRegistered,
+        NoGroup,
+        RankFailed,
+        RanksDisagree,
         RemoteError,
         TaskAborted,
         TaskRejectError,
@@ -107,6 +112,7 @@ __all__ = [
     "Prefix",
     "OneOf",
     "aio",
+    "collective",
     "datapub",
     "recipes",
     "Var",
@@ -183,6 +189,11 @@ __all__ = [
     "ImpossibleDependency",
     "DependencyTimeout",
     "InvalidDependency",
+    "CollectiveError",
+    "CollectiveTimeout",
+    "NoGroup",
+    "RankFailed",
+    "RanksDisagree",
     "RemoteError",
     "CompositeError",
     "AlreadyDisplayedError",
@@ -235,6 +246,7 @@ _MODULES = {
         *("TransactionConflict", "KeyConflict", "NoSuchSpace", "SpaceGone", "SessionExpired", "OutcomeUnknown"),
         *("ConnectionLost", "Unreachable", "Closed", "TaskTimeout", "UnmetDependency", "ImpossibleDependency"),
         *("DependencyTimeout", "InvalidDependency"),
+        *("CollectiveError", "CollectiveTimeout", "NoGroup", "RankFailed", "RanksDisagree"),
     ),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
@@ -265,7 +277,7 @@ def register_joblib_backend(name: str = "linden", make_default: bool = False) ->
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("aio", "datapub", "error", "errors", "recipes"):
+    if name in ("aio", "collective", "datapub", "error", "errors", "recipes"):
         return importlib.import_module(f".{name}", __name__)
     module = _MODULE_OF.get(name)
     if module is None:

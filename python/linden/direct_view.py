@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from . import _native, farm, serialize
+from . import _native, farm, file_range, serialize
 from .async_result import AsyncResult
 from .chunking import even_parts
 from .columns import cut, is_array, make_columns
-from .gather import GatherResult, partition
+from .gather import GatherResult, check_dist, partition, single_item, sliceable
 from .map_result import AsyncMapResult
 from .map_task import MapTask
 from .submission import pack_with_results
@@ -20,6 +21,8 @@ from .view import View
 if TYPE_CHECKING:
     from .sync_imports import SyncImports
 
+# What a user's code is run for: the tasks of a call may work together (collective.py).
+_TOGETHER = (farm.APPLY, farm.MAP, farm.EXECUTE)
 # What is asked of engines on the way, not submitted as work: not in the history.
 _NOT_REMEMBERED = (farm.CLEAR, farm.COMPLETE, farm.INSPECT)
 
@@ -56,6 +59,7 @@ class DirectView(View):
         `results`: tasks whose results lie in the payload.
         """
         engines, single = self.client.engines_of(self.targets if targets is None else targets)
+        payloads = None if parts is None else parts(len(engines))  # first: nothing is asked for what cannot be cut
         # As in ipyparallel, whatever runs or moves something of a user's is in the history, and clearing is not.
         numbers = self._submitter.take_numbers(len(engines), self._own, remember=kind not in _NOT_REMEMBERED)
         result = make_result(
@@ -70,10 +74,8 @@ class DirectView(View):
             attempts=1,
             **options,
         )
-        if parts is None:
+        if payloads is None:
             payloads = self._submitter.payload_for_each(payload, numbers, result)
-        else:
-            payloads = parts(len(engines))
         self._send(kind, name, function, engines, payloads, numbers, result, results)
         return self._began(result, self.block if block is None else block)
 
@@ -89,7 +91,9 @@ class DirectView(View):
         results: list[TaskKey] | None = None,
     ) -> None:
         self._reader.expect(numbers, result)
-        task = MapTask(name, function, 0, 0, result._submitted, result._label)
+        # Two tasks on one engine would wait for each other.
+        together = kind in _TOGETHER and len({engine.id for engine in engines[: len(numbers)]}) == len(numbers)
+        task = MapTask(name, function, 0, 0, result._submitted, result._label, numbers if together else None)
         puts: list[_native.Put] = []
         for engine, number, payload in zip(engines, numbers, payloads, strict=False):
             queue = farm.engine_queue(engine.id), engine
@@ -266,24 +270,77 @@ class DirectView(View):
         block: bool | None = None,
         track: bool | None = None,  # noqa: ARG002
     ) -> Any:
-        """Push a part of `seq` under the name `key` to each engine.
+        """Push a part of `seq` under the name `key` to each engine; where there are more engines than items, some parts are empty.
 
-        `dist`: "b" cuts contiguous blocks, "r" deals round robin.  `flatten`: a part of one item is pushed as the item.
+        Args: seq: a sequence or anything that has items; an array, cut along its first axis; a data frame (of pandas, polars,
+            pyarrow or alike), cut by rows. dist: "b" cuts contiguous blocks, "r" deals round robin. flatten: a part of one item is
+            pushed as the item.
+        Raises: ValueError: no such `dist`. TypeError: nothing that has items.
         """
-        if not is_array(seq) and not isinstance(seq, (list, tuple, range, str, bytes)):
-            seq = list(seq)
-        sequence = cast("Sequence[Any]", seq)
+        check_dist(dist)
+        sequence = sliceable(seq)
 
         def parts(count: int) -> list[_native.Object]:
             return [
-                serialize.pack({key: part[0] if flatten and len(part) == 1 else part}, f"the sequence {key}")
+                serialize.pack({key: single_item(part) if flatten and len(part) == 1 else part}, f"the sequence {key}")
                 for part in partition(sequence, count, dist)
             ]
 
         return self._submit(farm.PUSH, "scatter", None, parts=parts, block=block, targets=targets)
 
+    def scatter_file(
+        self,
+        key: str,
+        path: str | os.PathLike[str],
+        dist: str = "b",
+        *,
+        into: str = "lines",
+        separator: str | bytes | None = "\n",
+        record_bytes: int | None = None,
+        encoding: str | None = "utf-8",
+        shared: bool = True,
+        targets: Any = None,
+        block: bool | None = None,
+    ) -> Any:
+        """Give each engine a part of a file under the name `key`, cut at the borders of its records.
+
+        Args: dist: "b" cuts ranges of about the same size, "r" deals records round robin. into: "lines" is the list of records,
+            "bytes" the bytes of the range, "range" an object to iterate over that reads them when they are wanted, for what is
+            larger than memory. separator: ends a record; None: cut anywhere. record_bytes: records have that length instead.
+            encoding: of texts; None: records are bytes. shared: engines open the path themselves; False: it is read here and sent.
+        Raises: OSError: there is no such file here. ValueError: arguments that do not go together. Errors of engines:
+            FileNotFoundError; ValueError: the file has another size there.
+        """
+        file_range.check_form(into, dist)
+        if not shared and into == file_range.RANGE:
+            raise ValueError(
+                "a range is read by the engines, which have to see the path: into='range' needs shared=True"
+            )
+
+        def ranges(count: int) -> list[file_range.FileRange]:
+            options: dict[str, Any] = {"separator": separator, "record_bytes": record_bytes, "encoding": encoding}
+            return file_range.cut_file(path, count, dist, **options)
+
+        def pushed(count: int) -> list[_native.Object]:
+            return [serialize.pack({key: file_range.load(part, into)}) for part in ranges(count)]
+
+        def read_there(count: int) -> list[_native.Object]:
+            return [serialize.pack(((key, part, into), {})) for part in ranges(count)]
+
+        if not shared:
+            return self._submit(farm.PUSH, "scatter_file", None, parts=pushed, block=block, targets=targets)
+        digest, _ = self._submitter.publish(file_range.load_as)
+        return self._submit(
+            farm.APPLY, "scatter_file", None, parts=read_there, function=digest, block=block, targets=targets
+        )
+
     def gather(self, key: str, dist: str = "b", targets: Any = None, block: bool | None = None) -> Any:
-        """Pull the parts under the name `key` and join them: the inverse of `scatter`."""
+        """Pull the parts under the name `key` and join them: the inverse of `scatter`.
+
+        Returns: of arrays one array, of data frames one frame, of whatever else a list; parts that are empty add nothing.
+        Raises: ValueError: no such `dist`.
+        """
+        check_dist(dist)
         payload = _names(key)
         return self._submit(
             farm.PULL,

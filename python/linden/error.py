@@ -64,6 +64,26 @@ class InvalidDependency(ImpossibleDependency):
     """The task depends on one that is not there."""
 
 
+class CollectiveError(KernelError):
+    """An operation of a group of tasks (`linden.collective`) has failed."""
+
+
+class NoGroup(CollectiveError):
+    """There is no group here: only tasks of one call of a direct view are one."""
+
+
+class RankFailed(CollectiveError):
+    """Another task of the group has failed, or its engine has died, so the operation will never be complete."""
+
+
+class RanksDisagree(CollectiveError):
+    """The tasks of the group do not do the same: another operation, another shape, or one of them has ended already."""
+
+
+class CollectiveTimeout(CollectiveError, TimeoutError):
+    """Another task of the group did not come in time."""
+
+
 class RemoteError(KernelError):
     """An exception that was raised in a task.
 

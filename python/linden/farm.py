@@ -12,6 +12,7 @@
     ("control", session, verb, argument)                         to an engine
     ("cancelled", client, number)                                a task that is not to be started once more
     ("on_join", key, name, kind, function, payload)              what every engine runs before its first task
+    ("collective", client, call, what, source, to, payload)      between the tasks of one call, the first of which is `call`
 
 Everything in here is pure.
 """
@@ -90,7 +91,7 @@ _OBJECT = _native.Typed("object")
 # Positions in a task tuple.
 TASK_QUEUE, TASK_CLIENT, TASK_NUMBER, TASK_NAME, TASK_KIND, TASK_FUNCTION, TASK_OPTIONS, TASK_PAYLOAD = range(1, 9)
 # Positions in a task's options list.
-OPTION_RETRIES, OPTION_SUBMITTED, OPTION_LABEL = range(3)
+OPTION_RETRIES, OPTION_SUBMITTED, OPTION_LABEL, OPTION_CALL = range(4)
 # Positions in a result tuple.
 RESULT_CLIENT, RESULT_NUMBER, RESULT_STATUS, RESULT_META, RESULT_PAYLOAD = range(1, 6)
 # Positions in a result's meta list.
@@ -203,10 +204,11 @@ def task(
     submitted: float | None = None,
     label: str | None = None,
     conditions: Conditions | None = None,
+    call: range | None = None,
 ) -> _native.Put:
     """A task; for the one `engine`, it ends with that engine's session.  With `conditions` it is a conditional task.
 
-    `submitted`, seconds since 1970, and `label` are for those who ask about it later.
+    `submitted`, seconds since 1970, and `label` are for those who ask about it later.  `call`: the tasks that run side by side with it.
     """
     guards = None
     if conditions is not None:
@@ -214,8 +216,9 @@ def task(
         kind, function = CONDITIONAL, MET
         guards = _guards_of(client, number, conditions)
     if engine is not None:
+        options = [0, submitted, label] if call is None else [0, submitted, label, [call.start, len(call)]]
         return _native.Put(
-            ("task", queue, client, number, name, kind, function, [0, submitted, label], payload),
+            ("task", queue, client, number, name, kind, function, options, payload),
             priority=priority,
             max_attempts=1,
             will=_died(client, number, engine),
@@ -294,6 +297,15 @@ def retries_of(fields: Sequence[Any]) -> int | None:
     options = fields[TASK_OPTIONS]
     retries = options[OPTION_RETRIES] if type(options) is list else options
     return None if retries is None else int(retries)
+
+
+def call_of(fields: Sequence[Any]) -> range | None:
+    """The numbers of the tasks that run side by side with this one, itself included; None: it is by itself."""
+    options = fields[TASK_OPTIONS]
+    if type(options) is not list or len(options) <= OPTION_CALL or options[OPTION_CALL] is None:
+        return None
+    first, count = options[OPTION_CALL]
+    return range(first, first + count)
 
 
 def _died(client: str, number: int, engine: Engine) -> tuple[Any, ...]:
@@ -543,6 +555,38 @@ def cancel(session: str, client: str, number: int) -> list[_native.Put]:
 def cancelled_form(client: str, number: int) -> tuple[Any, ...]:
     """Whether a task was cancelled after it had started."""
     return ("cancelled", client, number)
+
+
+# ---- Tasks of one call, among themselves ---------------------------------------------------------------------------
+
+# What a collective tuple is, beside the number of a message from `source` to `to`.
+HERE = "here"  # the task `source` takes part; when its engine dies, the space puts FAILED in its place
+LEFT = "left"  # it has ended well
+FAILED = "failed"  # it has ended otherwise, and the payload says how
+_NOBODY = -1
+COLLECTIVE_WHAT, COLLECTIVE_SOURCE = 3, 4
+
+
+def collective(client: str, call: int, n: int, source: int, to: int, payload: Any, session: str) -> _native.Put:
+    """The `n`-th message between two tasks of a call; `session` is that of the engine it comes from, and its life."""
+    return _native.Put(("collective", client, call, n, source, to, payload), lives_with=session)
+
+
+def collective_form(client: str, call: Any, n: Any = ANY, source: Any = ANY, to: Any = ANY) -> tuple[Any, ...]:
+    """Messages, or all that tasks of a call have put for each other."""
+    return ("collective", client, call, n, source, to, ANY)
+
+
+def here(client: str, call: int, source: int, session: str, why: str) -> _native.Put:
+    """The task takes part; `why` is what the others are told should its engine die."""
+    will = ("collective", client, call, FAILED, source, _NOBODY, why)
+    return _native.Put(("collective", client, call, HERE, source, _NOBODY, None), will=will, lives_with=session)
+
+
+def left(client: str, call: int, source: int, session: str, failure: str | None) -> _native.Put:
+    """The task has ended; `failure` says how, unless it was well."""
+    what = LEFT if failure is None else FAILED
+    return _native.Put(("collective", client, call, what, source, _NOBODY, failure), lives_with=session)
 
 
 def number_range(first: int, last: int) -> Any:

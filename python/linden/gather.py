@@ -1,9 +1,11 @@
-"""Cutting a sequence into parts for several engines, and joining them again."""
+"""Cutting a sequence, an array or a data frame into parts for several engines, and joining them again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import chain, zip_longest
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, chain
 from typing import Any
 
 from .async_result import AsyncResult
@@ -12,7 +14,10 @@ from .columns import is_array
 
 BLOCKS = "b"
 ROUND_ROBIN = "r"
-_NOTHING = object()
+
+_SEQUENCES = (list, tuple, range, str, bytes, bytearray, memoryview, array)
+# What makes one of several, by package; data frames of others are cut and joined like those of pandas if they have `iloc`.
+_CONCATENATE = {"pandas": "concat", "polars": "concat", "pyarrow": "concat_tables"}
 
 
 def check_dist(dist: str) -> None:
@@ -21,35 +26,84 @@ def check_dist(dist: str) -> None:
         raise ValueError(f"dist must be 'b' (blocks) or 'r' (round robin), not {dist!r}")
 
 
-def partition(sequence: Sequence[Any], count: int, dist: str) -> list[Any]:
-    """`count` parts of `sequence`; their sizes differ by one at most."""
+def is_frame(value: Any) -> bool:
+    """Whether it has rows as a data frame has, found out without importing a package."""
+    return hasattr(value, "iloc") or (_package(value) in _CONCATENATE and hasattr(value, "__getitem__"))
+
+
+def sliceable(value: Iterable[Any]) -> Any:
+    """`value`, or the list of its items if it cannot be cut.
+
+    Raises: TypeError: an array without dimensions, or nothing that has items.
+    """
+    if isinstance(value, _SEQUENCES) or is_array(value) or is_frame(value):
+        return value
+    return list(value)
+
+
+def partition(sequence: Any, count: int, dist: str) -> list[Any]:
+    """`count` parts of `sequence`, of an array along its first axis, of a frame by rows; their sizes differ by one at most."""
     check_dist(dist)
-    if dist == ROUND_ROBIN:
-        return [sequence[first::count] for first in range(count)]
-    return [sequence[start:stop] for start, stop in even_parts(len(sequence), count)]
+    rows = getattr(sequence, "iloc", sequence)
+    if dist == BLOCKS:
+        return [rows[start:stop] for start, stop in even_parts(len(sequence), count)]
+    parts = [rows[first::count] for first in range(count)]
+    return [part.copy() for part in parts] if is_array(sequence) else parts  # what lies scattered travels slowly
+
+
+def single_item(part: Any) -> Any:
+    """The item of a part that has one."""
+    return getattr(part, "iloc", part)[0]
 
 
 def join(parts: Sequence[Any], dist: str) -> Any:
-    """The inverse of `partition`; arrays become one array, whatever else a list."""
+    """The inverse of `partition`: arrays become one array and frames one frame, whatever else a list."""
     check_dist(dist)
-    if parts and all(is_array(part) for part in parts):
+    if parts and all(map(is_array, parts)):
         return _join_arrays(parts, dist)
+    if parts and all(map(is_frame, parts)):
+        return _join_frames(parts, dist)
     rows = [part if isinstance(part, (list, tuple, range, str)) or is_array(part) else [part] for part in parts]
-    if dist == ROUND_ROBIN:
-        return [item for items in zip_longest(*rows, fillvalue=_NOTHING) for item in items if item is not _NOTHING]
-    return list(chain.from_iterable(rows))
+    joined = list(chain.from_iterable(rows))
+    return joined if dist == BLOCKS else [joined[place] for place in _dealt(rows)]
+
+
+def _dealt(parts: Sequence[Any]) -> list[int]:
+    """Where the items are, when the parts lie one after the other, that go round the parts."""
+    sizes = [len(part) for part in parts]
+    starts = [end - size for end, size in zip(accumulate(sizes), sizes, strict=True)]
+    return [start + row for row in range(max(sizes)) for start, size in zip(starts, sizes, strict=True) if row < size]
 
 
 def _join_arrays(parts: Sequence[Any], dist: str) -> Any:
     import numpy
 
+    # An engine that has got nothing may have made an array of another shape of it.
+    joined = numpy.concatenate([part for part in parts if len(part)] or [parts[0]])
     if dist == BLOCKS:
-        return numpy.concatenate(parts)
-    first = parts[0]
-    joined = numpy.empty((sum(len(part) for part in parts), *first.shape[1:]), dtype=first.dtype)
-    for index, part in enumerate(parts):
-        joined[index :: len(parts)] = part
-    return joined
+        return joined
+    sizes = [len(part) for part in parts]
+    if sizes != [len(range(first, len(joined), len(parts))) for first in range(len(parts))]:
+        return joined[_dealt(parts)]
+    dealt = numpy.empty_like(joined)  # usual, and quick
+    for first, end in enumerate(accumulate(sizes)):
+        dealt[first :: len(parts)] = joined[end - sizes[first] : end]
+    return dealt
+
+
+def _join_frames(parts: Sequence[Any], dist: str) -> Any:
+    filled = [part for part in parts if len(part)] or [parts[0]]
+    package = _package(parts[0])
+    concatenate = getattr(sys.modules[package], _CONCATENATE.get(package, "concat"))
+    joined = concatenate(filled)
+    if dist == BLOCKS:
+        return joined
+    order = _dealt(parts)
+    return joined.take(order) if package == "pyarrow" else getattr(joined, "iloc", joined)[order]
+
+
+def _package(value: Any) -> str:
+    return type(value).__module__.partition(".")[0]
 
 
 class GatherResult(AsyncResult):

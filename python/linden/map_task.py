@@ -25,6 +25,7 @@ class MapTask(NamedTuple):
     priority: int
     submitted: float  # seconds since 1970
     label: str | None
+    call: range | None = None  # of a direct view: the tasks that run side by side
 
     def puts(
         self,
@@ -76,4 +77,5 @@ class MapTask(NamedTuple):
             submitted=self.submitted,
             label=self.label,
             conditions=conditions,
+            call=self.call,
         )

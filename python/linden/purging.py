@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from .client import Client
 
 # All that the farm keeps of a task that has ended.
-_FORMS = (farm.results_form, farm.outputs_form, farm.resubmitted_form, farm.shared_payload_form, farm.gate_form)
+_FORMS = (
+    *(farm.results_form, farm.outputs_form, farm.resubmitted_form, farm.shared_payload_form, farm.gate_form),
+    farm.collective_form,
+)
 
 
 def purge_local_results(client: Client, jobs: Any, targets: Any) -> None:

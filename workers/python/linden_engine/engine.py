@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from linden import _native, datapub, farm, serialize
+from linden import _native, collective, datapub, farm, serialize
 from linden.connection_file import ConnectionInfo
 from linden.engine_kernel import BoundKernel, set_binder
 from linden.errors import Closed, ConnectionLost, SessionExpired, ShuttingDown, SpaceGone
@@ -255,7 +255,9 @@ class Engine:
                 stream.finish(task.id, task.attempt, instead)
                 continue
             started = time.time()
+            collective.begin_task(space, fields, id_)
             status, payload, puts = self._run(runner, fields, started)
+            collective.end_task(status, payload)
             puts += conditional.end(given, status, payload, started, self._ended)
             stream.finish(task.id, task.attempt, puts)
             if prefetch.observe(self._ended - started):
