@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         KernelError,
         NoEnginesRegistered,
         NoGroup,
+        NoSuchFunction,
         RankFailed,
         RanksDisagree,
         RemoteError,
@@ -86,7 +87,9 @@ if TYPE_CHECKING:
     from .fields import ANY, Between, OneOf, Prefix, Var, with_attributes
     from .load_balanced_view import LoadBalancedView
     from .map_result import AsyncMapResult
+    from .native import NativeFunction, native
     from .outcome import Metadata
+    from .plain import NotPlain
     from .reference import Reference
     from .serialize import NotPicklable, use_cloudpickle, use_dill, use_pickle
     from .space import Reservation, Space
@@ -129,6 +132,8 @@ __all__ = [
     "ExecuteReply",
     "Metadata",
     "Reference",
+    "native",
+    "NativeFunction",
     "Dependency",
     "depend",
     "dependent",
@@ -177,11 +182,13 @@ __all__ = [
     "Unreachable",
     "Closed",
     "NotPicklable",
+    "NotPlain",
     "IPythonError",
     "KernelError",
     "EngineError",
     "EngineDied",
     "NoEnginesRegistered",
+    "NoSuchFunction",
     "TaskAborted",
     "TaskRejectError",
     "TaskTimeout",
@@ -221,6 +228,8 @@ _MODULES = {
     ".execute_reply": ("ExecuteReply",),
     ".outcome": ("Metadata",),
     ".reference": ("Reference",),
+    ".native": ("native", "NativeFunction"),
+    ".plain": ("NotPlain",),
     ".dependency": ("Dependency", "depend", "dependent", "require", "interactive"),
     ".serialize": ("NotPicklable", "use_dill", "use_cloudpickle", "use_pickle"),
     ".canning": (
@@ -239,6 +248,7 @@ _MODULES = {
             "EngineError",
             "EngineDied",
             "NoEnginesRegistered",
+            "NoSuchFunction",
             "TaskAborted",
             "RemoteError",
         ),

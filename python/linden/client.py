@@ -23,6 +23,7 @@ from .history import History
 from .hub import Page
 from .load_balanced_view import LoadBalancedView
 from .local_results import Forgotten, LocalMetadata, LocalResults
+from .native import check_function
 from .on_join import OnJoin
 from .reprs import client_html
 from .result_reader import ResultReader
@@ -91,6 +92,7 @@ class Client:
         self.fetcher = Fetcher(self)
         self.forgotten = Forgotten()
         self._known_engines: dict[int, farm.Engine] = {}
+        self._known_functions: set[str] = set()  # in C++
         self._dask: DaskFarm | None = None
         self._closed = False
         _open_clients.add(self)
@@ -102,7 +104,7 @@ class Client:
     # ---- engines
 
     def engines(self) -> list[farm.Engine]:
-        """All engines that serve now, by id."""
+        """All engines that serve now, by id; those in C++, which run no Python, have ``is_native``."""
         request = self.space.native.send_list(farm.engines_form(), limit=_LIST_LIMIT, all_states=False)
         rows = self._native.wait(request)["tuples"]
         engines = sorted(farm.parse_engine(row["fields"]) for row in rows)
@@ -111,16 +113,21 @@ class Client:
 
     @property
     def ids(self) -> list[int]:
-        """Ids of the engines that serve now."""
-        return [engine.id for engine in self.engines()]
+        """Ids of the engines that serve now and run Python.  `engines` tells of those in C++, too."""
+        return [engine.id for engine in self.engines() if not engine.is_native]
 
-    def engines_of(self, targets: Any) -> tuple[list[farm.Engine], bool]:
+    def engines_of(self, targets: Any, *, native: bool | None = False) -> tuple[list[farm.Engine], bool]:
         """The engines that `targets` means, and whether it is a single one.
 
+        Args: native: whether "all" means engines in C++, or those that run Python; None: both.
         Raises: NoEnginesRegistered; IndexError: there never was an engine of that id.
         """
         if targets is None or (isinstance(targets, str) and targets == "all"):
-            engines = self.engines()
+            engines = [engine for engine in self.engines() if native is None or engine.is_native is native]
+            if not engines and native:
+                raise NoEnginesRegistered(
+                    "no engine in C++ serves this farm; start one with `space-worker --load LIBRARY`"
+                )
             if not engines:
                 raise NoEnginesRegistered(
                     "no engine serves this farm; start some with `space-cluster start -n 4` or `space-engine`"
@@ -135,6 +142,16 @@ class Client:
             raise IndexError(f"no engine {missing[0]}; there are {sorted(self._known_engines) or 'none'}")
         return [self._known_engines[id_] for id_ in ids], single
 
+    def check_native(self, name: str) -> None:
+        """Refuse the name of a function in C++ that none of the engines in C++ has.
+
+        Raises: NoSuchFunction.  Where there are no engines in C++ yet, whoever comes may have it.
+        """
+        if name not in self._known_functions:
+            engines = self.engines()
+            check_function(engines, name)
+            self._known_functions.update(name for engine in engines for name in engine.functions)
+
     def _ids_in(self, targets: Any) -> list[int]:
         if isinstance(targets, slice):
             return self.ids[targets]
@@ -145,7 +162,7 @@ class Client:
         raise TypeError(f"targets must be 'all', an engine id or a list of these, not {targets!r}")
 
     def __len__(self) -> int:
-        return len(self.engines())
+        return len(self.ids)
 
     def __iter__(self) -> Iterator[DirectView]:
         return iter([self.direct_view(id_) for id_ in self.ids])

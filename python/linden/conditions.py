@@ -43,6 +43,7 @@ class Conditions:
     timeout: float | None = None  # seconds
     attempts: int = 1  # how many engines may die with it
     placed: bool = False  # an engine has chosen where it runs
+    tags: Sequence[str] = ()  # of the engines that may run it
 
     def but(self, **changes: Any) -> Conditions:
         """These conditions with some of them changed."""
@@ -61,6 +62,7 @@ class Conditions:
             "timeout": self.timeout,
             "attempts": self.attempts,
             "placed": self.placed,
+            "tags": list(self.tags),
         }
         return json.dumps({name: value for name, value in known.items() if value})
 

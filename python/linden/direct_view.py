@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from . import _native, farm, file_range, serialize
 from .async_result import AsyncResult
 from .chunking import even_parts
-from .columns import cut, is_array, make_columns
+from .columns import is_array, make_columns
 from .gather import GatherResult, check_dist, partition, single_item, sliceable
 from .map_result import AsyncMapResult
 from .map_task import MapTask
+from .native import check_language
 from .submission import pack_with_results
 from .task_graph import TaskKey
 from .view import View
@@ -58,7 +59,7 @@ class DirectView(View):
 
         `results`: tasks whose results lie in the payload.
         """
-        engines, single = self.client.engines_of(self.targets if targets is None else targets)
+        engines, single = self._engines(kind, targets)
         payloads = None if parts is None else parts(len(engines))  # first: nothing is asked for what cannot be cut
         # As in ipyparallel, whatever runs or moves something of a user's is in the history, and clearing is not.
         numbers = self._submitter.take_numbers(len(engines), self._own, remember=kind not in _NOT_REMEMBERED)
@@ -78,6 +79,16 @@ class DirectView(View):
             payloads = self._submitter.payload_for_each(payload, numbers, result)
         self._send(kind, name, function, engines, payloads, numbers, result, results)
         return self._began(result, self.block if block is None else block)
+
+    def _engines(self, kind: str, targets: Any = None) -> tuple[list[farm.Engine], bool]:
+        """The engines that tasks of that kind go to, and whether it is a single one.
+
+        Raises: NoEnginesRegistered; IndexError; TypeError: an engine in C++ runs no Python, or the other way round.
+        """
+        native = kind in farm.CALLS
+        engines, single = self.client.engines_of(self.targets if targets is None else targets, native=native)
+        check_language(engines, native)
+        return engines, single
 
     def _send(
         self,
@@ -103,11 +114,10 @@ class DirectView(View):
     # ---- apply and map
 
     def _apply(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], block: bool) -> Any:
-        call = self._submitter.pack_call(function, args, kwargs)
+        callee = self._submitter.callee(function)
+        payload, results = callee.pack(args, kwargs)
         # Results among the arguments are their values on the engines, which wait for them.
-        return self._submit(
-            farm.APPLY, call.name, call.payload, block=block, function=call.digest, results=call.results
-        )
+        return self._submit(callee.kind, callee.name, payload, block=block, function=callee.function, results=results)
 
     def _map(self, function: Callable[..., Any], sequences: tuple[Any, ...], options: dict[str, Any]) -> Any:
         return self._map_parts(function, sequences, **options)
@@ -129,8 +139,9 @@ class DirectView(View):
             return []
         if join is None and any(is_array(sequence) for sequence in sequences):
             join = _as_array
-        engines, _ = self.client.engines_of(self.targets)
-        digest, name = self._submitter.publish(function)
+        callee = self._submitter.callee(function)
+        name = callee.name
+        engines, _ = self._engines(callee.map_kind)
         ranges = even_parts(total, min(total, len(engines)))
         numbers = self._submitter.take_numbers(len(ranges), self._own)
         result = AsyncMapResult(
@@ -147,11 +158,10 @@ class DirectView(View):
             attempts=1,
             return_exceptions=return_exceptions,
         )
-        parts = [
-            pack_with_results(cut(columns, *part), f"items {part[0]} to {part[1] - 1} of {name}") for part in ranges
-        ]
+        parts = [callee.pack_part(columns, *part) for part in ranges]
         results = list(dict.fromkeys(key for _, keys in parts for key in keys))
-        self._send(farm.MAP, name, digest, engines, [payload for payload, _ in parts], numbers, result, results)
+        payloads = [payload for payload, _ in parts]
+        self._send(callee.map_kind, name, callee.function, engines, payloads, numbers, result, results)
         return self._began(result, block)
 
     # ---- the engines' namespaces

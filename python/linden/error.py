@@ -36,6 +36,10 @@ class NoEnginesRegistered(KernelError):
     """There is no engine to run anything on."""
 
 
+class NoSuchFunction(KernelError, LookupError):
+    """No engine in C++ has a function of that name."""
+
+
 class TaskAborted(KernelError):
     """The task was aborted before it had started, or cancelled while it ran."""
 
@@ -229,6 +233,8 @@ def _one_line(error: BaseException) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
+# Our own errors that engines in C++ give, which pickle nothing.
+_BY_NAME = {"NoSuchFunction": NoSuchFunction}
 _remote_classes: dict[type[BaseException], type[RemoteError]] = {}
 
 
@@ -255,7 +261,7 @@ def make_remote_error(
     """The error that stands here for one that was raised on an engine."""
     original = _load_exception(pickled)
     if original is None:
-        known = getattr(builtins, ename, None)
+        known = getattr(builtins, ename, _BY_NAME.get(ename))
         kind = known if isinstance(known, type) and issubclass(known, Exception) else Exception
         error = _construct(_remote_class(kind), (evalue,))
     else:

@@ -21,7 +21,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native
@@ -33,6 +35,11 @@ if TYPE_CHECKING:
     from .conditions import Conditions
 
 ANY_QUEUE = "any"
+NATIVE_QUEUE = "native"  # any engine in C++ that has the function
+# A tag's name, and how many an engine may have: it serves the queues of all of their combinations.
+_TAG = re.compile(r"[A-Za-z0-9_.:-]{1,32}")
+TAGS_MAX = 6
+CPP = "C++"  # the language of engines that have registered functions, and run no Python
 
 APPLY = "apply"  # payload: (args, kwargs)
 MAP = "map"  # payload: one column of arguments per parameter; result: a list
@@ -42,6 +49,9 @@ PULL = "pull"  # payload: list of names or expressions
 CLEAR = "clear"  # payload: nothing
 COMPLETE = "complete"  # payload: source text, position of the cursor
 INSPECT = "inspect"  # payload: source text, position of the cursor, level of detail
+CALL = "call"  # function: a name in C++, or package.module:function in Python; payload and result: plain values
+CALL_MAP = "call_map"  # the same; payload: rows of arguments; result: a list
+CALLS = (CALL, CALL_MAP)
 CONDITIONAL = "conditional"  # function: the verdict of its gate; payload: kind, function, payload, conditions
 
 OK = "ok"
@@ -129,6 +139,26 @@ class Engine(NamedTuple):
     session: str
     info: dict[str, Any]
 
+    @property
+    def is_native(self) -> bool:
+        """Whether it runs functions in C++, and no Python."""
+        return self.info.get("language") == CPP
+
+    @property
+    def functions(self) -> list[str]:
+        """What an engine in C++ can run, by name."""
+        return list(self.info.get("functions", ()))
+
+    @property
+    def tags(self) -> list[str]:
+        """What tasks find it by that ask for tags."""
+        return list(self.info.get("tags", ()))
+
+    @property
+    def threads(self) -> int:
+        """How many tasks it runs at a time."""
+        return int(self.info.get("threads", 1))
+
 
 def initial_tuples() -> list[_native.Put]:
     """What a new farm space starts with."""
@@ -170,6 +200,40 @@ def engine_queue(engine: int) -> str:
     return f"engine:{engine}"
 
 
+def is_engine_queue(queue: str) -> bool:
+    """Whether only one engine serves it."""
+    return queue.startswith("engine:")
+
+
+def checked_tags(tags: str | Iterable[str] | None) -> list[str]:
+    """Tags in order, each once.
+
+    Raises: ValueError: what cannot be a tag, or too many.
+    """
+    found = sorted({tags} if isinstance(tags, str) else set(tags or ()))
+    for tag in found:
+        if not isinstance(tag, str) or not _TAG.fullmatch(tag):
+            raise ValueError(f"a tag has 1 to 32 letters, digits or any of _.:- and is not {tag!r}")
+    if len(found) > TAGS_MAX:
+        raise ValueError(f"{len(found)} tags, and there may be {TAGS_MAX}: {', '.join(found)}")
+    return found
+
+
+def tagged(queue: str, tags: Iterable[str]) -> str:
+    """The queue of tasks that want engines with these (checked) tags."""
+    return "+".join([queue, *tags])
+
+
+def tags_of_queue(queue: str) -> list[str]:
+    """What a task of that queue asks for."""
+    return [] if is_engine_queue(queue) else queue.split("+")[1:]
+
+
+def queues_served(queue: str, tags: Sequence[str]) -> list[str]:
+    """That queue as an engine with these (checked) tags serves it: with each combination of them."""
+    return [tagged(queue, some) for count in range(len(tags) + 1) for some in combinations(tags, count)]
+
+
 # ---- Tasks ---------------------------------------------------------------------------------------------------------
 
 
@@ -178,10 +242,10 @@ def max_attempts(retries: int | None) -> int:
     return DEFAULT_ATTEMPTS if retries is None else retries + 1
 
 
-def task_forms(engine: int) -> list[tuple[Any, ...]]:
-    """What the engine serves: its own queue and everybody's."""
+def task_forms(engine: int, tags: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+    """What an engine with these tags serves: its own queue and everybody's."""
     rest = (_TEXT, _INT, _TEXT, _TEXT, _TEXT, ANY, ANY)
-    return [("task", engine_queue(engine), *rest), ("task", ANY_QUEUE, *rest)]
+    return [("task", queue, *rest) for queue in (engine_queue(engine), *queues_served(ANY_QUEUE, tags))]
 
 
 def tasks_form(client: Any = ANY, number: Any = ANY, queue: Any = ANY, kind: Any = ANY) -> tuple[Any, ...]:
@@ -261,7 +325,7 @@ def passed_on(fields: Sequence[Any], conditions: Conditions, engine: Engine) -> 
     left = conditions.attempts - 1
     will: tuple[Any, ...] = ("result", client, number, ENGINE_DIED, [engine.id, engine.session, 0.0, 0.0], None)
     if left > 0:
-        will = row(ANY_QUEUE, AGAIN, conditions.but(attempts=left, placed=False))
+        will = row(tagged(ANY_QUEUE, conditions.tags), AGAIN, conditions.but(attempts=left, placed=False))
     return _native.Put(
         row(engine_queue(engine.id), MET, conditions.but(placed=True)),
         max_attempts=1,
@@ -345,7 +409,7 @@ def _size(payload: Any) -> int:
         return payload.nbytes
     if type(payload) is list:
         return sum(map(_size, payload))
-    return len(payload) if type(payload) is str else 8
+    return len(payload) if type(payload) in (str, bytes) else 8
 
 
 def failure(task: Sequence[Any], error: Exception) -> _native.Put:

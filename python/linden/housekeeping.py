@@ -109,12 +109,13 @@ def _count(client: Client, form: tuple[Any, ...]) -> int:
 
 def queue_status(client: Client, targets: Any, verbose: bool) -> dict[Any, Any]:
     """Client.queue_status."""
-    engines, single = client.engines_of(targets)
-    status = (_queued_ids if verbose else _queued_counts)(client, engines)
+    engines, single = client.engines_of(targets, native=None)
+    everybody = client.engines()
+    status = (_queued_ids if verbose else _queued_counts)(client, engines, everybody)
     return dict(status[engines[0].id]) if single else status
 
 
-def _queued_counts(client: Client, engines: Sequence[farm.Engine]) -> dict[Any, Any]:
+def _queued_counts(client: Client, engines: Sequence[farm.Engine], everybody: Sequence[farm.Engine]) -> dict[Any, Any]:
     native = client.space.native
     finished = [[native.send_count(form) for form in farm.results_of_engine_forms(engine.id)] for engine in engines]
     sessions = native.send_sessions()
@@ -128,8 +129,20 @@ def _queued_counts(client: Client, engines: Sequence[farm.Engine]) -> dict[Any, 
         }
         for engine, requests in zip(engines, finished, strict=True)
     }
-    status["unassigned"] = waiting.get(farm.ANY_QUEUE, 0)
+    status["unassigned"] = sum(count for queue, count in waiting.items() if not farm.is_engine_queue(queue))
+    starved = {queue: count for queue, count in waiting.items() if count and not is_served(queue, everybody)}
+    if starved:
+        status["unserved"] = starved
     return status
+
+
+def is_served(queue: str, engines: Iterable[farm.Engine]) -> bool:
+    """Whether one of the engines takes tasks of a queue that is not that of an engine."""
+    if farm.is_engine_queue(queue):
+        return True
+    native = queue.partition("+")[0] == farm.NATIVE_QUEUE
+    wanted = set(farm.tags_of_queue(queue))
+    return any(engine.is_native is native and wanted <= set(engine.tags) for engine in engines)
 
 
 def _waiting_by_queue(summary: dict[str, Any]) -> dict[str, int]:
@@ -139,7 +152,7 @@ def _waiting_by_queue(summary: dict[str, Any]) -> dict[str, int]:
     return {row["first_fields"][1]: sum(row[state] for state in states) for row in groups}
 
 
-def _queued_ids(client: Client, engines: Sequence[farm.Engine]) -> dict[Any, Any]:
+def _queued_ids(client: Client, engines: Sequence[farm.Engine], everybody: Sequence[farm.Engine]) -> dict[Any, Any]:
     status: dict[Any, Any] = {e.id: {"queue": [], "completed": [], "tasks": []} for e in engines}
     status["unassigned"] = []
     id_of_session = {engine.session: engine.id for engine in engines}
@@ -150,10 +163,12 @@ def _queued_ids(client: Client, engines: Sequence[farm.Engine]) -> dict[Any, Any
         if row.holder is not None:
             if row.holder in id_of_session:
                 status[id_of_session[row.holder]]["tasks"].append(id_)
-        elif queue == farm.ANY_QUEUE:
-            status["unassigned"].append(id_)
         elif queue in id_of_queue:
             status[id_of_queue[queue]]["queue"].append(id_)
+        elif not farm.is_engine_queue(queue):
+            status["unassigned"].append(id_)
+            if not is_served(queue, everybody):
+                status.setdefault("unserved", {}).setdefault(queue, []).append(id_)
     for engine in engines:
         for form in farm.results_of_engine_forms(engine.id):
             status[engine.id]["completed"] += [hub_record.message_id(row.fields) for row in hub.listed(client, form)]
@@ -312,7 +327,7 @@ def _process_of(engine: farm.Engine) -> tuple[str, int]:
 def _wait_until_gone(client: Client, engines: Sequence[farm.Engine]) -> None:
     ids = {engine.id for engine in engines}
     deadline = time.monotonic() + _ENGINES_GONE_S
-    while left := ids & set(client.ids):
+    while left := ids & {engine.id for engine in client.engines()}:
         if time.monotonic() > deadline:
             raise EngineError(f"engines {sorted(left)} did not stop within {_ENGINES_GONE_S:g} s")
         time.sleep(_POLL_S)

@@ -74,7 +74,7 @@ def _of_task(task: Sequence[Any] | None, fields: Sequence[Any]) -> dict[str, Any
         "buffers": _buffers(payload),
         "submitted": when,
         "client_uuid": client,
-        "queue": None if queue is None else "task" if queue == farm.ANY_QUEUE else "mux",
+        "queue": None if queue is None else "mux" if farm.is_engine_queue(queue) else "task",
         "execute_input": code,
         "label": label,
     }

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _native, farm
 from .async_result import AsyncResult
+from .callee import Callee, Packed
 from .chunking import ChunkPlanner, fixed_chunks
-from .columns import Columns, cut, make_columns, rows
+from .columns import Columns, make_columns, rows
 from .dependency import dependencies_of
 from .map_driver import MapDriver
 from .map_result import AsyncMapResult
 from .map_task import MapTask, Queue
-from .reference import Reference
-from .submission import Packed, pack_with_results
+from .native import check_language
 from .task_graph import Wish
 from .view import View
 
@@ -29,7 +29,9 @@ class LoadBalancedView(View):
     """Tasks go to whichever engine is free.  ``targets``: only to these engines, in turn.
 
     Flags: block, targets, label; `retries`: None forgives the death of an engine, at most 3 starts, and no exception; 0
-    never starts a task twice; n runs it again up to n times after death or exception. `priority`: higher first.
+    never starts a task twice; n runs it again up to n times after death or exception. `priority`: higher first. `tags`: a text or
+    several; only engines that were started with all of them (``space-engine --tag gpu``) run the tasks, which wait where there is
+    none, and `queue_status` says so ("unserved").
 
     `after`: tasks run when these tasks have ended; `follow`: and on the engine where they ran. Both are message ids,
     AsyncResults, Dependencies, dicts as of Dependency.as_dict, or lists, tuples or sets of these, all of which have to be met.
@@ -41,7 +43,10 @@ class LoadBalancedView(View):
     All this goes on without the client.
     """
 
-    _flag_names: ClassVar[tuple[str, ...]] = (*View._flag_names, "retries", "priority", "after", "follow", "timeout")
+    _flag_names: ClassVar[tuple[str, ...]] = (
+        *View._flag_names,
+        *("retries", "priority", "after", "follow", "timeout", "tags"),
+    )
 
     def __init__(self, client: Client, targets: Any = None) -> None:
         super().__init__(client, targets)
@@ -50,6 +55,7 @@ class LoadBalancedView(View):
         self.after: Any = None
         self.follow: Any = None
         self.timeout: float | None = None
+        self.tags: Any = None
         self._turn = itertools.count()
 
     def _check_flag(self, name: str, value: Any) -> None:
@@ -62,12 +68,38 @@ class LoadBalancedView(View):
             dependencies_of(value)
         if name == "timeout" and value is not None:
             _check_timeout(value)
+        if name == "tags":
+            farm.checked_tags(value)
 
-    def _queues(self) -> Iterator[Queue]:
+    def _is_for_all(self) -> bool:
+        return self.targets is None or self.targets == "all"
+
+    def _callee(self, function: Any) -> Callee:
+        """`function`, which some engine can run.
+
+        Raises: NoSuchFunction; TypeError: it is in C++, and the flags ask for what its engines do not do. NotPicklable.
+        """
+        callee = self._submitter.callee(function)
+        if callee.is_native:
+            if self.after or self.follow or self.timeout:
+                raise TypeError(
+                    f"{callee.name} is a function in C++, whose tasks wait for no others: no after, follow or timeout"
+                )
+            if self._is_for_all():
+                self.client.check_native(callee.function)
+        return callee
+
+    def _queues(self, callee: Callee) -> Iterator[Queue]:
         """Where the next tasks go, without end."""
-        if self.targets is None or self.targets == "all":
-            return itertools.repeat((farm.ANY_QUEUE, None))
+        tags = farm.checked_tags(self.tags)
+        if self._is_for_all():
+            return itertools.repeat((farm.tagged(callee.queue, tags), None))
+        if tags:
+            raise ValueError(
+                f"the view has both targets {self.targets} and tags {tags}; each chooses engines, so set one of them"
+            )
         engines, _ = self.client.engines_of(self.targets)
+        check_language(engines, callee.is_native)
         if self.follow is not None:  # whoever takes a task passes it on to the engine that it has to follow
             return itertools.repeat((farm.ANY_QUEUE, None))
         return ((farm.engine_queue(engine.id), engine) for engine in self._in_turn(engines))
@@ -79,9 +111,9 @@ class LoadBalancedView(View):
     def _wish(self, function: Any) -> Wish:
         """What the flags ask for, beside a queue."""
         after, follow = dependencies_of(self.after), dependencies_of(self.follow)
-        wish = Wish(after, follow, self.timeout or None)
+        wish = Wish(after, follow, self.timeout or None, tags=farm.checked_tags(self.tags))
         is_choosy = wish or hasattr(function, "check_dependency")
-        if self.targets is None or self.targets == "all" or not is_choosy:
+        if self._is_for_all() or not is_choosy:
             return wish
         engines, _ = self.client.engines_of(self.targets)
         return replace(wish, targets=[engine.id for engine in engines])
@@ -91,13 +123,15 @@ class LoadBalancedView(View):
     def _apply(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], block: bool) -> Any:
         wish = self._wish(function)
         submitter = self._submitter
-        call = submitter.pack_call(function, args, kwargs)
+        callee = self._callee(function)
+        payload, results = callee.pack(args, kwargs)
+        queue = next(self._queues(callee))
         numbers = submitter.take_numbers(1, self._own)
         result = AsyncResult(
             self.client,
             self._reader,
             numbers,
-            call.name,
+            callee.name,
             single=True,
             session=submitter.session,
             label=self.label,
@@ -105,8 +139,10 @@ class LoadBalancedView(View):
         )
         result.note_dependencies(after=wish.after, follow=wish.follow)
         self._reader.expect(numbers, result)
-        task = MapTask(self.label or call.name, call.digest, self.retries, self.priority, result._submitted, self.label)
-        puts = task.puts(submitter, numbers.start, farm.APPLY, call.payload, next(self._queues()), wish, call.results)
+        task = MapTask(
+            self.label or callee.name, callee.function, self.retries, self.priority, result._submitted, self.label
+        )
+        puts = task.puts(submitter, numbers.start, callee.kind, payload, queue, wish, results)
         submitter.send(puts, result)
         return self._began(result, block)
 
@@ -134,8 +170,8 @@ class LoadBalancedView(View):
         columns, total = make_columns(sequences)
         if not total:
             return []
-        function, columns = _resolve_reference(function, columns, total)
-        digest, name = self._submitter.publish(function)
+        callee = self._callee(function)
+        name = callee.name
         label = label or self.label
         result = AsyncMapResult(
             self.client,
@@ -151,54 +187,66 @@ class LoadBalancedView(View):
             return_exceptions=return_exceptions,
         )
         result.note_dependencies(after=wish.after, follow=wish.follow)
-        task = MapTask(label or name, digest, self.retries, self.priority, result._submitted, label)
+        task = MapTask(label or name, callee.function, self.retries, self.priority, result._submitted, label)
         # A map that waits for others is submitted as a whole, so that it goes on without this client.
-        if chunksize == "auto" and self.targets in (None, "all") and not wish:
-            self._start_auto(result, task, columns, total)
+        if chunksize == "auto" and self._is_for_all() and not wish:
+            self._start_auto(result, task, callee, columns, total)
         else:
-            size = chunksize if isinstance(chunksize, int) else max(1, total // (8 * max(1, len(self))))
-            self._send_chunks(result, task, columns, total, size, wish)
+            size = chunksize if isinstance(chunksize, int) else max(1, total // (8 * max(1, self._places(callee))))
+            self._send_chunks(result, task, callee, columns, total, size, wish)
         return self._began(result, block)
 
-    def _start_auto(self, result: AsyncMapResult, task: MapTask, columns: Columns, total: int) -> None:
-        planner = ChunkPlanner(len(self.client.engines()))
-        MapDriver(self._submitter, self._reader, result, task, columns, total, planner, self._own).start()
+    def _places(self, callee: Callee) -> int:
+        """How many tasks of the view run at a time."""
+        if self._is_for_all():
+            return sum(engine.threads for engine in self.client.engines() if engine.is_native is callee.is_native)
+        return sum(engine.threads for engine in self.client.engines_of(self.targets)[0])
+
+    def _start_auto(self, result: AsyncMapResult, task: MapTask, callee: Callee, columns: Columns, total: int) -> None:
+        planner = ChunkPlanner(self._places(callee))
+        queue = next(self._queues(callee))
+        MapDriver(
+            self._submitter, self._reader, result, task, callee, queue, columns, total, planner, self._own
+        ).start()
 
     def _send_chunks(
-        self, result: AsyncMapResult, task: MapTask, columns: Columns, total: int, size: int, wish: Wish
+        self, result: AsyncMapResult, task: MapTask, callee: Callee, columns: Columns, total: int, size: int, wish: Wish
     ) -> None:
+        queues = self._queues(callee)
         ranges = fixed_chunks(total, size)
         numbers = self._submitter.take_numbers(len(ranges), self._own)
         for number, (start, stop) in zip(numbers, ranges, strict=True):
             result.add_task(number, stop - start if size > 1 else None)
         self._reader.expect(numbers, result)
         result.seal()
-        payloads = self._single_payloads(task, columns) if size == 1 else self._chunk_payloads(task, columns, ranges)
-        kind = farm.APPLY if size == 1 else farm.MAP
+        kind = callee.kind if size == 1 else callee.map_kind
+        payloads: Iterator[Packed]
+        if size == 1:
+            no_names: dict[str, Any] = {}
+            payloads = (callee.pack(row, no_names) for row in rows(columns))
+        else:
+            payloads = (callee.pack_part(columns, *part) for part in ranges)
         try:
-            self._submitter.send_many(self._tasks(task, kind, numbers, payloads, wish), result)
+            self._submitter.send_many(self._tasks(task, kind, queues, numbers, payloads, wish), result)
         except BaseException:  # an argument that cannot be pickled, or Ctrl-C
             self._reader.forget(numbers)
             raise
 
     def _tasks(
-        self, task: MapTask, kind: str, numbers: range, payloads: Iterator[Packed], wish: Wish
+        self,
+        task: MapTask,
+        kind: str,
+        queues: Iterator[Queue],
+        numbers: range,
+        payloads: Iterator[Packed],
+        wish: Wish,
     ) -> Iterator[_native.Put]:
         session = self._submitter.session
-        for number, (payload, results), queue in zip(numbers, payloads, self._queues(), strict=False):
+        for number, (payload, results), queue in zip(numbers, payloads, queues, strict=False):
             if wish or results:
                 yield from task.puts(self._submitter, number, kind, payload, queue, wish, results, numbers)
             else:  # usual, and there may be very many
                 yield task.put(session, number, kind, payload, queue)
-
-    def _single_payloads(self, task: MapTask, columns: Columns) -> Iterator[Packed]:
-        pack = self._submitter.pack_arguments
-        no_names: dict[str, Any] = {}
-        return (pack(row, no_names, task.name) for row in rows(columns))
-
-    def _chunk_payloads(self, task: MapTask, columns: Columns, ranges: list[tuple[int, int]]) -> Iterator[Packed]:
-        for start, stop in ranges:
-            yield pack_with_results(cut(columns, start, stop), f"items {start} to {stop - 1} of {task.name}")
 
     def imap(
         self,
@@ -245,11 +293,3 @@ def _check_timeout(timeout: Any) -> None:
         raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}")
     if not timeout >= 0:
         raise ValueError(f"timeout must be at least 0 seconds, not {timeout!r}")
-
-
-def _resolve_reference(function: Any, columns: Columns, total: int) -> tuple[Callable[..., Any], Columns]:
-    if not isinstance(function, Reference):
-        return function, columns
-    from .reference import call_reference
-
-    return call_reference, ([function] * total, *columns)

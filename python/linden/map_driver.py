@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import _native, farm
+from .callee import Callee
 from .chunking import ChunkPlanner
-from .columns import Columns, cut
+from .columns import Columns
 from .map_result import AsyncMapResult
-from .map_task import MapTask
+from .map_task import MapTask, Queue
 from .result_facts import run_time
 from .result_reader import ResultReader
-from .submission import Submitter, pack_with_results
+from .submission import Submitter
 
 
 class _Draft(NamedTuple):
@@ -37,6 +38,8 @@ class MapDriver:
         reader: ResultReader,
         result: AsyncMapResult,
         task: MapTask,
+        callee: Callee,
+        queue: Queue,
         columns: Columns,
         total: int,
         planner: ChunkPlanner,
@@ -46,6 +49,8 @@ class MapDriver:
         self._reader = reader
         self._result = result
         self._task = task
+        self._callee = callee
+        self._queue = queue
         self._columns = columns
         self._total = total
         self._planner = planner
@@ -97,7 +102,6 @@ class MapDriver:
         size = self._planner.next_size(self._total - self._next)
         stop = self._next + size
         number = self._submitter.take_numbers(1, self._own).start
-        columns = cut(self._columns, self._next, stop)
-        payload, results = pack_with_results(columns, f"items {self._next} to {stop - 1} of {self._task.name}")
-        puts = self._task.puts(self._submitter, number, farm.MAP, payload, results=results)
+        payload, results = self._callee.pack_part(self._columns, self._next, stop)
+        puts = self._task.puts(self._submitter, number, self._callee.map_kind, payload, self._queue, results=results)
         return _Draft(number, stop, size, puts)

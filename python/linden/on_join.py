@@ -85,8 +85,15 @@ def _packed(
         return farm.EXECUTE, "", [what, True], "code"
     if not callable(what):
         raise TypeError(f"a function or the text of code is wanted, not {what!r}")
-    digest, name, payload = client.submitter.call_payload(what, args, kwargs)
-    return farm.APPLY, digest, payload, name
+    callee = client.submitter.callee(what)
+    payload, results = callee.pack(args, kwargs)
+    if results:
+        raise TypeError(f"{callee.name}: what runs at every join takes no AsyncResult as an argument; get() it first")
+    if callee.is_native:
+        raise TypeError(
+            f"{callee.name} is a function in C++, and only engines that run Python run something when they join"
+        )
+    return callee.kind, callee.function, payload, callee.name
 
 
 def _keys_of(client: Client, name: str) -> list[str]:

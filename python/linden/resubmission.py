@@ -83,6 +83,10 @@ def _place(client: Client, task: Sequence[Any]) -> tuple[str, farm.Engine | None
     serving = {farm.engine_queue(engine.id): engine for engine in client.engines()}
     if queue in serving:
         return queue, serving[queue]
+    if not farm.is_engine_queue(queue):
+        return queue, None
+    if task[farm.TASK_KIND] in farm.CALLS:
+        return (farm.ANY_QUEUE if ":" in task[farm.TASK_FUNCTION] else farm.NATIVE_QUEUE), None
     if task[farm.TASK_KIND] not in _ANYWHERE:
         raise EngineError(f"{task[farm.TASK_NAME]} was for {queue!r} alone, and that engine has gone")
     return farm.ANY_QUEUE, None

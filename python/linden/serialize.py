@@ -17,7 +17,7 @@ from operator import is_
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from . import _native
+from . import _native, plain
 
 PICKLE = "pickle"
 # What cloudpickle stores by value holds byte code, which no other minor version of Python understands.
@@ -152,6 +152,8 @@ def loads(codec: str, parts: list[Any]) -> Any:
     Raises: ValueError: an unknown codec. OtherPythonVersion. Whatever unpickling raises.
     """
     if codec not in (PICKLE, CLOUDPICKLE):
+        if codec == plain.NDARRAY:
+            return plain.array_of(parts)
         _check_codec(codec, parts)
         if codec.startswith(_DILL):
             return _loads_dill(parts)
@@ -201,8 +203,11 @@ def pack_result(value: Any) -> Any:
 
 
 def unpack_result(payload: Any) -> Any:
-    """The inverse of `pack_result`."""
-    return unpack(payload) if type(payload) is _native.Object else payload
+    """The inverse of `pack_result`, and of what tasks of kind "call" return."""
+    kind = type(payload)
+    if kind is _native.Object:
+        return unpack(payload)
+    return plain.unpack(payload) if kind is list else payload
 
 
 # ---- Functions -----------------------------------------------------------------------------------------------------

@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import _native, farm, history, result_argument, serialize
 from .async_result import AsyncResult
+from .callee import Callee, Packed, callee_of
 from .errors import Closed, ConnectionLost, LindenError, NoMatch, SessionExpired, ShuttingDown, SpaceGone, Unreachable
-from .reference import Reference, call_reference
 from .result_reader import ResultReader, TaskGroup
-from .task_graph import TaskGraph, TaskKey
+from .task_graph import TaskGraph
 
 # Frames start small, so that engines begin while the rest is being pickled, and grow.
 _FIRST_FRAME_TASKS = 32
@@ -25,18 +25,6 @@ _COPIES_BYTES_MAX = 256 << 10
 
 # After these nothing can be said to the farm.
 _GONE = (Closed, ConnectionLost, SessionExpired, SpaceGone, ShuttingDown, Unreachable)
-
-# A payload, and the tasks whose results lie in it.
-Packed = tuple[_native.Object, list[TaskKey]]
-
-
-class Call(NamedTuple):
-    """A call as it travels; `results` are the tasks whose results are among its arguments."""
-
-    digest: str
-    name: str
-    payload: _native.Object
-    results: list[TaskKey]
 
 
 def pack_with_results(value: Any, what: str = "the value") -> Packed:
@@ -113,22 +101,9 @@ class Submitter:
             return False
         return True
 
-    def call_payload(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, str, Any]:
-        """Digest, name and payload of a call that has no results as arguments."""
-        call = self.pack_call(function, args, kwargs)
-        if call.results:
-            raise TypeError(f"{call.name}: a view of this kind takes no AsyncResult as an argument; get() it first")
-        return call.digest, call.name, call.payload
-
-    def pack_call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-        """A call, ready to be put."""
-        if isinstance(function, Reference):
-            args = (function, *args)
-            digest, _ = self.publish(call_reference)
-            name = function.name
-        else:
-            digest, name = self.publish(function)
-        return Call(digest, name, *self.pack_arguments(args, kwargs, name))
+    def callee(self, function: Any) -> Callee:
+        """`function`, ready to be called by tasks.  Raises: NotPicklable."""
+        return callee_of(function, self)
 
     def pack_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Packed:
         """Arguments of a call as a payload, and the tasks whose results lie among them.

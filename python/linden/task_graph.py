@@ -37,6 +37,7 @@ class Wish:
     follow: Sequence[Dependency] = ()
     timeout: float | None = None
     targets: Sequence[int] | None = None
+    tags: Sequence[str] = ()  # alone they are no reason to wait: the task's queue says them
 
     def __bool__(self) -> bool:
         return bool(self.after or self.follow or self.timeout is not None or self.targets is not None)
@@ -63,7 +64,7 @@ class Wish:
         stages = [Stage(gate, wait.verdicts, wait.good_verdicts) for gate, wait in zip(gates, waits, strict=False)]
         stages[:1] = [stage._replace(gate=0) for stage in stages[:1]]
         follow = [Follow(sorted(each), each.all, statuses_of(each)) for each in self.follow]
-        return Conditions(stages, follow, self.targets, timeout=self.timeout, attempts=attempts)
+        return Conditions(stages, follow, self.targets, timeout=self.timeout, attempts=attempts, tags=self.tags)
 
 
 NOTHING = Wish()

@@ -59,7 +59,7 @@ class FakeFarm:
     def engines(self) -> list[farm.Engine]:
         return self._engines
 
-    def engines_of(self, targets: Any) -> tuple[list[farm.Engine], bool]:
+    def engines_of(self, targets: Any, *, native: bool | None = False) -> tuple[list[farm.Engine], bool]:
         if targets in (None, "all"):
             return self._engines, False
         if isinstance(targets, int):

@@ -2,10 +2,12 @@
 
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
-from linden import _native, farm, serialize
+from linden import _native, farm, plain, serialize
 from linden.error import RemoteError
 from linden.outcome import Failure, decode
 from linden_engine.execution import NEVER, Shells
@@ -15,11 +17,11 @@ from linden_engine.output import TaskOutput
 from linden_engine.run_task import TaskRunner, map_columns
 
 
-def run(kind: str, function: Any, payload: Any, namespace: Namespace | None = None) -> Any:
+def run(kind: str, function: Any, payload: Any, namespace: Namespace | None = None, digest: str = "digest") -> Any:
     """The outcome as the client decodes it."""
     namespace = namespace or Namespace()
     runner = TaskRunner(lambda _digest: function, namespace, shells=Shells(namespace, TaskOutput(), NEVER))
-    fields = ("task", "any", "c" * 32, 1, "f", kind, "digest", None, payload)
+    fields = ("task", "any", "c" * 32, 1, "f", kind, digest, None, payload)
     status, result = runner.run(fields)
     put = farm.result("c" * 32, 1, status, [0, "e" * 32, 1.0, 2.0], result)
     return decode(put.fields, "f")
@@ -127,3 +129,61 @@ def test_push_pull_and_clear() -> None:
 
 def test_an_unknown_kind_is_an_error() -> None:
     assert "no tasks of kind 'dance'" in str(run("dance", None, None).error)
+
+
+# ---- Functions by module path, called from other languages
+
+
+def call(path: str, *args: Any) -> Any:
+    return run(farm.CALL, None, [plain.pack(value) for value in args], digest=path)
+
+
+def test_a_function_is_called_by_its_module_path() -> None:
+    assert call("math:hypot", 3, 4) == 5.0
+    assert call("os.path:join", "a", "b") == "a/b"
+    assert call("builtins:str.upper", "text") == "TEXT"
+    assert call("builtins:sorted", [3, 1, 2]) == [1, 2, 3]
+
+
+def test_arrays_go_in_and_come_out_of_a_call_by_module_path() -> None:
+    assert call("numpy:cumsum", numpy.array([1.0, 2.0, 3.0])).tolist() == [1.0, 3.0, 6.0]
+
+
+def test_a_map_by_module_path_keeps_what_went_well() -> None:
+    assert run(farm.CALL_MAP, None, [[2, 3], [3, 2]], digest="builtins:pow") == [8, 9]
+    outcome = run(farm.CALL_MAP, None, [[4.0], [-1.0], ["x"]], digest="math:sqrt")
+    assert outcome[0] == 2.0
+    assert isinstance(outcome[1].error, ValueError)
+    assert isinstance(outcome[2].error, TypeError)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "text"),
+    [
+        ("no_such_module:f", ModuleNotFoundError, "this engine has no module 'no_such_module'"),
+        ("os.no_such:f", ModuleNotFoundError, "os.no_such"),
+        ("math:no_such", AttributeError, "there is no 'no_such' in the module 'math'"),
+        ("math:pi", TypeError, "cannot be called"),
+        ("math", ValueError, "names no function in Python"),
+        (":f", ValueError, "names no function in Python"),
+        ("builtins:dict", TypeError, "what builtins:dict returned"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_an_error_that_says_so(path: str, kind: type[Exception], text: str) -> None:
+    error = call(path).error
+    assert isinstance(error, kind)
+    assert text in str(error)
+
+
+def test_a_module_that_is_written_later_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert isinstance(call("linden_test_late:f").error, ModuleNotFoundError)
+    (tmp_path / "linden_test_late.py").write_text("def f(): return 17")
+    assert call("linden_test_late:f") == 17
+
+
+def test_a_module_that_imports_what_is_not_there_says_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "linden_test_needs.py").write_text("import no_such_module")
+    error = call("linden_test_needs:f").error
+    assert str(error).endswith("No module named 'no_such_module'")

@@ -56,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             script=options.script,
             code=options.code,
             rank=rank,
+            tags=options.tags,
             beginning=beginning,
             walltime=walltime_of(options),
         )
@@ -124,6 +125,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--mpi",
         action="store_true",
         help="this engine is a rank of an MPI program: MPI, mpi_rank and mpi_size are in its namespace, and ids follow ranks",
+    )
+    parser.add_argument(
+        "--tag",
+        dest="tags",
+        action="append",
+        default=[],
+        metavar="TAG",
+        help="it also runs tasks that ask for this tag; may be repeated, up to six times",
     )
     parser.add_argument(
         "--until", type=float, metavar="TIME", help="the batch job ends then, in seconds since 1970: be gone before"

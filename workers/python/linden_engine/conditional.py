@@ -81,7 +81,7 @@ class Conditional:
     def end(self, given: Fields, status: str, payload: Any, started: float, ended: float) -> list[_native.Put]:
         """What to put for a task that has run; `given` as it was taken."""
         if status == UNMET:
-            if given[farm.TASK_KIND] == farm.CONDITIONAL or given[farm.TASK_QUEUE] == farm.ANY_QUEUE:
+            if given[farm.TASK_KIND] == farm.CONDITIONAL or not farm.is_engine_queue(given[farm.TASK_QUEUE]):
                 return self._refused(given, farm.parse_error_payload(payload)[0][0].evalue)
             status = farm.ERROR  # a task of a direct view: for this engine, or none
         retries = farm.retries_of(given)
@@ -107,7 +107,10 @@ class Conditional:
     ) -> tuple[Fields | None, list[_native.Put]]:
         if here and self._may_run(conditions):
             return farm.unconditional(fields), []
-        engines = {engine.id: engine for engine in self._engines()}
+        wanted = set(conditions.tags)
+        engines = {
+            engine.id: engine for engine in self._engines() if not engine.is_native and wanted <= set(engine.tags)
+        }
         places = [self._places(follow, engines) for follow in conditions.follow]
         best = choose(engines, self._me, conditions, places)
         if not best:
@@ -159,14 +162,15 @@ def anew(fields: Fields) -> Fields:
         return fields
     conditions = read(fields[farm.TASK_PAYLOAD][3]).but(stages=(), placed=False)
     payload = [*fields[farm.TASK_PAYLOAD][:3], conditions.text]
-    head = ("task", farm.ANY_QUEUE, *fields[farm.TASK_CLIENT : farm.TASK_FUNCTION])
+    head = ("task", farm.tagged(farm.ANY_QUEUE, conditions.tags), *fields[farm.TASK_CLIENT : farm.TASK_FUNCTION])
     return (*head, farm.MET, fields[farm.TASK_OPTIONS], payload)
 
 
 def conditional(fields: Fields) -> Fields:
     """The inverse of `farm.unconditional`, for a task without conditions."""
     kind, function, options = fields[farm.TASK_KIND], fields[farm.TASK_FUNCTION], fields[farm.TASK_OPTIONS]
-    terms = Conditions(attempts=farm.max_attempts(farm.retries_of(fields))).text
+    tags = farm.tags_of_queue(fields[farm.TASK_QUEUE])
+    terms = Conditions(attempts=farm.max_attempts(farm.retries_of(fields)), tags=tags).text
     payload = [kind, function, fields[farm.TASK_PAYLOAD], terms]
     return (*fields[: farm.TASK_KIND], farm.CONDITIONAL, farm.MET, options, payload)
 

@@ -74,6 +74,7 @@ class Engine:
         script: str | None = None,
         code: str | None = None,
         rank: Rank | None = None,
+        tags: Sequence[str] = (),
         beginning: Beginning | None = None,
         walltime: Walltime | None = None,
     ) -> None:
@@ -89,6 +90,7 @@ class Engine:
         self._script = script
         self._code = code
         self._rank = rank
+        self._tags = farm.checked_tags(tags)
         self._beginning = beginning or Beginning()
         self._walltime = walltime
         self._namespace = Namespace()
@@ -218,7 +220,7 @@ class Engine:
         )
 
     def _register(self, space: _native.Space) -> int:
-        info = {**describe(self._name), **identity(os.environ)}
+        info = {**describe(self._name, self._tags), **identity(os.environ)}
         rank, self._rank = self._rank, None  # who joins anew does it without the other ranks
         if rank is None:
             id_ = register(space, info)
@@ -239,7 +241,9 @@ class Engine:
 
     def _work(self, space: _native.Space, id_: int, runner: TaskRunner) -> None:
         prefetch = Prefetch()
-        stream = space.open_stream(_native.RESERVE, farm.task_forms(id_), credit=prefetch.credit, lease=_LEASE_S)
+        stream = space.open_stream(
+            _native.RESERVE, farm.task_forms(id_, self._tags), credit=prefetch.credit, lease=_LEASE_S
+        )
         self._attendant_wakes(stream)
         self._output.send_with(FarmSink(space))
         conditional = Conditional(space, id_)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from linden import _native, farm
@@ -13,7 +14,7 @@ from linden.errors import NoMatch
 _REGISTER_S = 30.0
 
 
-def describe(name: str) -> dict[str, Any]:
+def describe(name: str, tags: Sequence[str] = ()) -> dict[str, Any]:
     """What an engine says of itself in its tuple."""
     return {
         "pid": os.getpid(),
@@ -22,6 +23,7 @@ def describe(name: str) -> dict[str, Any]:
         "name": name,
         "cores": os.cpu_count(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **({"tags": list(tags)} if tags else {}),
     }
 
 

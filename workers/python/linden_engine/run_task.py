@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from linden import _native, farm, serialize
+from linden import _native, farm, plain, serialize
 from linden.error import UnmetDependency
 
 from . import forks
 from .execution import NEVER, Shells
+from .functions import function_at
 from .interrupts import EngineStop
 from .namespace import Namespace
 from .output import TaskOutput
@@ -51,6 +52,8 @@ class TaskRunner:
             farm.CLEAR: self._clear,
             farm.COMPLETE: self._complete,
             farm.INSPECT: self._inspect,
+            farm.CALL: self._call,
+            farm.CALL_MAP: self._call_map,
         }
 
     def run(self, fields: Sequence[Any]) -> Outcome:
@@ -99,6 +102,21 @@ class TaskRunner:
         if errors:
             return farm.ERROR, farm.error_payload(errors, serialize.pack(values, "the results"))
         return farm.OK, serialize.pack(values, "the results")
+
+    def _call(self, path: str, payload: Any) -> Outcome:
+        value = function_at(path)(*plain.unpack(payload))
+        return farm.OK, plain.pack(value, f"what {path} returned")
+
+    def _call_map(self, path: str, payload: Any) -> Outcome:
+        function = function_at(path)
+
+        def call(row: list[Any]) -> Any:
+            return plain.pack(function(*plain.unpack(row)), f"what {path} returned")
+
+        values, errors = map_columns(call, [payload])
+        if errors:
+            return farm.ERROR, farm.error_payload(errors, values)
+        return farm.OK, values
 
     def _execute(self, _digest: str, payload: Any) -> Outcome:
         source, silent = payload

@@ -1,0 +1,289 @@
+// api/model/farm.cpp
+#include <linden/farm.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include <linden/array.h>
+#include <linden/error.h>
+#include <linden/field_view.h>
+
+namespace linden::farm {
+namespace {
+
+using encoding::FieldTable;
+
+constexpr std::uint32_t kAttemptsDefault = 3;  // as DEFAULT_ATTEMPTS in python/linden/farm.py
+constexpr std::size_t kNameBytesMax = 200;
+constexpr std::size_t kRecordBytesMax = std::size_t{64} << 10;
+constexpr std::size_t kTagBytesMax = 32;
+constexpr Duration kCancelledFor = std::chrono::hours(1);
+
+// Positions in a task tuple.
+enum TaskField : std::size_t {
+  kTaskQueue = 1,
+  kTaskClient,
+  kTaskNumber,
+  kTaskName,
+  kTaskKind,
+  kTaskFunction,
+  kTaskOptions,
+  kTaskPayload,
+  kTaskFields
+};
+// In a result tuple, and in its meta list.
+enum ResultField : std::size_t { kClient = 1, kNumber, kStatus, kMeta, kPayload, kResultFields };
+enum MetaField : std::size_t { kMetaEngine = 0, kMetaSession, kMetaStarted, kMetaEnded };
+
+[[noreturn]] void refuse(const std::string& what) {
+  throw Error(ErrorCode::kInvalidArgument, what);
+}
+
+bool is_tag(std::string_view tag) {
+  const auto is_allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("_.:-").find(c) != std::string_view::npos;
+  };
+  return !tag.empty() && tag.size() <= kTagBytesMax && std::ranges::all_of(tag, is_allowed);
+}
+
+SessionId session_of(const std::string& text) {
+  SessionId session;
+  const auto read = [](std::string_view digits, std::uint64_t& into) {
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), into, 16);
+    return error == std::errc() && end == digits.data() + digits.size();
+  };
+  const std::string_view view = text;
+  if (view.size() != 32 || !read(view.substr(0, 16), session.high) ||
+      !read(view.substr(16), session.low))
+    refuse("a session is 32 hexadecimal digits, found '" + text + "'");
+  return session;
+}
+
+std::uint32_t attempts_of(const Call& call) {
+  if (call.engine) return 1;
+  if (!call.retries) return kAttemptsDefault;
+  if (*call.retries < 0 || *call.retries >= (std::int64_t{1} << 31))
+    refuse("retries are at least 0, found " + std::to_string(*call.retries));
+  return static_cast<std::uint32_t>(*call.retries) + 1;
+}
+
+// Roughly, as the record of a result has a bound.
+std::size_t bytes_in(const encoding::FieldView& field) {
+  std::size_t bytes = field.bytes.size();
+  for (const Bytes& attachment : field.attachments) bytes += attachment.size();
+  return bytes;
+}
+
+void split_task(const Tuple& task, FieldTable& fields) {
+  encoding::split(task, fields);
+  const auto has = [&](std::size_t at, FieldType type) { return fields.fields[at].type() == type; };
+  if (fields.count != kTaskFields || !has(kTaskClient, FieldType::kText) ||
+      !has(kTaskNumber, FieldType::kInt))
+    refuse("no task: " + to_string(task));
+}
+
+void add_record(TupleBuilder& builder, const FieldTable& task) {
+  const bool kept = bytes_in(task.fields[kTaskPayload]) <= kRecordBytesMax;
+  builder.begin_list();
+  for (const auto at : {kTaskQueue, kTaskName, kTaskKind, kTaskFunction})
+    builder.add_text(encoding::text_of(task.fields[at]));
+  builder.add(encoding::value_of(task.fields[kTaskOptions]));
+  if (kept)
+    builder.add(encoding::value_of(task.fields[kTaskPayload]));
+  else
+    builder.add_nil();
+  builder.add_bool(kept);
+  builder.end_list();
+}
+
+TaskError error_of(const Value& value) {
+  const List& row = value.as_list();
+  if (row.size() < 4) refuse("a malformed error: " + to_string(value));
+  return {row[0].as_int(), row[1].as_text(), row[2].as_text(), row[3].as_text()};
+}
+
+void read_errors(TaskResult& result) {
+  const List payload = result.payload.as_list();
+  if (payload.size() != 2) refuse("a malformed result of a failed task");
+  for (const Value& row : payload[0].as_list()) result.errors.push_back(error_of(row));
+  if (result.errors.empty()) refuse("the result of a failed task without an error");
+  result.payload = payload[1];
+}
+
+void read_meta(const List& meta, TaskResult& result) {
+  if (meta.size() <= kMetaEnded) return;  // a will, put by the space
+  if (!meta[kMetaEngine].is_nil()) result.engine = meta[kMetaEngine].as_int();
+  result.started = meta[kMetaStarted].as_float();
+  result.ended = meta[kMetaEnded].as_float();
+}
+
+TemplateField number_field(std::optional<std::int64_t> number) {
+  return number ? TemplateField(*number) : TemplateField(kInt);
+}
+
+}  // namespace
+
+std::string message_id(const TaskId& task) {
+  return task.client + "_" + std::to_string(task.number);
+}
+
+std::optional<TaskId> parse_message_id(std::string_view text) {
+  const auto at = text.rfind('_');
+  if (at == std::string_view::npos || at == 0) return std::nullopt;
+  TaskId task{std::string(text.substr(0, at)), 0};
+  const auto digits = text.substr(at + 1);
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), task.number);
+  if (digits.empty() || digits[0] == '-' || error != std::errc() ||
+      end != digits.data() + digits.size())
+    return std::nullopt;
+  return task;
+}
+
+std::string engine_queue(std::int64_t engine) {
+  return "engine:" + std::to_string(engine);
+}
+
+std::vector<std::string> checked_tags(std::vector<std::string> tags) {
+  std::ranges::sort(tags);
+  const auto rest = std::ranges::unique(tags);
+  tags.erase(rest.begin(), rest.end());
+  for (const auto& tag : tags) {
+    if (!is_tag(tag))
+      refuse("a tag has 1 to 32 letters, digits or any of _.:- and is not '" + tag + "'");
+  }
+  if (tags.size() > kTagsMax)
+    refuse(std::to_string(tags.size()) + " tags, and there may be " + std::to_string(kTagsMax));
+  return tags;
+}
+
+std::string tagged(std::string_view queue, std::vector<std::string> tags) {
+  std::string name(queue);
+  for (const auto& tag : checked_tags(std::move(tags))) name += "+" + tag;
+  return name;
+}
+
+std::vector<std::string> queues_served(std::string_view queue, std::span<const std::string> tags) {
+  std::vector<std::string> queues{std::string(queue)};
+  for (const auto& tag : tags) {
+    const std::size_t before = queues.size();
+    for (std::size_t i = 0; i < before; ++i) queues.push_back(queues[i] + "+" + tag);
+  }
+  return queues;
+}
+
+bool is_plain(const Value& value) {
+  if (value.type() == FieldType::kObject) return value.as_object().codec == kArrayCodec;
+  return value.type() != FieldType::kList || std::ranges::all_of(value.as_list(), is_plain);
+}
+
+NewTuple new_task(Call call) {
+  if (call.payload.type() != FieldType::kList || !is_plain(call.payload))
+    refuse("the arguments of '" + call.function +
+           "' have to be nil, bool, int, float, text, bytes, arrays or lists of these");
+  NewTuple put;
+  put.attributes.priority = call.priority;
+  put.attributes.max_attempts = attempts_of(call);
+  List meta;
+  if (call.engine) {
+    put.attributes.lives_with = session_of(call.engine->session);
+    meta = {call.engine->id, call.engine->session, 0.0, 0.0};
+  }
+  put.attributes.will = Tuple{"result",    call.task.client,       call.task.number,
+                              kEngineDied, Value(std::move(meta)), nullptr};
+  Value retries;
+  if (call.engine) retries = 0;
+  if (!call.engine && call.retries) retries = *call.retries;
+  std::string name = call.name.empty() ? call.function : std::move(call.name);
+  if (name.size() > kNameBytesMax) name = call.function.substr(0, kNameBytesMax);
+  put.tuple = Tuple{"task",
+                    std::move(call.queue),
+                    call.task.client,
+                    call.task.number,
+                    std::move(name),
+                    call.is_map ? kCallMap : kCall,
+                    std::move(call.function),
+                    List{retries, call.submitted, call.label ? Value(*call.label) : Value()},
+                    std::move(call.payload)};
+  return put;
+}
+
+Template tasks_form(const std::string& client, std::optional<std::int64_t> number) {
+  return {"task", kAny, client, number_field(number), kAny, kAny, kAny, kAny, kAny};
+}
+
+TaskResult parse_result(const Tuple& tuple) {
+  if (tuple.size() != kResultFields || tuple[0] != Value("result"))
+    refuse("no result: " + to_string(tuple));
+  TaskResult result;
+  result.task = {tuple[kClient].as_text(), tuple[kNumber].as_int()};
+  result.status = tuple[kStatus].as_text();
+  result.payload = tuple[kPayload];
+  read_meta(tuple[kMeta].as_list(), result);
+  if (result.status == kError) read_errors(result);
+  return result;
+}
+
+Template results_form(const std::string& client, std::optional<std::int64_t> number) {
+  return {"result", client, number_field(number), kAny, kAny, kAny};
+}
+
+Template outputs_form(const std::string& client, std::optional<std::int64_t> number) {
+  return {"output", client, number_field(number), kAny, kAny, kAny};
+}
+
+Tuple new_result(const Tuple& task, const Outcome& outcome, const std::optional<EngineRef>& engine,
+                 double started, double ended) {
+  FieldTable fields;
+  split_task(task, fields);
+  TupleBuilder builder;
+  builder.add_text("result");
+  builder.add_text(encoding::text_of(fields.fields[kTaskClient]));
+  builder.add_int(encoding::int_of(fields.fields[kTaskNumber]));
+  builder.add_text(outcome.status);
+  builder.begin_list();
+  if (engine) {
+    builder.add_int(engine->id);
+    builder.add_text(engine->session);
+  } else {
+    builder.add_nil();
+    builder.add_nil();
+  }
+  builder.add_float(started);
+  builder.add_float(ended);
+  add_record(builder, fields);
+  builder.end_list();
+  builder.add(outcome.payload);
+  return builder.build();
+}
+
+Value error_payload(std::span<const TaskError> errors, Value values) {
+  List rows;
+  for (const auto& error : errors)
+    rows.emplace_back(List{error.item, error.type, error.message, error.traceback, nullptr});
+  return List{std::move(rows), std::move(values)};
+}
+
+Tuple cancelled_result(const Tuple& task) {
+  return new_result(task, {kCancelled, {}}, {}, 0.0, 0.0);
+}
+
+std::vector<NewTuple> cancel(const std::string& session, const TaskId& task) {
+  NewTuple word{Tuple{"control", session, "cancel", List{task.client, task.number}}, {}};
+  word.attributes.lives_with = session_of(session);
+  NewTuple mark{Tuple{"cancelled", task.client, task.number}, {}};
+  mark.attributes.ttl = kCancelledFor;
+  return {std::move(word), std::move(mark)};
+}
+
+Template engines_form() {
+  return {"engine", kInt, kText, kText};
+}
+
+std::vector<NewTuple> initial_tuples() {
+  return {{Tuple{"engine_id", 0}, {}}};
+}
+
+}  // namespace linden::farm

@@ -1,0 +1,42 @@
+"""Tags: which engines take what, by names of queues."""
+
+import pytest
+from linden import farm
+from linden.housekeeping import is_served
+
+
+def engine(id_: int, **info: object) -> farm.Engine:
+    return farm.Engine(id_, f"{id_:032}", info)
+
+
+def test_an_engine_serves_its_queue_with_every_combination_of_its_tags() -> None:
+    assert farm.queues_served("any", []) == ["any"]
+    assert sorted(farm.queues_served("any", ["big", "gpu"])) == ["any", "any+big", "any+big+gpu", "any+gpu"]
+    assert len(farm.queues_served("native", [f"t{i}" for i in range(farm.TAGS_MAX)])) == 2**farm.TAGS_MAX
+
+
+def test_a_queue_has_its_tags_in_order_and_gives_them_back() -> None:
+    queue = farm.tagged("any", farm.checked_tags(["gpu", "big", "gpu"]))
+    assert queue == "any+big+gpu"
+    assert farm.tags_of_queue(queue) == ["big", "gpu"]
+    assert farm.tags_of_queue("any") == []
+    assert farm.tags_of_queue("engine:3") == []
+
+
+@pytest.mark.parametrize("tags", ["a b", "", ["x+y"], [1], ["t" * 33], ["t\n"], [f"t{i}" for i in range(7)]])
+def test_what_is_no_tag_is_refused(tags: object) -> None:
+    with pytest.raises(ValueError, match="tag"):
+        farm.checked_tags(tags)  # type: ignore[arg-type]
+
+
+def test_a_queue_is_served_by_who_has_all_tags_and_speaks_the_language() -> None:
+    engines = [engine(0), engine(1, tags=["gpu"]), engine(2, language="C++", tags=["big"])]
+    assert is_served("any", engines)
+    assert is_served("any+gpu", engines)
+    assert not is_served("any+big", engines)
+    assert not is_served("any+big+gpu", engines)
+    assert is_served("native", engines)
+    assert is_served("native+big", engines)
+    assert not is_served("native+gpu", engines)
+    assert not is_served("native", engines[:2])
+    assert is_served("engine:7", engines)
