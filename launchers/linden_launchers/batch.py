@@ -135,10 +135,21 @@ def _end(before: MemberStatus | None, after: MemberStatus, cancel: Output) -> Me
     What was listed, was cancelled and is listed no more has ended, also where nothing keeps accounts.  What was not listed before
     stays LOST: nobody knows whether anything of it runs.
     """
+    cancelled = cancel.exit_code == 0 and (
+        before is None or not (before.state.is_over or before.state is JobState.LOST)
+    )
     if after.state is JobState.LOST:
-        listed = before is None or before.state is not JobState.LOST
-        return MemberStatus(JobState.CANCELLED) if listed and cancel.exit_code == 0 else after
-    return after if after.state.is_over else None
+        return MemberStatus(JobState.CANCELLED) if cancelled else after
+    if not after.state.is_over:
+        return None
+    # Some systems call it an error, or an end of which they say no more.
+    ours = after.state in (JobState.DONE, JobState.FAILED) and (after.exit_code is None or _is_by_signal(after))
+    return replace(after, state=JobState.CANCELLED) if cancelled and ours else after
+
+
+def _is_by_signal(status: MemberStatus) -> bool:
+    """SIGTERM or SIGKILL, as a signal or as shells tell it."""
+    return status.signal in (15, 9) or status.exit_code in (128 + 15, 128 + 9)
 
 
 def _write(directory: Path, script: Script) -> list[Path]:
@@ -164,4 +175,4 @@ def _look_up(job: Job, member: int, found: Mapping[Key, MemberStatus]) -> Member
     if len(job.ids) == 1 and job.members > 1:
         return found.get((job.ids[0], member)) or found.get((job.ids[0], None))
     id = job.ids[member]
-    return found.get((id, None)) or found.get((id, 0))
+    return found.get((id, 0)) or found.get((id, None))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .engine_command import engine_argv
 from .engine_set import EngineSet
@@ -27,6 +27,7 @@ class Names:
     index: str = "0"  # from 0: "$((SGE_TASK_ID - 1))"
     end: str = ""  # seconds since 1970 at which the walltime is over
     left: str = ""  # or how long the walltime is, in seconds
+    redirects: bool = False  # the script writes the log itself: the system would not, or only at the job's end
 
 
 def directives(made: Sequence[Directive], options: JobOptions) -> list[str]:
@@ -65,8 +66,13 @@ TEMPLATE = """\
 """
 
 
-def job_script(prefix: str, head: Sequence[Directive], names: Names, engine_set: EngineSet) -> str:
-    """The whole script; *prefix* is "#SBATCH" or the like."""
+def job_script(prefix: str, head: Sequence[Directive], names: Names, engine_set: EngineSet, spawn: str = "") -> str:
+    """The whole script.
+
+    Args: prefix: "#SBATCH" or the like. spawn: what starts {n} engines in one allocation, if the user does not say it.
+    """
+    if spawn and not engine_set.job.spawn:
+        engine_set = replace(engine_set, job=replace(engine_set.job, spawn=spawn))
     options = engine_set.job
     lines = "\n".join(f"{prefix} {text}" for text in directives(head, options))
     values = {
@@ -98,6 +104,7 @@ def body(names: Names, engine_set: EngineSet) -> str:
     parts = [
         f"# {engine_set.n} engines of Linden: set {engine_set.name} of cluster {engine_set.cluster_id or '-'}",
         *_identity(names, engine_set),
+        *([log_line(engine_set)] if names.redirects else ()),
         *environment_lines(engine_set),
         *options.prologue,
         *_start(engine_set),
@@ -117,6 +124,13 @@ def _identity(names: Names, engine_set: EngineSet) -> list[str]:
         f'export LINDEN_JOB_ID="{names.job_id}" LINDEN_ARRAY_INDEX="{names.index}"',
         f'export LINDEN_JOB_END="{end}"',
     ]
+
+
+def log_line(engine_set: EngineSet) -> str:
+    """From here on all output goes to the log of this member."""
+    return (
+        f'exec >>{shlex.quote(str(engine_set.log_directory))}/engine-{engine_set.name}-"$LINDEN_ARRAY_INDEX".log 2>&1'
+    )
 
 
 def environment_lines(engine_set: EngineSet) -> list[str]:

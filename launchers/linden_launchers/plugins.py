@@ -22,8 +22,16 @@ if TYPE_CHECKING:
 GROUP = "linden.launchers"
 
 _OURS = {
-    "slurm": "linden_launchers.systems.slurm:Slurm",
     "generic": "linden_launchers.systems.generic:generic",
+    "htcondor": "linden_launchers.systems.htcondor:HTCondor",
+    "kubernetes": "linden_launchers.systems.kubernetes:Kubernetes",
+    "lsf": "linden_launchers.systems.lsf:Lsf",
+    "oar": "linden_launchers.systems.oar:Oar",
+    "pbspro": "linden_launchers.systems.pbspro:PbsPro",
+    "sge": "linden_launchers.systems.sge:Sge",
+    "slurm": "linden_launchers.systems.slurm:Slurm",
+    "torque": "linden_launchers.systems.torque:Torque",
+    "winhpc": "linden_launchers.systems.winhpc:WindowsHpc",
 }
 
 
@@ -35,23 +43,35 @@ def _entry_points() -> Iterable[EntryPoint]:
 
 def launcher_names() -> list[str]:
     """All that `load_launcher` knows here."""
-    return sorted({*_OURS, *(point.name for point in _entry_points())})
+    return sorted({*_OURS, "pbs", *(point.name for point in _entry_points())})
 
 
 def load_launcher(name: str, options: Mapping[str, Any] | None = None, *, run: Run = run) -> Launcher:
     """The launcher of that name, made with these options.  Raises: LaunchError: there is none, or it does not take them."""
-    made = _make(name, options or {})
+    name, options = _detected(name, options or {}, run)
+    made = _make(name, options)
     launcher: Launcher = BatchLauncher(made, run=run, options=options) if hasattr(made, "render") else made
     return launcher
 
 
-def load_system(name: str, options: Mapping[str, Any] | None = None) -> BatchSystem:
+def load_system(name: str, options: Mapping[str, Any] | None = None, *, run: Run = run) -> BatchSystem:
     """The batch system of that name, to render its script.  Raises: LaunchError: there is none, or it has no scripts."""
-    made = _make(name, options or {})
+    name, options = _detected(name, options or {}, run)
+    made = _make(name, options)
     if not hasattr(made, "render"):
         raise LaunchError(f"launcher {name!r} starts engines without a job script, so there is none to show")
     system: BatchSystem = made
     return system
+
+
+def _detected(name: str, options: Mapping[str, Any], run: Run) -> tuple[str, Mapping[str, Any]]:
+    """ "pbs" is PBS Pro or Torque, or Torque's commands on top of Slurm, which know no arrays: whichever is here."""
+    if name != "pbs":
+        return name, options
+    from .systems import pbs
+
+    found = pbs.flavour(run(pbs.VERSION))
+    return ("torque", {"arrays": False, **options}) if found == "slurm" else (found, options)
 
 
 def _make(name: str, options: Mapping[str, Any]) -> Any:

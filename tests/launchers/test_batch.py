@@ -1,7 +1,6 @@
 """BatchLauncher: what it asks, in which order, and what it believes.  A scheduler of a few lines answers in place of programs."""
 
 import signal
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +8,8 @@ import pytest
 from linden_launchers.batch import BatchLauncher
 from linden_launchers.command import Command, CommandFailed, Output
 from linden_launchers.launcher import Job, JobState, LaunchError
+from linden_launchers.systems.kubernetes import Kubernetes
+from linden_launchers.systems.oar import Oar
 from linden_launchers.systems.slurm import Slurm
 
 from tests.launchers.engine_sets import ARRAY, PLAIN
@@ -52,10 +53,6 @@ def launcher(programs: Programs) -> BatchLauncher:
 
 def job(*ids: str, members: int = 1) -> Job:
     return Job("slurm", "1", ids, members)
-
-
-def states(found: Sequence[JobState]) -> list[str]:
-    return [state.value for state in found]
 
 
 NOT_THERE = (1, "", "slurm_load_jobs error: Invalid job id specified\n")
@@ -198,3 +195,22 @@ def test_the_end_of_a_members_log_is_shown(tmp_path: Path) -> None:
     (tmp_path / "engine-1-2.log").write_text("ModuleNotFoundError: numpy\n")
     started = replace(job("17", members=3), log=str(tmp_path / "engine-1-{index}.log"))
     assert launcher(Programs()).log(started, 2) == "  ModuleNotFoundError: numpy"
+
+
+def test_of_a_single_member_the_closest_word_counts() -> None:
+    """Kubernetes says something of the job, and more of its only pod."""
+    items = (
+        '{"kind":"Job","metadata":{"name":"j"},"status":{}},{"kind":"Pod","metadata":{"name":"p","labels":{"job-name":"j"}},'
+        '"status":{"phase":"Running"}}'
+    )
+    programs = Programs(kubectl=f'{{"items":[{items}]}}')
+    single = Job("kubernetes", "1", ("j",))
+    assert BatchLauncher(Kubernetes("linden"), run=programs).status([single])[single].state is JobState.RUNNING
+
+
+def test_members_with_ids_of_their_own_are_stopped_by_these() -> None:
+    jobs = '"17": {"state": "Running"}, "18": {"state": "%s", "events": [{"type": "FRAG_JOB_REQUEST"}]}'
+    programs = Programs(oarstat=["{" + jobs % "Running" + "}", "{" + jobs % "Terminated" + "}"])
+    found = BatchLauncher(Oar(), run=programs, sleep=lambda _: None).stop(Job("oar", "1", ("17", "18"), 2), [1])
+    assert "oardel 18" in programs.asked
+    assert found.members[1].state is JobState.CANCELLED

@@ -5,7 +5,9 @@ golden/SYSTEM/pages.md names the pages of the system's manual that these texts f
 """
 
 import os
+import re
 import subprocess
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,8 +29,12 @@ OPTIONS = {
         "signal": "mysig {signal} {ids}",
         "prefix": "#MY",
         "job_id": "$MY_ID",
-    }
+    },
+    "kubernetes": {"image": "registry.example.org/linden:0.1", "namespace": "bio"},
+    "winhpc": {"scheduler": "head"},
 }
+# Their scripts have no lines of directives; tests below say what stands for them.
+NO_LINES = ("generic", "htcondor", "kubernetes", "winhpc")
 SYSTEMS = sorted(path.name for path in GOLDEN.iterdir())
 CASES = [(system, variant) for system in SYSTEMS for variant in VARIANTS]
 
@@ -54,8 +60,14 @@ def texts(system: BatchSystem, variant: str) -> Iterator[str]:
     for source in system.sources:
         yield f"== status: {source.name} ==\n{command(source.command(['17', '18'][: 1 if source.one_by_one else 2]))}\n"
     yield f"== cancel ==\n{command(system.cancel(job, None))}\n"
-    if members > 1 and system.name != "generic":
-        yield f"== cancel members 0 and 1 ==\n{command(system.cancel(job, [0, 1]))}\n"
+    if members > 1:
+        ids = job.ids if system.name not in ("generic", "oar") else tuple(map(str, range(17, 17 + members)))
+        several = replace(job, ids=ids)
+        try:
+            said = str(command(system.cancel(several, [0, 1])))
+        except LaunchError as error:
+            said = f"refused: {error}"
+        yield f"== cancel members 0 and 1 ==\n{said}\n"
     signal = system.signal(job, 10, None)
     yield f"== signal USR1 ==\n{command(signal) if signal else 'not possible'}\n"
     log = system.log(job, 0)
@@ -98,19 +110,78 @@ def test_what_is_shell_is_good_shell(name: str, variant: str) -> None:
             assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", [name for name in SYSTEMS if name not in ("winhpc", "kubernetes", "generic")])
+@pytest.mark.parametrize("name", [name for name in SYSTEMS if name not in NO_LINES])
 def test_any_directive_can_be_replaced_skipped_and_added(name: str) -> None:
     """Sites forbid some options (#SBATCH --mem, -R of LSF) and want others; nothing that we write is without remedy."""
     system = system_named(name)
     made = head_of(system, JobOptions())
     for line in made:
-        option = " ".join(line.split()[:2]) if line.startswith("-l ") else line.split("=")[0].split()[0]
-        option = option.partition("=")[0].strip()
+        option = re.match(r"-l \w+(?==)|-\w+(?= )|--[\w-]+", line)[0]  # type: ignore[index]
         assert line not in head_of(system, JobOptions(directive_skip=(option,)))
-        # What is given twice is the user's: with the same option first, in the same form.
+        other = f"{option}=7" if option.startswith(("--", "-l ")) else f"{option} 7"
+        replaced = head_of(system, JobOptions(directives=(other,)))
+        assert line not in replaced
+        assert replaced[-1] == other
     added = head_of(system, JobOptions(directives=("--our-own=7",)))
     assert added[-1] == "--our-own=7"
     assert added[:-1] == made
+
+
+def test_lines_of_a_submit_description_can_be_replaced_skipped_and_added() -> None:
+    options = JobOptions(directives=("request_disk = 2GB", "request_cpus = 3"), directive_skip=("stream_output", "log"))
+    text = system_named("htcondor").render(replace(PLAIN, job=options)).text
+    lines = text.splitlines()
+    assert "request_cpus = 3" in lines
+    assert "request_cpus = 1" not in lines
+    assert "request_disk = 2GB" in lines
+    assert not [line for line in lines if line.startswith(("stream_output", "log "))]
+
+
+def test_places_of_a_manifest_can_be_set_and_removed() -> None:
+    options = JobOptions(
+        directives=(
+            "spec.template.spec.nodeSelector.disk=ssd",
+            "spec.template.spec.containers.0.imagePullPolicy=Always",
+            "spec.backoffLimit=3",
+        ),
+        directive_skip=("spec.template.spec.containers.0.resources.limits", "spec.no.such"),
+    )
+    text = system_named("kubernetes").render(replace(PLAIN, job=options)).text
+    assert '        disk: "ssd"\n' in text
+    assert 'imagePullPolicy: "Always"' in text
+    assert "backoffLimit: 3\n" in text
+    assert "limits" not in text
+    with pytest.raises(LaunchError, match="a path in the manifest is wanted"):
+        system_named("kubernetes").render(replace(PLAIN, job=JobOptions(directives=("nodeSelector",))))
+    with pytest.raises(LaunchError, match="there is no 'x' in a list or text"):
+        system_named("kubernetes").render(replace(PLAIN, job=JobOptions(directives=("kind.x.y=1",))))
+
+
+def test_a_manifest_is_yaml_with_the_script_as_it_is() -> None:
+    """The reader is PyYAML, as users' tools are."""
+    yaml = pytest.importorskip("yaml")
+    system = system_named("kubernetes")
+    made = yaml.safe_load(system.render(replace(FULL, environment={"YES": "yes", "TEXT": "a: b # c\n\"'"})).text)
+    assert (made["apiVersion"], made["kind"], made["spec"]["completions"]) == ("batch/v1", "Job", 2)
+    container = made["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"]["limits"] == {"cpu": "8", "memory": "12000M"}
+    script = container["command"][2]
+    assert script.count("\n") > 10
+    done = subprocess.run(["/bin/sh", "-n"], input=script, text=True, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_job_file_is_xml_with_attributes_of_the_users() -> None:
+    options = JobOptions(directives=("Priority=Highest", "UnitType=Node"), directive_skip=("MaxCores",))
+    text = system_named("winhpc").render(replace(PLAIN, n=3, environment={"A": "<&>"}, job=options)).text
+    job = ElementTree.fromstring(text.encode())
+    assert (job.get("Priority"), job.get("UnitType"), job.get("MaxCores")) == ("Highest", "Node", None)
+    space = {"h": job.tag.partition("}")[0][1:]}
+    (task,) = job.findall("h:Tasks/h:Task", space)
+    assert (task.get("Type"), task.get("StartValue"), task.get("EndValue")) == ("ParametricSweep", "0", "2")
+    names = [one.text for one in task.iterfind("h:EnvironmentVariables/h:Variable/h:Name", space)]
+    assert names == ["LINDEN_CLUSTER_ID", "LINDEN_ENGINE_SET", "A"]
+    assert task.findtext("h:EnvironmentVariables/h:Variable[3]/h:Value", namespaces=space) == "<&>"
 
 
 def head_of(system: BatchSystem, options: JobOptions) -> list[str]:

@@ -106,12 +106,9 @@ class Generic(BatchSystem):
         return self._command(self._signal, ids_of(job, members, lambda name, _: name), signal=name)
 
     def _script(self, engine_set: EngineSet, index: int) -> str:
-        log = engine_set.log_directory / f"engine-{engine_set.name}-{index}.log"
-        script = job_script(self._prefix, (), Names(self._job_id, index=str(index)), engine_set)
-        first, _, rest = script.partition("\n")
-        # Only after the directives may there be commands; no system that we do not know is told where its output goes.
-        at = len(re.match(rf"(?:{re.escape(self._prefix)}[^\n]*\n)*", rest)[0])  # type: ignore[index]
-        return f"{first}\n{rest[:at]}exec >>{shlex.quote(str(log))} 2>&1\n{rest[at:]}"
+        # No system that we do not know is told where its output goes.
+        names = Names(self._job_id, index=str(index), redirects=True)
+        return job_script(self._prefix, (), names, engine_set)
 
     def _ask(self, ids: Sequence[str]) -> Command:
         return self._command(self._status, ids)

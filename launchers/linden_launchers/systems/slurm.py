@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import signal as signals
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -41,8 +41,6 @@ class Slurm(BatchSystem):
         if options.shape == ONE:
             head += [("--ntasks", f"--ntasks={engine_set.n}"), ("--output", f"--output={log}0.log")]
             tasks = 1
-            if not options.spawn:
-                engine_set = _spawned_by(engine_set, f"srun --ntasks={engine_set.n}")
         else:
             members = members_of(engine_set)
             if members > 1:
@@ -65,7 +63,7 @@ class Slurm(BatchSystem):
             head += [("--partition", f"--partition={options.queue}")]
         if options.account:
             head += [("--account", f"--account={options.account}")]
-        return Script(f"job-{engine_set.name}.sh", job_script("#SBATCH", head, _NAMES, engine_set))
+        return Script(f"job-{engine_set.name}.sh", job_script("#SBATCH", head, _NAMES, engine_set, "srun --ntasks={n}"))
 
     def submit(self, scripts: Sequence[Path]) -> Command:
         return Command((*self._program("sbatch"), "--parsable", str(scripts[0])))
@@ -112,10 +110,6 @@ class Slurm(BatchSystem):
 
     def _scontrol(self, ids: Sequence[str]) -> Command:
         return Command((*self._program("scontrol"), "--oneliner", "show", "job", ids[0]))
-
-
-def _spawned_by(engine_set: EngineSet, spawn: str) -> EngineSet:
-    return replace(engine_set, job=replace(engine_set.job, spawn=spawn))
 
 
 def _element(id: str, index: int) -> str:
