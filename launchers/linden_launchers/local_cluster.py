@@ -20,8 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from . import cluster_file
+from . import cluster_file, data_hold
 from .cluster_file import ClusterState, ProcessRecord
+from .data_hold import DataHold
 from .engine_command import script_directory
 from .engine_set import EngineSet, check_count
 from .launcher import Job, LaunchError
@@ -94,6 +95,7 @@ class LocalCluster(Supervisor):
         self._engine_hold_s, self._grace_s, self._start_timeout_s = engine_hold, grace, start_timeout
         self._owner_kind = owner_kind
         self._server_arguments = tuple(server_arguments)
+        self._data_hold: DataHold | None = None
 
     # Start
 
@@ -107,6 +109,7 @@ class LocalCluster(Supervisor):
         self.n = self.n if n is None else check_count(n)
         program = find_program("space-server")
         cluster_file.sweep_temporary()
+        data_hold.sweep()
         cluster_file.make_private_directory(self.directory)
         try:
             with cluster_file.exclusive(self.directory):
@@ -125,6 +128,7 @@ class LocalCluster(Supervisor):
                 self.start_engines(self.n)
             ready = self._server.wait_ready(self._start_timeout_s)
             self._server_started(server_child, ready.tcp)
+            self._data_hold = DataHold(self.connection_file)
         except BaseException:
             self.stop_cluster()
             raise
@@ -207,6 +211,9 @@ class LocalCluster(Supervisor):
         for child in children:
             if child.has_ended():
                 child.reap()
+        if self._data_hold is not None:
+            self._data_hold.end(keep=not self._temporary)
+            self._data_hold = None
         self._forget(state, remove=not survivors)
         if survivors:
             raise LaunchError(f"processes {[process.pid for process in survivors]} do not end, even by SIGKILL")

@@ -17,6 +17,7 @@ from linden.connection_file import DEFAULT_CLUSTER_ID
 
 from . import cluster_file
 from .cluster_file import ClusterState, InDirectory, ProcessRecord
+from .data_hold import DataHold
 from .engine_set import EngineSet, check_count
 from .launcher import LaunchError
 from .local import spawn_engine
@@ -273,10 +274,16 @@ class RunningCluster(InDirectory):
         if state.owner_kind not in ("session", "detached"):
             self._end([state.owner], grace_s=3 * grace, first_signal=first_signal)
         state = self.refresh()  # the supervisor may have started something meanwhile
+        nobody_holds = state.owner_kind == "detached" or not state.alive(state.owner)
+        data_hold = DataHold(self.connection_file) if nobody_holds and state.alive(state.server) else None
+        if data_hold is not None:
+            data_hold.wait()  # the server ends next
         survivors = self._end(state.engines, grace_s=grace, first_signal=first_signal)
         survivors += self._end([state.server] if state.server else [], grace_s=grace, first_signal=first_signal)
         if survivors:
             raise LaunchError(f"processes {survivors} of cluster {state.cluster_id!r} do not end, even by SIGKILL")
+        if data_hold is not None:
+            data_hold.end(keep=not state.temporary)
         cluster_file.remove_files(self.directory, state)
         if self._watcher is not None:
             self._watcher.close()

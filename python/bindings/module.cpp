@@ -24,6 +24,7 @@ PYBIND11_MODULE(_native, module) {
   bind_space(module);
   bind_stream(module);
   bind_subscription(module);
+  bind_data(module);
 }
 
 }  // namespace linden::python

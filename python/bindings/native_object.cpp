@@ -47,15 +47,6 @@ PyType_Slot exporter_slots[] = {
 PyType_Spec exporter_spec{"linden._native.SharedBytes", sizeof(ExporterInstance), 0,
                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, exporter_slots};
 
-PyObject* new_memoryview(const Bytes& bytes) noexcept {
-  auto* made = reinterpret_cast<ExporterInstance*>(exporter_type->tp_alloc(exporter_type, 0));
-  if (made == nullptr) return nullptr;
-  new (&made->bytes) Bytes(bytes);
-  PyObject* view = PyMemoryView_FromObject(reinterpret_cast<PyObject*>(made));
-  Py_DECREF(made);
-  return view;
-}
-
 // ---- Object
 
 struct ObjectInstance {
@@ -205,6 +196,15 @@ class Buffer {
 };
 
 }  // namespace
+
+PyObject* new_memoryview(const Bytes& bytes) noexcept {
+  auto* made = reinterpret_cast<ExporterInstance*>(exporter_type->tp_alloc(exporter_type, 0));
+  if (made == nullptr) return nullptr;
+  new (&made->bytes) Bytes(bytes);
+  PyObject* view = PyMemoryView_FromObject(reinterpret_cast<PyObject*>(made));
+  Py_DECREF(made);
+  return view;
+}
 
 bool is_object(PyObject* value) noexcept {
   return Py_TYPE(value) == object_type;

@@ -21,6 +21,10 @@ namespace linden::python {
 // what was received) and copies the rest (P3).
 [[nodiscard]] Bytes bytes_of_buffer(PyObject* buffer);
 
+// A read-only memoryview of bytes that are shared; a new reference, or null with the Python error
+// set.
+[[nodiscard]] PyObject* new_memoryview(const Bytes& bytes) noexcept;
+
 void bind_object(pybind11::module_& module);
 
 }  // namespace linden::python

@@ -45,7 +45,7 @@ class PythonCallee(NamedTuple):
         from .submission import pack_with_results
 
         part = (*([one] * (stop - start) for one in self.first), *cut(columns, start, stop))
-        return pack_with_results(part, f"items {start} to {stop - 1} of {self.name}")
+        return pack_with_results(part, f"items {start} to {stop - 1} of {self.name}", self.submitter.data)
 
 
 class NativeCallee(NamedTuple):

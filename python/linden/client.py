@@ -88,7 +88,7 @@ class Client:
         self._native = native
         self.space: Space = self.connection.space(self.info.space, initial=farm.initial_tuples(), timeout=timeout)
         self.reader = ResultReader(native, self.space.native)
-        self.submitter = Submitter(native, self.space.native, self.reader)
+        self.submitter = Submitter(native, self.space.native, self.reader, self.info)
         self.fetcher = Fetcher(self)
         self.forgotten = Forgotten()
         self._known_engines: dict[int, farm.Engine] = {}
@@ -510,6 +510,7 @@ class Client:
         if self._dask is not None:
             self._dask.close()
             self._dask = None
+        self.submitter.data.close()
         self.connection.close()
         self.reader.close()
 

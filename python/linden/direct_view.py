@@ -218,7 +218,7 @@ class DirectView(View):
         """Put names into the engines' namespaces; a dotted name sets an attribute."""
         if not isinstance(ns, dict):
             raise TypeError(f"push takes a dict of names, not a {type(ns).__name__}")
-        payload, results = pack_with_results(ns, "the pushed dict")
+        payload, results = pack_with_results(ns, "the pushed dict", self._submitter.data)
         return self._submit(farm.PUSH, "push", payload, block=block, targets=targets, results=results)
 
     def pull(self, names: str | Sequence[str], targets: Any = None, block: bool | None = None) -> Any:
@@ -291,10 +291,11 @@ class DirectView(View):
         sequence = sliceable(seq)
 
         def parts(count: int) -> list[_native.Object]:
-            return [
-                serialize.pack({key: single_item(part) if flatten and len(part) == 1 else part}, f"the sequence {key}")
+            values = (
+                {key: single_item(part) if flatten and len(part) == 1 else part}
                 for part in partition(sequence, count, dist)
-            ]
+            )
+            return [serialize.pack(value, f"the sequence {key}", self._submitter.data) for value in values]
 
         return self._submit(farm.PUSH, "scatter", None, parts=parts, block=block, targets=targets)
 

@@ -13,6 +13,7 @@
     ("cancelled", client, number)                                a task that is not to be started once more
     ("on_join", key, name, kind, function, payload)              what every engine runs before its first task
     ("collective", client, call, what, source, to, payload)      between the tasks of one call, the first of which is `call`
+    ("data", name, client, number, role)                         keeps large data that a task, or its result, names
 
 Everything in here is pure.
 """
@@ -575,6 +576,29 @@ def group_numbers(size: int) -> int:
 def _when_ended(client: str, number: int, of: Sequence[tuple[str, int]]) -> _native.Put:
     guards: list[Any] = [(("result", *task, _TEXT, ANY, ANY), []) for task in of]
     return _native.Put(("gate", client, number, MET, ""), when=guards)
+
+
+# ---- Large data ----------------------------------------------------------------------------------------------------
+#
+# The other tuples about them (data_farm, data_holder, data_wanted, data_part) are C++'s alone: api/data/farm_tuples.h.
+
+ARGUMENT = "argument"
+RESULT = "result"
+
+
+def data_use(name: str, client: str, number: int, role: str) -> _native.Put:
+    """The task, or its result, needs the data of that name."""
+    return _native.Put(("data", name, client, number, role))
+
+
+def data_use_form(name: str | None, client: str, number: Any, role: Any = ANY) -> tuple[Any, ...]:
+    """Uses of data by a client's tasks; a name of None is any."""
+    return ("data", _TEXT if name is None else name, client, number, role)
+
+
+def data_uses_form(client: str, number: Any) -> tuple[Any, ...]:
+    """All uses of data by tasks."""
+    return data_use_form(None, client, number)
 
 
 # ---- Functions and control -----------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # All that the farm keeps of a task that has ended.
 _FORMS = (
     *(farm.results_form, farm.outputs_form, farm.resubmitted_form, farm.shared_payload_form, farm.gate_form),
-    farm.collective_form,
+    *(farm.collective_form, farm.data_uses_form),
 )
 
 
@@ -45,10 +45,12 @@ def purge_hub_results(client: Client, jobs: Any, targets: Any) -> None:
         for form in _FORMS:
             _drop(client, form(client.session, ANY))
         client.submitter.graph.forget()
+        client.submitter.data.nudge()
         return
     ids = _ids_of(client, jobs, targets)
     _refuse_outstanding({hub_record.message_id(row.fields) for row in hub.find(client, sorted(ids)) if _waits(row)})
     _drop_each(client, ids)
+    client.submitter.data.nudge()
 
 
 def _waits(row: hub.Row) -> bool:

@@ -48,6 +48,9 @@ class TaskGroup(Protocol):
     def fail(self, error: BaseException) -> None:
         """No further result will come."""
 
+    def add_done_callback(self, function: Callable[[Any], Any], /) -> Any:
+        """Call `function` with it once all results are here, or none will come; at once if that is so."""
+
 
 class Submitted(Protocol):
     """What was put together; an AsyncResult, or some tasks of one."""

@@ -15,9 +15,13 @@ import sys
 from collections.abc import Callable, Iterable
 from operator import is_
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native, plain
+from .stored_file import take_pickled
+
+if TYPE_CHECKING:
+    from .data import FarmData
 
 PICKLE = "pickle"
 # What cloudpickle stores by value holds byte code, which no other minor version of Python understands.
@@ -27,6 +31,9 @@ PYTHON_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 CLOUDPICKLE = f"{_CLOUDPICKLE}:{PYTHON_VERSION}"
 DILL = f"{_DILL}:{PYTHON_VERSION}"
 _BYTE_CODE = b"CodeType"
+# Parts of this size and more go by reference (data.py).  Below it a copy over the socket costs less than a file.
+LARGE_BYTES = 1 << 20
+BY_REFERENCE = "+data"
 
 _PROTOCOL = 5
 # So deep the culprit is looked for among the items of items.
@@ -147,13 +154,17 @@ def _can_be_pickled(value: Any) -> bool:
 
 
 def loads(codec: str, parts: list[Any]) -> Any:
-    """The inverse of `dumps`.
+    """The inverse of `dumps`, and of `FarmData.offload`.
 
-    Raises: ValueError: an unknown codec. OtherPythonVersion. Whatever unpickling raises.
+    Raises: ValueError: an unknown codec. OtherPythonVersion. DataLost. Whatever unpickling raises.
     """
     if codec not in (PICKLE, CLOUDPICKLE):
         if codec == plain.NDARRAY:
             return plain.array_of(parts)
+        if codec.endswith(BY_REFERENCE):
+            from . import data
+
+            return loads(*data.resolve(codec, parts))
         _check_codec(codec, parts)
         if codec.startswith(_DILL):
             return _loads_dill(parts)
@@ -183,10 +194,20 @@ def _loads_dill(parts: list[Any]) -> Any:
     return dill.loads(bytes(parts[0]), buffers=parts[1:])
 
 
-def pack(value: Any, what: str = "the value") -> _native.Object:
-    """`value` as an object field."""
+def pack(value: Any, what: str = "the value", data: FarmData | None = None) -> _native.Object:
+    """`value` as an object field; with `data` its large parts by reference."""
     codec, parts = dumps(value, what)
+    if data is not None:
+        codec, parts = by_reference(codec, parts, data)
     return _native.Object(codec, parts)
+
+
+def by_reference(codec: str, parts: list[Any], data: FarmData) -> tuple[str, list[Any]]:
+    """What `dumps` gave, with large parts by reference."""
+    files = take_pickled()
+    if files or len(parts) > 1 or len(parts[0]) >= LARGE_BYTES:
+        return data.offload(codec, parts, files)
+    return codec, parts
 
 
 def unpack(field: _native.Object) -> Any:
@@ -194,12 +215,12 @@ def unpack(field: _native.Object) -> Any:
     return loads(field.codec, field.parts)
 
 
-def pack_result(value: Any) -> Any:
+def pack_result(value: Any, data: FarmData | None = None) -> Any:
     """`value` as a payload: plain values as they are, so that nothing is pickled for a None or a number."""
     kind = type(value)
     if kind in PLAIN_TYPES and (kind is not int or -(2**63) <= value < 2**63) and kind is not str:
         return value
-    return pack(value, "the result")
+    return pack(value, "the result", data)
 
 
 def unpack_result(payload: Any) -> Any:

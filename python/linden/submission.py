@@ -6,14 +6,18 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _native, farm, history, result_argument, serialize
 from .async_result import AsyncResult
 from .callee import Callee, Packed, callee_of
+from .data import FarmData
 from .errors import Closed, ConnectionLost, LindenError, NoMatch, SessionExpired, ShuttingDown, SpaceGone, Unreachable
 from .result_reader import ResultReader, TaskGroup
 from .task_graph import TaskGraph
+
+if TYPE_CHECKING:
+    from .connection_file import ConnectionInfo
 
 # Frames start small, so that engines begin while the rest is being pickled, and grow.
 _FIRST_FRAME_TASKS = 32
@@ -27,12 +31,14 @@ _COPIES_BYTES_MAX = 256 << 10
 _GONE = (Closed, ConnectionLost, SessionExpired, SpaceGone, ShuttingDown, Unreachable)
 
 
-def pack_with_results(value: Any, what: str = "the value") -> Packed:
-    """`value` as an object field, and the tasks whose results lie in it.
+def pack_with_results(value: Any, what: str = "the value", data: FarmData | None = None) -> Packed:
+    """`value` as an object field, with `data` its large parts by reference, and the tasks whose results lie in it.
 
     Raises: NotPicklable.
     """
     codec, parts, ids = result_argument.dumps(value, what)
+    if data is not None:
+        codec, parts = serialize.by_reference(codec, parts, data)
     return _native.Object(codec, parts), [farm.parse_message_id(id_) for id_ in ids] if ids else []
 
 
@@ -56,7 +62,9 @@ class _Frame:
 class Submitter:
     """Puts tasks; their answers are looked at when somebody waits for the results (ResultReader.confirm_later)."""
 
-    def __init__(self, client: _native.Client, space: _native.Space, reader: ResultReader) -> None:
+    def __init__(
+        self, client: _native.Client, space: _native.Space, reader: ResultReader, info: ConnectionInfo | None = None
+    ) -> None:
         self.session = client.session
         self._client = client
         self._space = space
@@ -66,6 +74,7 @@ class Submitter:
         self._published: set[str] = set()
         self.history: list[range] = []
         self.graph = TaskGraph(client, space, self)
+        self.data = FarmData(space, info)
 
     def take_numbers(self, count: int, own: list[range], *, remember: bool = True) -> range:
         """The next `count` task numbers; `own` is the history of the view that they are for.
@@ -111,7 +120,7 @@ class Submitter:
         Raises: NotPicklable: its message names the argument.
         """
         try:
-            return pack_with_results((args, kwargs))
+            return pack_with_results((args, kwargs), data=self.data)
         except serialize.NotPicklable:
             for index, argument in enumerate(args):
                 serialize.dumps(argument, f"argument {index} of {name}")
@@ -141,6 +150,8 @@ class Submitter:
 
     def send(self, puts: list[_native.Put], group: TaskGroup) -> None:
         """Put tasks whose results `group` expects already."""
+        if self.data.pending:
+            puts = [*self.data.claim(puts, group), *puts]
         self._reader.confirm_later(self._space.send_put(puts, patient=True), _Frame(self._space, puts, group))
 
     def send_many(self, puts: Iterable[_native.Put], group: TaskGroup) -> None:

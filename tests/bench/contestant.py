@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from tests.bench import cycles
+from tests.bench import cycles, data
 from tests.bench.work import burn, increment
 
 Chunk = int | Literal["auto"]
@@ -136,6 +136,7 @@ UNITS = (
         "broadcast_16": "ms",
         "broadcast_64": "ms",
     }
+    | data.UNITS
     | HUB_UNITS
     | GRAPH_UNITS
     | cycles.UNITS
@@ -191,6 +192,10 @@ def samples(name: str, wanted: list[str]) -> Iterator[tuple[str, float]]:
             farm = module.make_farm(workers)
             yield what, broadcast(farm)
             farm.close()
+    if hasattr(module, "make_mover") and any(what in wanted for what in data.UNITS):
+        mover = module.make_mover(data.WORKERS)
+        yield from data.samples(mover, wanted, getattr(mover, "server_bytes", None))
+        mover.close()
     if getattr(module, "HAS_HUB", False) and any(what in wanted for what in HUB_UNITS):
         from tests.bench import hub  # needs linden, which not every contestant's environment has
 

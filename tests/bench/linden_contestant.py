@@ -9,6 +9,7 @@ from typing import Any
 
 import linden
 
+from tests.bench.hub import resident_bytes
 from tests.bench.work import noop
 
 BODY = b"x" * 100
@@ -30,6 +31,32 @@ class LindenFarm:
 
     def broadcast(self) -> None:
         self._client[:].apply_sync(noop)
+
+    def close(self) -> None:
+        self._client.shutdown(hub=True)
+
+
+class LindenMover:
+    def __init__(self, workers: int) -> None:
+        self._client = linden.start(workers)
+        self._view = self._client[:]
+        self._view.block = True
+        self._view.execute("import numpy")
+
+    def push(self, array: Any) -> None:
+        self._view.push({"whole": array})
+
+    def scatter(self, array: Any) -> None:
+        self._view.scatter("part", array)
+
+    def make_parts(self, size: int, seed: int) -> None:
+        self._view.execute(f"made = numpy.arange({seed}, {seed} + {size} // 8)")
+
+    def gather(self) -> Any:
+        return self._view.gather("made")
+
+    def server_bytes(self) -> int:
+        return resident_bytes(self._client)
 
     def close(self) -> None:
         self._client.shutdown(hub=True)
@@ -68,6 +95,10 @@ class LindenQueue:
 
 def make_farm(workers: int) -> LindenFarm:
     return LindenFarm(workers)
+
+
+def make_mover(workers: int) -> LindenMover:
+    return LindenMover(workers)
 
 
 def make_queue(_name: str, folder: Path) -> LindenQueue:

@@ -59,13 +59,14 @@ def no_process_left(no_file_left: None, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 @pytest.fixture(autouse=True)
 def no_file_left(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fails a test that leaves temporary files behind."""
-    temporary = scratch / "tmp"
-    temporary.mkdir()
-    monkeypatch.setenv("TMPDIR", str(temporary))
-    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    """Fails a test that leaves temporary files, or large data, behind."""
+    variables = {"TMPDIR": "tmp", "LINDEN_DATA_DIRECTORY": "shm", "LINDEN_SPILL_DIRECTORY": "spill"}
+    for variable, name in variables.items():
+        (scratch / name).mkdir()
+        monkeypatch.setenv(variable, str(scratch / name))
+    monkeypatch.setattr("tempfile.tempdir", str(scratch / "tmp"))
     yield
-    wait_for(lambda: not list(temporary.iterdir()), 5)
+    wait_for(lambda: not [path for name in variables.values() for path in (scratch / name).iterdir()], 5)
 
 
 Farm = Callable[..., tuple[LocalCluster, Any]]

@@ -61,6 +61,7 @@ LAYERS = {
     "api/model": layer("public", "api/model", pure=True),
     "api/wire": layer("public generated protobuf iovec", "api/wire", "api/model", pure=True),
     "api/client": layer("public generated iovec posix asio crypto", "api/client", "api/wire", "api/model"),
+    "api/data": layer("public posix crypto", "api/data", "api/client"),
     "space/core": layer("public containers", "space/core", "api/model", pure=True),
     "space/storage": layer(
         "public generated containers rocksdb iovec posix", "space/storage", "space/core", "api/model"

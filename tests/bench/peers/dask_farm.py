@@ -47,5 +47,38 @@ class DaskFarm:
         self._cluster.close()
 
 
+def make_part(size: int, seed: int) -> Any:
+    import numpy
+
+    return numpy.arange(seed, seed + size // 8)
+
+
+class DaskMover(DaskFarm):
+    """Data live with workers as futures; what is scattered replaces what was before."""
+
+    def push(self, array: Any) -> None:
+        self._whole = self._client.scatter(array, broadcast=True, hash=False)
+
+    def scatter(self, array: Any) -> None:
+        import numpy
+
+        parts = numpy.array_split(array, len(self._cluster.workers))
+        self._parts = self._client.scatter(parts, hash=False)
+
+    def make_parts(self, size: int, seed: int) -> None:
+        workers = list(self._client.scheduler_info()["workers"])
+        self._made = [self._client.submit(make_part, size, seed, workers=[worker], pure=False) for worker in workers]
+        distributed.wait(self._made)
+
+    def gather(self) -> Any:
+        import numpy
+
+        return numpy.concatenate(self._client.gather(self._made))
+
+
+def make_mover(workers: int) -> DaskMover:
+    return DaskMover(workers)
+
+
 def make_farm(workers: int) -> DaskFarm:
     return DaskFarm(workers)

@@ -31,5 +31,29 @@ class IpyparallelFarm:
         self._cluster.stop_cluster_sync()
 
 
+class IpyparallelMover(IpyparallelFarm):
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers)
+        self._all = self._client[:]
+        self._all.block = True
+        self._all.execute("import numpy")
+
+    def push(self, array: Any) -> None:
+        self._all.push({"whole": array})
+
+    def scatter(self, array: Any) -> None:
+        self._all.scatter("part", array)
+
+    def make_parts(self, size: int, seed: int) -> None:
+        self._all.execute(f"made = numpy.arange({seed}, {seed} + {size} // 8)")
+
+    def gather(self) -> Any:
+        return self._all.gather("made")
+
+
+def make_mover(workers: int) -> IpyparallelMover:
+    return IpyparallelMover(workers)
+
+
 def make_farm(workers: int) -> IpyparallelFarm:
     return IpyparallelFarm(workers)

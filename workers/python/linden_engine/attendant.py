@@ -12,6 +12,7 @@ import select
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from linden import _native, farm
@@ -24,6 +25,8 @@ from .restart import RESTART, Beginning
 from .walltime import Walltime
 
 PERIOD_S = 0.1
+# Why an engine ends.
+PARENT_GONE = "parent_gone"
 # A task that does not let go of the interpreter is not waited for any longer than this.
 _GRACE_S = 5.0
 # A pause of this process that is longer than this may have cost it its registration.
@@ -46,9 +49,13 @@ class Attendant:
         beginning: Beginning,
         *,
         registering_since: float,
+        prepare: Callable[[], None] = lambda: None,
         walltime: Walltime | None = None,
     ) -> None:
-        """`registering_since`: the monotonic moment before the engine registered; pauses count from there."""
+        """`registering_since`: the monotonic moment before the engine registered; pauses count from there. `prepare`: what is
+        to be done once, while the first task may run already.
+        """
+        self._prepare = prepare
         self.tasks: _native.Stream | None = None  # from which the main thread takes them
         self._walltime = walltime
         self._client = client
@@ -84,6 +91,10 @@ class Attendant:
 
     def _run(self) -> None:
         suspicious = False
+        try:
+            self._prepare()
+        except LindenError as error:
+            self._log.event("data_store", failed=str(error))
         while not self._over.wait(PERIOD_S):
             now = time.monotonic()
             suspicious = suspicious or not self._client.connected or now - self._looked_at > _PAUSE_S
@@ -103,7 +114,7 @@ class Attendant:
             except LindenError:  # the main thread meets the same error and decides
                 return
             if self._parent_pid is not None and not is_alive(self._parent_pid):
-                self._end("parent_gone")
+                self._end(PARENT_GONE)
 
     def _watch_walltime(self, now: float) -> None:
         if self._walltime is None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from linden import _native, collective, datapub, farm, serialize
 from linden.connection_file import ConnectionInfo
+from linden.data import FarmData, set_engine_data
 from linden.engine_kernel import BoundKernel, set_binder
 from linden.errors import Closed, ConnectionLost, SessionExpired, ShuttingDown, SpaceGone
 from linden.reaching import connect_to_any
@@ -21,7 +22,7 @@ from linden.result_argument import set_result_loader
 from linden.shared import set_loader
 
 from . import forks
-from .attendant import PERIOD_S, Attendant
+from .attendant import PARENT_GONE, PERIOD_S, Attendant
 from .conditional import Conditional
 from .execution import LAZILY, Shells
 from .functions import Functions, load_payload
@@ -167,9 +168,11 @@ class Engine:
         client, address = connect_to_any(self._info.candidates(), self._connect, self._timeout)
         forks.connected_to(address)
         attendant = self._attendant = None
+        data: FarmData | None = None
         try:
             space = client.open_space(self._space_name, create=True, initial=farm.initial_tuples())
-            runner = self._prepare_session(space)
+            data = FarmData(space, self._info, is_engine=True)
+            runner = self._prepare_session(space, data)
             # Before it registers, so that one for which this fails never seems to serve.
             self._on_join.catch_up(space, runner.run)
             before = time.monotonic()
@@ -184,13 +187,14 @@ class Engine:
                 self._interrupts,
                 self._beginning,
                 registering_since=before,
+                prepare=data.join,
                 walltime=self._walltime,
             )
             attendant.start()
             # Whoever puts one now asks the engines that are registered to catch up; this is for what was put just before.
             self._on_join.catch_up(space, runner.run)
             self._on_join.serve(space, runner.run)
-            self._work(space, id_, runner)
+            self._work(space, id_, runner, data)
         except EngineStop:
             self._output.say_last_words(0.0)
             raise
@@ -204,6 +208,9 @@ class Engine:
             return False
         finally:
             self._output.send_with(None)
+            if data is not None:
+                # Nobody else will look after the files if the whole cluster has died.
+                data.close(remove=self._interrupts.stopping == PARENT_GONE)
             client.close()
             if attendant is not None:
                 attendant.join()
@@ -232,14 +239,15 @@ class Engine:
 
     # ---- tasks
 
-    def _prepare_session(self, space: _native.Space) -> TaskRunner:
+    def _prepare_session(self, space: _native.Space, data: FarmData) -> TaskRunner:
         """Whatever user code may need of the farm, which is more than its namespace."""
+        set_engine_data(data)
         load = partial(load_payload, space)
         set_loader(load)
         set_result_loader(partial(load_result, space))
-        return TaskRunner(Functions(space, self._namespace), self._namespace, load, self._shells)
+        return TaskRunner(Functions(space, self._namespace), self._namespace, load, self._shells, data)
 
-    def _work(self, space: _native.Space, id_: int, runner: TaskRunner) -> None:
+    def _work(self, space: _native.Space, id_: int, runner: TaskRunner, data: FarmData) -> None:
         prefetch = Prefetch()
         stream = space.open_stream(
             _native.RESERVE, farm.task_forms(id_, self._tags), credit=prefetch.credit, lease=_LEASE_S
@@ -263,6 +271,8 @@ class Engine:
             status, payload, puts = self._run(runner, fields, started)
             collective.end_task(status, payload)
             puts += conditional.end(given, status, payload, started, self._ended)
+            if data.pending:
+                puts += data.claim_result(given[farm.TASK_CLIENT], given[farm.TASK_NUMBER], payload)
             stream.finish(task.id, task.attempt, puts)
             if prefetch.observe(self._ended - started):
                 stream.set_credit(prefetch.credit)

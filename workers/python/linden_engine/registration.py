@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from linden import _native, farm
+from linden.data import host_id
 from linden.errors import NoMatch
 
 _REGISTER_S = 30.0
@@ -19,6 +20,7 @@ def describe(name: str, tags: Sequence[str] = ()) -> dict[str, Any]:
     return {
         "pid": os.getpid(),
         "host": os.uname().nodename,
+        "host_id": host_id(),
         "python": sys.version.split()[0],
         "name": name,
         "cores": os.cpu_count(),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from linden import _native, farm, plain, serialize
+from linden.data import FarmData
 from linden.error import UnmetDependency
 
 from . import forks
@@ -36,10 +37,14 @@ class TaskRunner:
         namespace: Namespace,
         load_payload: LoadPayload | None = None,
         shells: Shells | None = None,
+        data: FarmData | None = None,
     ) -> None:
-        """`load_payload`: of a client and a number, what several tasks share. `shells`: what runs cells; None: plain Python."""
+        """`load_payload`: of a client and a number, what several tasks share. `shells`: what runs cells; None: plain Python.
+        `data`: where large parts of results go.
+        """
         self._load_function = load_function
         self._load_payload = load_payload
+        self._data = data
         self._namespace = namespace
         self._shells = shells or Shells(namespace, TaskOutput(), NEVER)
         self.raised: BaseException | None = None  # by the last task
@@ -90,7 +95,7 @@ class TaskRunner:
 
     def _apply(self, digest: str, payload: Any) -> Outcome:
         args, kwargs = _unpack(payload)
-        return farm.OK, serialize.pack_result(self._load_function(digest)(*args, **kwargs))
+        return farm.OK, serialize.pack_result(self._load_function(digest)(*args, **kwargs), self._data)
 
     def _map(self, digest: str, payload: Any) -> Outcome:
         columns = _unpack(payload)
@@ -100,8 +105,8 @@ class TaskRunner:
             function = function.f
         values, errors = map_columns(function, columns)
         if errors:
-            return farm.ERROR, farm.error_payload(errors, serialize.pack(values, "the results"))
-        return farm.OK, serialize.pack(values, "the results")
+            return farm.ERROR, farm.error_payload(errors, serialize.pack(values, "the results", self._data))
+        return farm.OK, serialize.pack(values, "the results", self._data)
 
     def _call(self, path: str, payload: Any) -> Outcome:
         value = function_at(path)(*plain.unpack(payload))
@@ -120,7 +125,7 @@ class TaskRunner:
 
     def _execute(self, _digest: str, payload: Any) -> Outcome:
         source, silent = payload
-        return farm.OK, serialize.pack_result(self._shells.get().run(source, silent))
+        return farm.OK, serialize.pack_result(self._shells.get().run(source, silent), self._data)
 
     def _complete(self, _digest: str, payload: Any) -> Outcome:
         return farm.OK, serialize.pack_result(self._shells.get().complete(*payload))
@@ -135,8 +140,8 @@ class TaskRunner:
 
     def _pull(self, _digest: str, payload: Any) -> Outcome:
         if isinstance(payload, str):
-            return farm.OK, serialize.pack_result(self._namespace.evaluate(payload))
-        return farm.OK, serialize.pack([self._namespace.evaluate(name) for name in payload], "the values")
+            return farm.OK, serialize.pack_result(self._namespace.evaluate(payload), self._data)
+        return farm.OK, serialize.pack([self._namespace.evaluate(name) for name in payload], "the values", self._data)
 
     def _clear(self, _digest: str, _payload: Any) -> Outcome:
         if self._shells.made is None:

@@ -1,0 +1,354 @@
+"""Large data by reference: what a pickle has beside its bytes goes into the store of this host, and the tuple only names it.
+
+A payload of codec ``pickle+data`` has as its first part a table in JSON, ``{"farm": id, "parts": [null | [name, store], ...]}``: null is
+the next of the parts that follow, anything else names bytes that are read where they are needed; ``"files": [[name, store], ...]`` are
+named by handles inside of the pickle (stored_file.py).  ``docs/design/data-path.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import _native, farm
+from .errors import LindenError, NoMatch, Overloaded, StorageFailed
+from .serialize import BY_REFERENCE, LARGE_BYTES
+from .stored_file import StoredFile
+
+if TYPE_CHECKING:
+    from .connection_file import ConnectionInfo
+    from .result_reader import TaskGroup
+
+# A peer, or the space, may take so long to give what a task or a result needs.
+_FETCH_S = 300.0
+# How often the store is looked through for what nobody uses, at first and at most.
+_SWEEP_S = 2.0
+_SWEEP_MAX_S = 60.0
+# A finish is on its way to the server no later than this, if it can be reached.
+_FLUSHED_S = 1.0
+# Whether engines share this host's store is asked no more often than this.
+_LOOK_S = 5.0
+_PAGE = 1000
+
+
+class DataLost(LindenError, LookupError):
+    """Large data of a task or a result that cannot be had any more: whoever had it is gone, or it was purged."""
+
+
+class DataRef(NamedTuple):
+    """Where bytes are: their name, and the id of a host's store, or "" if they are in the space."""
+
+    name: str
+    store: str
+
+
+# ---- Payloads ------------------------------------------------------------------------------------------------------
+
+
+def is_by_reference(codec: str) -> bool:
+    """Whether some parts of an object field are only named."""
+    return codec.endswith(BY_REFERENCE)
+
+
+def refs_in(payload: Any) -> Iterator[DataRef]:
+    """What a payload names; lists are looked through."""
+    if type(payload) is list:
+        for item in payload:
+            yield from refs_in(item)
+    elif type(payload) is _native.Object and is_by_reference(payload.codec):
+        table = _table(payload.parts)
+        yield from (DataRef(*named) for named in [*table["parts"], *table["files"]] if named is not None)
+
+
+def _table(parts: Sequence[Any]) -> dict[str, Any]:
+    table: dict[str, Any] = json.loads(bytes(parts[0]))
+    return table
+
+
+# Who can get the data of a farm in this process, by the farm's id.
+_nodes: weakref.WeakValueDictionary[str, FarmData]
+_all: weakref.WeakSet[FarmData]
+
+
+def resolve(codec: str, parts: Sequence[Any]) -> tuple[str, list[Any]]:
+    """Codec and parts as they were before some of them went by reference; arrays made of them are views of shared memory.
+
+    Raises: DataLost.
+    """
+    table = _table(parts)
+    inline = iter(parts[1:])
+    return codec.removesuffix(BY_REFERENCE), [
+        next(inline) if part is None else node_of(table["farm"]).get(DataRef(*part)) for part in table["parts"]
+    ]
+
+
+def node_of(farm_id: str) -> FarmData:
+    """The data of a farm that this process has a client of, or an engine in.
+
+    Raises: DataLost: it has none.
+    """
+    node = _nodes.get(farm_id)
+    if node is None:
+        for other in [
+            other for other in _all if not other.is_joined
+        ]:  # it has had nothing to do with large data so far
+            other.join()
+        node = _nodes.get(farm_id)
+    if node is None:
+        raise DataLost(
+            "this value has large parts in a farm of which this process has no open client; connect to it first"
+        )
+    return node
+
+
+def adopt(path: str | os.PathLike[str]) -> StoredFile:
+    """Move a file into the store of this host: to be called in a task, which returns what it gets.  Equal files are stored once.
+
+    Raises: RuntimeError: not called in a task. OSError. Overloaded: the store is full.
+    """
+    if _of_engine is None:
+        raise RuntimeError("linden.data.adopt moves a file into the store of an engine's host; call it in a task")
+    return _of_engine.adopt(path)
+
+
+# ---- A process in a farm -------------------------------------------------------------------------------------------
+
+
+class FarmData:
+    """The large data of a farm, as one client or engine of it has to do with them.  Safe to use from several threads."""
+
+    def __init__(self, space: _native.Space, info: ConnectionInfo | None = None, *, is_engine: bool = False) -> None:
+        # What has no tuple yet that keeps it.
+        self.pending: dict[str, _native.DataRef | StoredFile] = {}
+        self._space = space
+        self._is_engine = is_engine
+        self._info = info
+        self._node: _native.DataNode | None = None
+        self._joining = threading.RLock()
+        self._shares = (0.0, False)  # when it was asked whether engines share this host's store, and the answer
+        self._kept: deque[tuple[float, list[_native.DataRef | StoredFile]]] = deque()
+        self._released: deque[tuple[list[tuple[str, int]], set[str]]] = deque()
+        self._keeper: threading.Thread | None = None
+        self._work = threading.Event()
+        self._closed = False
+        _all.add(self)
+
+    # ---- bytes in
+
+    def offload(self, codec: str, parts: list[Any], files: Sequence[StoredFile] = ()) -> tuple[str, list[Any]]:
+        """Codec and parts with large parts by reference, if there are any; `files` are named inside of the parts."""
+        if self._closed or not (files or any(_size(part) >= LARGE_BYTES for part in parts)):
+            return codec, parts
+        refs: list[_native.DataRef | None] = []
+        try:
+            refs += [self._store(part) if _size(part) >= LARGE_BYTES else None for part in parts]
+        except (Overloaded, StorageFailed):  # neither this host nor the space has room by reference: as small data go
+            return codec, parts
+        for ref in refs:
+            if ref is not None:
+                self.pending[ref.name] = ref
+        inline = [part for part, ref in zip(parts, refs, strict=True) if ref is None]
+        table = {
+            "farm": self.node.farm_id,
+            "parts": [None if ref is None else [ref.name, ref.store] for ref in refs],
+            "files": [[file.name, file.store] for file in files],
+        }
+        self.pending.update((file.name, file) for file in files)
+        return codec + BY_REFERENCE, [json.dumps(table).encode(), *inline]
+
+    def _store(self, part: Any) -> _native.DataRef:
+        if self._is_engine or self._engines_share():
+            return self.node.put(part)
+        return self.node.upload(part)
+
+    def _engines_share(self) -> bool:
+        """Whether an engine has the same store: then the data are at hand, and stay when this process ends."""
+        asked, answer = self._shares
+        if not asked or time.monotonic() - asked > _LOOK_S:
+            form = farm.engines_form()
+            rows = self._space.client.wait(self._space.send_list(form, limit=_PAGE, all_states=False))["tuples"]
+            host = host_id()
+            answer = any(farm.parse_engine(row["fields"]).info.get("host_id") == host for row in rows)
+            self._shares = (time.monotonic(), answer)
+        return answer
+
+    # ---- the tuples that keep them
+
+    def claim(self, puts: Iterable[_native.Put], call: TaskGroup) -> list[_native.Put]:
+        """The tuples that keep the arguments of the tasks among `puts`, until `call` has all of its results."""
+        uses: list[_native.Put] = []
+        keys: list[tuple[str, int]] = []
+        held: list[_native.DataRef | StoredFile] = []
+        for put in puts:
+            fields = put.fields
+            if fields[0] != "task":
+                continue
+            key = fields[farm.TASK_CLIENT], fields[farm.TASK_NUMBER]
+            found = dict.fromkeys(refs_in(fields[farm.TASK_PAYLOAD]))
+            for ref in found:
+                uses.append(farm.data_use(ref.name, *key, farm.ARGUMENT))
+                if (kept := self.pending.pop(ref.name, None)) is not None:
+                    held.append(kept)
+            if found:
+                keys.append(key)
+        if keys:
+            call.add_done_callback(lambda _: self._release(keys, held))
+        return uses
+
+    def claim_result(self, client: str, number: int, payload: Any) -> list[_native.Put]:
+        """The tuples that keep what the result of that task names."""
+        found = dict.fromkeys(ref.name for ref in refs_in(payload))
+        held = [ref for name in found if (ref := self.pending.pop(name, None)) is not None]
+        self.pending.clear()
+        if found:
+            self._kept.append((time.monotonic(), held))
+            self._start_keeper()
+        return [farm.data_use(name, client, number, farm.RESULT) for name in found]
+
+    def _release(self, keys: list[tuple[str, int]], held: list[_native.DataRef | StoredFile]) -> None:
+        self._released.append((keys, {ref.name for ref in held if not ref.store}))
+        held.clear()
+        self.nudge()
+
+    # ---- bytes out
+
+    def get(self, ref: DataRef) -> memoryview:
+        """The bytes, as a view of shared memory that cannot be written to.
+
+        Raises: DataLost.
+        """
+        try:
+            return self.node.get(ref.name, ref.store, _FETCH_S)
+        except NoMatch as error:
+            raise DataLost(f"{error}; Client.resubmit(msg_id) computes a result again") from None
+
+    # ---- files
+
+    def adopt(self, path: str | os.PathLike[str]) -> StoredFile:
+        """Move a file into the store of this host."""
+        ref = self.node.adopt(os.fspath(path))
+        return StoredFile(ref.name, ref.store, self.node.farm_id, ref)
+
+    # ---- life
+
+    @property
+    def node(self) -> _native.DataNode:
+        """This process's part; joined at first use."""
+        if self._node is None:
+            self.join()
+        assert self._node is not None
+        return self._node
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether it has this host's store open, or cannot open it any more."""
+        return self._node is not None or self._closed
+
+    def join(self) -> None:
+        """Open this host's store, which then stays at least as long as this process."""
+        with self._joining:
+            if self._node is not None:
+                return
+            address = self._space.client.address
+            listen = _listening_host(self._info, address)
+            node = _native.DataNode.join(self._space, listen, serve=self._is_engine and address.startswith("tcp:"))
+            _nodes[node.farm_id] = self
+            self._node = node
+
+    def nudge(self) -> None:
+        """Something that a tuple kept may be superfluous now."""
+        if self._node is not None:
+            self._start_keeper()
+            self._work.set()
+
+    def _start_keeper(self) -> None:
+        with self._joining:
+            if self._keeper is None and not self._closed:
+                self._keeper = threading.Thread(target=self._keep_house, name="linden-data", daemon=True)
+                self._keeper.start()
+
+    def _keep_house(self) -> None:
+        pause = _SWEEP_S
+        while True:
+            told = self._work.wait(pause)
+            self._work.clear()
+            if self._closed:
+                return
+            with suppress(LindenError):
+                self._drop_released()
+                self._confirm_kept()
+                pause = _SWEEP_S if self.node.sweep() or told else min(2 * pause, _SWEEP_MAX_S)
+
+    def _drop_released(self) -> None:
+        """Take back what kept the arguments of tasks that have results.  A client that is closed before leaves these tuples to the
+        tasks; they go when the results are purged.
+        """
+        while self._released:
+            keys, uploaded = self._released.popleft()
+            wait = self._space.client.wait
+            forms = [farm.data_use_form(None, client, number, farm.ARGUMENT) for client, number in keys]
+            for request in [self._space.send_take(_native.TAKE, [form], count=_PAGE, timeout=0.0) for form in forms]:
+                with suppress(NoMatch):
+                    wait(request)
+            for name in uploaded:
+                self.node.drop_uploaded(name)
+
+    def _confirm_kept(self) -> None:
+        """Let go of results whose tuples are known to have been put: requests take effect in order (P9), so with the answer to one."""
+        sent = time.monotonic() - _FLUSHED_S
+        if self._kept and self._kept[0][0] < sent:
+            self._space.client.wait(self._space.send_count(farm.data_uses_form("", 0)))
+            while self._kept and self._kept[0][0] < sent:
+                self._kept.popleft()
+
+    def close(self, *, remove: bool = False) -> None:
+        """Stop serving others.  `remove`: and remove the store of this host, because the farm has come to its end."""
+        self._closed = True
+        self._work.set()
+        # What has arrived can be read still, if it is on this host.
+        if self._node is not None:
+            with suppress(LindenError):
+                self._node.leave(remove)
+
+
+_nodes = weakref.WeakValueDictionary()
+_all = weakref.WeakSet()
+# That of the engine which this process is.
+_of_engine: FarmData | None = None
+
+
+def set_engine_data(data: FarmData | None) -> None:
+    """From now on `adopt` in this process gives files to `data`."""
+    global _of_engine
+    _of_engine = data
+
+
+def host_id() -> str:
+    """The same for all processes that share a memory directory, and for no others."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        boot = file.read().strip()
+    try:
+        found = os.stat(os.environ.get("LINDEN_DATA_DIRECTORY") or "/dev/shm")
+    except OSError:
+        return f"{boot}:none"
+    return f"{boot}:{found.st_dev}:{found.st_ino}"
+
+
+def _size(part: Any) -> int:
+    return part.nbytes if type(part) is memoryview else len(part)
+
+
+def _listening_host(info: ConnectionInfo | None, address: str) -> str:
+    """Where other hosts are to find this process; "" for the interface by which it reaches the server."""
+    if info is None or not address.startswith("unix:"):
+        return ""
+    published = [*info.addresses, *([info.tcp] if info.tcp else [])]
+    hosts = {where.removeprefix("tcp:").rpartition(":")[0].strip("[]") for where in published}
+    return hosts.pop() if len(hosts) == 1 else "0.0.0.0" if hosts else ""

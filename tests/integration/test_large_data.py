@@ -1,0 +1,244 @@
+"""Large data by reference: one copy per host, other hosts, bounds, deaths.  Hosts are directories of their own here."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import linden
+import numpy as np
+import pytest
+from linden import farm as schema
+from linden.data import DataLost
+from linden_launchers import LocalCluster
+
+from tests.integration.conftest import Farm, wait_for
+
+MB = 1 << 20
+
+
+def array(seed: int = 0, megabytes: int = 3) -> Any:
+    return np.random.default_rng(seed).integers(0, 256, megabytes * MB, dtype=np.uint8)
+
+
+def kept(directory: Path) -> list[Path]:
+    """The files of all stores below a directory."""
+    return list(directory.glob("linden-*/kept/*"))
+
+
+def checksum(value: Any) -> int:
+    return int(value.astype("int64").sum())
+
+
+@pytest.fixture
+def memory(scratch: Path) -> Path:
+    return scratch / "shm"
+
+
+def test_arguments_and_results_go_through_shared_memory_and_not_through_the_server(farm: Farm, memory: Path) -> None:
+    _, rc = farm(2)
+    value = array()
+    assert rc[:].apply_sync(checksum, value) == [checksum(value)] * 2
+    rc[0].push({"array_of_ones": lambda: np.ones(3 * MB, dtype=np.uint8)}, block=True)
+    result = rc[0].apply(linden.Reference("array_of_ones"))
+    assert result.get().sum() == 3 * MB
+    bytes_in_space = next(space for space in rc.connection.spaces() if space["name"] == "farm")["bytes"]
+    assert bytes_in_space < MB
+    assert len(kept(memory)) >= 1
+
+
+def test_one_copy_for_all_engines_of_a_host(farm: Farm, memory: Path) -> None:
+    _, rc = farm(4)
+    value = array()
+    rc[:].push({"a": value}, block=True)
+    rc[:].push({"b": value}, block=True)  # the same bytes
+    assert rc[:].apply_sync(lambda: int((a == b).all())) == [1] * 4  # noqa: F821
+    assert len(kept(memory)) <= 1
+
+
+def test_arrays_are_views_that_cannot_be_written_to_and_copies_can(farm: Farm) -> None:
+    _, rc = farm(1)
+    rc[0]["a"] = array()
+    with pytest.raises(linden.RemoteError, match="read-only"):
+        rc[0].execute("a[0] = 1", block=True)
+    rc[0].execute("a = a.copy(); a[0] = 1", block=True)
+    assert rc[0].pull("int(a[0])", block=True) == 1
+    assert not rc[0].pull("a", block=True).flags.writeable
+
+
+def test_scatter_and_gather(farm: Farm) -> None:
+    _, rc = farm(3)
+    value = array(megabytes=10)
+    for dist in "br":
+        rc[:].scatter("part", value, dist=dist, block=True)
+        assert (rc[:].gather("part", dist=dist, block=True) == value).all()
+
+
+def test_maps_futures_and_broadcasts(farm: Farm) -> None:
+    _, rc = farm(2)
+    view = rc.load_balanced_view()
+    values = [array(seed) for seed in range(6)]
+    assert view.map_sync(checksum, values) == [checksum(value) for value in values]
+    doubled = view.apply(lambda value: value.astype("int16") * 2, values[0])
+    assert view.apply_sync(lambda value: int(value.sum()), doubled) == 2 * checksum(values[0])
+    assert rc.broadcast_view().apply_sync(checksum, values[1]) == [checksum(values[1])] * 2
+
+
+def test_what_is_no_array_goes_by_reference_too(farm: Farm, memory: Path) -> None:
+    _, rc = farm(1)
+    text = "x" * (2 * MB)
+    assert rc[0].apply_sync(len, text) == 2 * MB
+    assert rc[0].apply_sync(lambda: "y" * (2 * MB)) == "y" * (2 * MB)
+    wait_for(lambda: len(kept(memory)) == 1, 20)  # the result's; the argument is gone
+
+
+def test_arguments_go_when_the_results_are_there_and_results_when_they_are_purged(farm: Farm, memory: Path) -> None:
+    _, rc = farm(1)
+    result = rc[0].apply(lambda value: value + 1, array())
+    expected = result.get()
+    del expected
+    uses = schema.data_uses_form(rc.session, linden.ANY)
+    wait_for(lambda: rc.space.count(uses) == 1, 10)  # of the result
+    rc.purge_everything()
+    del result
+    wait_for(lambda: not kept(memory), 30)
+    assert rc.space.count(uses) == 0
+
+
+def test_a_client_that_has_gone_leaves_the_arguments_to_its_tasks(farm: Farm) -> None:
+    cluster, rc = farm(1)
+    other = linden.Client(str(cluster.connection_file))
+    blocked = other.load_balanced_view().apply(time.sleep, 1)
+    id_ = other.load_balanced_view().apply(checksum, array()).msg_id
+    del blocked
+    other.close()
+    assert rc.get_result(id_, block=True) == checksum(array())
+
+
+def test_a_result_outlives_its_engine_and_the_server(farm: Farm) -> None:
+    """F1: kill -9 of whoever made it."""
+    cluster, rc = farm(2)
+    result = rc.load_balanced_view().apply(lambda: np.full(3 * MB, 7, dtype=np.uint8))
+    result.wait()
+    for pid in cluster.engine_pids:
+        os.kill(pid, signal.SIGKILL)
+    os.kill(cluster.server_pid, signal.SIGKILL)
+    assert (result.get() == 7).all()
+
+
+def test_what_is_lost_is_said_to_be_lost(farm: Farm, memory: Path) -> None:
+    _, rc = farm(1)
+    result = rc[0].apply(lambda: np.zeros(3 * MB, dtype=np.uint8))
+    result.wait()
+    for path in kept(memory):
+        path.unlink()
+    with pytest.raises(DataLost, match="resubmit"):
+        result.get()
+
+
+def test_beyond_its_bound_memory_goes_to_disk(
+    farm: Farm, scratch: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINDEN_DATA_MEMORY", str(8 * MB))
+    _, rc = farm(1)
+    results = [rc[0].apply(lambda seed: np.full(3 * MB, seed, dtype=np.uint8), seed) for seed in range(6)]
+    rc.wait(results)
+    assert sum(path.stat().st_size for path in memory.rglob("*")) <= 8 * MB + 16384
+    assert len(kept(scratch / "spill")) >= 4
+    assert [int(result.get()[0]) for result in results] == list(range(6))
+
+
+def test_a_full_host_sends_through_the_space(farm: Farm, memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINDEN_DATA_MEMORY", "1")
+    monkeypatch.setenv("LINDEN_DATA_DISK", "1")
+    _, rc = farm(1)
+    value = array()
+    assert rc[0].apply_sync(checksum, value) == checksum(value)
+    assert (rc[0].apply_sync(lambda value: value, value) == value).all()
+    assert not kept(memory)
+
+
+def test_a_named_cluster_keeps_results_over_a_restart(scratch: Path, memory: Path) -> None:
+    """F3."""
+    with LocalCluster(1, cluster_id="kept") as rc:
+        id_ = rc[0].apply(lambda: np.full(3 * MB, 5, dtype=np.uint8)).msg_id
+        rc.get_result(id_).wait()
+    assert not list(memory.iterdir())
+    assert kept(scratch / "spill")
+    with LocalCluster(1, cluster_id="kept") as rc:
+        assert (rc.get_result(id_, block=True) == 5).all()
+        rc.purge_results([id_])
+        wait_for(lambda: not kept(memory) and not kept(scratch / "spill"), 60)
+
+
+def test_files_are_given_to_the_store_by_tasks(farm: Farm, scratch: Path) -> None:
+    _, rc = farm(2)
+
+    def make(path: str) -> Any:
+        import linden.data
+
+        with open(path, "wb") as file:
+            file.write(b"sorted" * 1000)
+        return linden.data.adopt(path)
+
+    made = rc.load_balanced_view().apply(make, str(scratch / "run"))
+    assert rc[:].apply_sync(lambda run: bytes(run.read()[:6]), made) == [b"sorted"] * 2
+    assert not (scratch / "run").exists()
+    assert bytes(made.get().read()) == b"sorted" * 1000
+    with pytest.raises(RuntimeError, match="in a task"):
+        linden.data.adopt("/tmp/nothing")
+
+
+# ---- Several hosts -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hosts(farm: Farm, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Path, Path]:
+    """A client, an engine (0) that shares its memory, an engine (1) of another "host", and both memories."""
+    cluster, rc = farm(1, tcp="127.0.0.1:0")
+    other = scratch / "other"
+    other.mkdir()
+    monkeypatch.setenv("LINDEN_DATA_DIRECTORY", str(other))
+    cluster.start_engines(1)
+    cluster.wait_for_engines(rc, 2)
+    monkeypatch.setenv("LINDEN_DATA_DIRECTORY", str(scratch / "shm"))
+    return rc, scratch / "shm", other
+
+
+def test_hosts_fetch_from_each_other(hosts: tuple[Any, Path, Path]) -> None:
+    rc, here, there = hosts
+    value = array()
+    assert rc[:].apply_sync(checksum, value) == [checksum(value)] * 2
+    assert len(kept(there)) <= 1
+    result = rc[1].apply(lambda: np.full(3 * MB, 9, dtype=np.uint8))
+    assert (result.get() == 9).all()
+    assert kept(here)
+
+
+def test_where_no_way_leads_the_space_carries(hosts: tuple[Any, Path, Path]) -> None:
+    """Peers whose addresses lead nowhere, as behind a firewall."""
+    rc, _, _ = hosts
+    result = rc[1].apply(lambda: np.full(3 * MB, 9, dtype=np.uint8))
+    result.wait()
+    form = ("data_holder", str, str, list)
+    for _, store, session, _ in rc.space.take_many(form, 10, timeout=5):
+        rc.space.put(("data_holder", store, session, ["tcp:127.0.0.1:1"]))
+    assert (result.get() == 9).all()
+    assert rc.space.count(("data_part", str, str, int, int, bytes)) == 0
+
+
+def test_a_client_that_shares_no_memory_with_engines_sends_through_the_space(
+    farm: Farm, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, rc = farm(1)
+    (scratch / "laptop").mkdir()
+    monkeypatch.setenv("LINDEN_DATA_DIRECTORY", str(scratch / "laptop"))
+    value = array(megabytes=20)
+    cluster_file = str(rc.cluster.connection_file)
+    with linden.Client(cluster_file) as laptop:
+        assert laptop[0].apply_sync(checksum, value) == checksum(value)
+        wait_for(lambda: rc.space.count(("data_part", str, str, int, int, bytes)) == 0, 10)
+    import shutil
+
+    shutil.rmtree(scratch / "laptop")
