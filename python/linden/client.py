@@ -23,6 +23,7 @@ from .history import History
 from .hub import Page
 from .load_balanced_view import LoadBalancedView
 from .local_results import Forgotten, LocalMetadata, LocalResults
+from .mpi_worlds import worlds
 from .native import check_function
 from .on_join import OnJoin
 from .reprs import client_html
@@ -216,6 +217,10 @@ class Client:
         if targets != "all":
             self.engines_of(targets)
         return DirectView(self, targets).set_flags(**flags)
+
+    def mpi_views(self, **flags: Any) -> list[DirectView]:
+        """A direct view for each MPI program all of whose ranks serve (``space-engine --mpi``), rank 0 first."""
+        return [self.direct_view(ids, **flags) for ids in worlds(self.engines())]
 
     def load_balanced_view(self, targets: Any = None, **flags: Any) -> LoadBalancedView:
         """A view that gives each task to whichever engine is free, or is one of `targets`."""

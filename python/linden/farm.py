@@ -181,6 +181,16 @@ def registration(id_: int, session: str, info: dict[str, Any]) -> _native.Put:
     return _native.Put(("engine", id_, session, json.dumps(info)), lives_with=session)
 
 
+def first_rank(world: str, id_: int, session: str) -> _native.Put:
+    """Which engine id rank 0 of an MPI program has; the other ranks' follow.  Gone with rank 0's session."""
+    return _native.Put(("mpi_ids", world, id_), lives_with=session)
+
+
+def first_rank_form(world: str) -> tuple[Any, ...]:
+    """The same."""
+    return ("mpi_ids", world, _INT)
+
+
 def engines_form() -> tuple[Any, ...]:
     """All engines."""
     return ("engine", _INT, _TEXT, _TEXT)

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     log = Log(quiet=options.quiet)
     try:
-        rank = start() if options.mpi else None
+        rank = start(options.mpi) if options.mpi else None
         info = find_connection(options.connection, cluster_id=options.cluster_id, timeout=options.timeout)
         engine = Engine(
             info,
@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             hold=options.hold,
             memory=options.memory,
             reconnect=options.reconnect,
-            parent_pid=options.parent_pid,
+            # Ranks end with the process that starts them on their machine, which need not be told when the program is killed.
+            parent_pid=options.parent_pid if options.parent_pid or not options.mpi else os.getppid(),
             ipython=options.ipython,
             script=options.script,
             code=options.code,
@@ -123,8 +124,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--mpi",
-        action="store_true",
-        help="this engine is a rank of an MPI program: MPI, mpi_rank and mpi_size are in its namespace, and ids follow ranks",
+        nargs="?",
+        const="auto",
+        choices=("auto", "mpi4py", "environment"),
+        help="this engine is a rank of an MPI program: MPI, mpi_rank and mpi_size are in its namespace, and ids follow ranks; "
+        "'environment': without mpi4py, as mpiexec or srun says; 'auto' (default): with mpi4py if it is installed",
     )
     parser.add_argument(
         "--tag",

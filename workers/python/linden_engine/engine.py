@@ -92,6 +92,7 @@ class Engine:
         self._code = code
         self._rank = rank
         self._tags = farm.checked_tags(tags)
+        self._joined = False
         self._beginning = beginning or Beginning()
         self._walltime = walltime
         self._namespace = Namespace()
@@ -227,13 +228,13 @@ class Engine:
         )
 
     def _register(self, space: _native.Space) -> int:
-        info = {**describe(self._name, self._tags), **identity(os.environ)}
-        rank, self._rank = self._rank, None  # who joins anew does it without the other ranks
-        if rank is None:
+        info = {**describe(self._name, self._tags), **identity(os.environ), **(self._rank.info() if self._rank else {})}
+        id_ = self._rank.take_id(space) if self._rank and not self._joined else None
+        self._joined = True  # who joins anew does it without the other ranks
+        if id_ is None:
             id_ = register(space, info)
         else:
-            id_ = rank.take_id(space)
-            register_as(space, id_, {**info, "mpi_rank": rank.rank, "mpi_size": rank.size})
+            register_as(space, id_, info)
         self._log.event("registered", engine=id_, pid=os.getpid(), address=space.client.address)
         return id_
 
