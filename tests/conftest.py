@@ -21,6 +21,12 @@ ROOT = promises.ROOT
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--promise", metavar="P17", help="only tests that cite this promise")
+    parser.addoption(
+        "--launchers",
+        metavar="ci|all|NAME,...",
+        default="ci",
+        help="on which systems the contract of launchers is tested (tests/launchers/README.md)",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -153,14 +153,15 @@ class LocalLauncher:
         }
 
     def signal(self, job: Job, number: int, members: Iterable[int] | None = None) -> None:
-        for child in self._chosen(job, members):
+        for child in self._chosen(job, members).values():
             child.signal(number)
 
     def stop(self, job: Job, members: Iterable[int] | None = None) -> JobStatus:
-        survivors = end_processes([child.id for child in self._chosen(job, members)], grace_s=self._grace_s)
+        chosen = self._chosen(job, members)
+        survivors = end_processes([child.id for child in chosen.values()], grace_s=self._grace_s)
         if survivors:
             raise LaunchError(f"engines {[process.pid for process in survivors]} do not end, even by SIGKILL")
-        return JobStatus({index: _end_of(child) for index, child in enumerate(self._chosen(job, members))})
+        return JobStatus({index: _end_of(child) for index, child in chosen.items()})
 
     def log(self, job: Job, member: int = 0, lines: int = 8) -> str:
         return log_tail(self._children[job][member].log, lines)
@@ -169,9 +170,9 @@ class LocalLauncher:
         """Engines of a set, ended ones included."""
         return list(self._children[job])
 
-    def _chosen(self, job: Job, members: Iterable[int] | None) -> list[Child]:
-        children = self._children[job]
-        return list(children) if members is None else [children[index] for index in sorted(set(members))]
+    def _chosen(self, job: Job, members: Iterable[int] | None) -> dict[int, Child]:
+        children = dict(enumerate(self._children[job]))
+        return children if members is None else {index: children[index] for index in sorted(set(members))}
 
     def restart(self, child: Child) -> Child | None:
         """Starts an engine in place of one that has ended; None if it is none of ours."""

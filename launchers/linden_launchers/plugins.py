@@ -26,10 +26,12 @@ _OURS = {
     "htcondor": "linden_launchers.systems.htcondor:HTCondor",
     "kubernetes": "linden_launchers.systems.kubernetes:Kubernetes",
     "lsf": "linden_launchers.systems.lsf:Lsf",
+    "mpi": "linden_launchers.systems.mpi:MpiLauncher",
     "oar": "linden_launchers.systems.oar:Oar",
     "pbspro": "linden_launchers.systems.pbspro:PbsPro",
     "sge": "linden_launchers.systems.sge:Sge",
     "slurm": "linden_launchers.systems.slurm:Slurm",
+    "ssh": "linden_launchers.systems.ssh:SshLauncher",
     "torque": "linden_launchers.systems.torque:Torque",
     "winhpc": "linden_launchers.systems.winhpc:WindowsHpc",
 }

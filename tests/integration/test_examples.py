@@ -103,5 +103,6 @@ def test_word_count(scratch: Path) -> None:
 
 def test_every_example_is_tested_and_listed() -> None:
     programs = {path.name for path in FOLDER.glob("*.py")}
-    assert programs == {*EXAMPLES, "word_count.py"}
+    # That with MPI is tested where MPI is: tests/launchers/contract/test_steering_example.py.
+    assert programs == {*EXAMPLES, "word_count.py", "steering_mpi.py"}
     assert programs == set(re.findall(r"\((\w+\.py)\)", (FOLDER / "README.md").read_text()))

@@ -1,0 +1,259 @@
+"""The systems on which the contract suite runs: how each is brought up, how its launcher is made, and what it can do.
+
+What a system *can*: ``members`` (parts of a job can be stopped), ``signals`` (it hands them on to engines), ``pending`` (there is
+`room` for so many engines, and more have to wait), ``refuses`` (it knows queues, and that there is none called "nowhere"),
+``steering`` (the example with MPI finds its mpiexec or srun).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from typing import ClassVar
+
+import pytest
+from linden_launchers.launcher import Launcher
+from linden_launchers.local import LocalLauncher
+from linden_launchers.plugins import load_launcher
+from linden_launchers.process import ExitWatcher
+
+from tests.launchers.contract.set_up import NAMESPACES, SetUp
+
+CI, ALL = "ci", "all"
+
+
+class System:
+    """One of them; made once for a test run."""
+
+    name: ClassVar[str]
+    group: ClassVar[str] = ALL  # CI: small enough to be tested with each change
+    can: ClassVar[frozenset[str]] = frozenset()
+    needs_namespaces: ClassVar[bool] = False
+    room: ClassVar[int] = 4  # engines that can run at a time
+    programs: ClassVar[tuple[str, ...]] = ()  # of this machine, which packages.txt names
+
+    def up(self) -> None:
+        """Raises: SetUpFailed."""
+        missing = [program for program in self.programs if shutil.which(program, path=_PATH) is None]
+        assert not missing, f"{', '.join(missing)} not found; ./dev test installs the group 'launchers' of packages.txt"
+
+    def down(self) -> None:
+        """Leaves nothing behind."""
+
+    def environment(self) -> dict[str, str]:
+        """For the process that calls the launcher."""
+        return {}
+
+    def engine_environment(self) -> dict[str, str]:
+        """For the engines."""
+        return {}
+
+    def launcher(self) -> Launcher:
+        """A new one, which knows nothing of what others have started."""
+        raise NotImplementedError
+
+    def program(self, argv: list[str]) -> list[str]:
+        """The command by which a program runs where the launcher finds the system by itself."""
+        return argv
+
+    def members(self, n: int) -> int:
+        """How many members a job of n engines has."""
+        return n
+
+
+_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
+
+
+class Local(System):
+    """Processes of this machine."""
+
+    name = "local"
+    group = CI
+    can = frozenset({"members", "signals"})
+
+    def up(self) -> None:
+        self._watcher = ExitWatcher(lambda _: None)
+        self._launcher = LocalLauncher(self._watcher.watch)
+
+    def down(self) -> None:
+        self._watcher.close()
+
+    def launcher(self) -> Launcher:
+        return self._launcher  # it alone knows its children
+
+
+class WithSetUp(System):
+    """A system that a script brings up."""
+
+    script: ClassVar[str]
+    variables: ClassVar[Mapping[str, str]] = {}
+    needs_namespaces = True
+
+    def up(self) -> None:
+        super().up()
+        self.set_up = SetUp(self.script, **self.variables)
+        self.set_up.start()
+
+    def down(self) -> None:
+        self.set_up.stop()
+
+    def environment(self) -> dict[str, str]:
+        return {"PATH": f"{self.set_up.programs}{os.pathsep}{os.environ['PATH']}"}
+
+
+class Ssh(WithSetUp):
+    """Two hosts with an sshd each; without namespaces, two addresses of this machine."""
+
+    name = "ssh"
+    group = CI
+    can = frozenset({"members", "signals"})
+    script = "sshd.sh"
+    needs_namespaces = False
+    programs = ("ssh", "sshd")
+
+    def up(self) -> None:
+        if os.environ.get(NAMESPACES) == "0" and hasattr(self, "variables"):
+            self.variables = {NAMESPACES: "0"}  # type: ignore[misc]
+        super().up()
+
+    def options(self) -> dict[str, object]:
+        """To reach the hosts."""
+        ssh = f"{self.set_up.programs}/ssh -F {self.set_up.directory}/ssh_config"
+        return {"hosts": ["node1", "node2"], "ssh": ssh, "python": sys.executable}
+
+    def launcher(self) -> Launcher:
+        return load_launcher("ssh", self.options())
+
+
+class OpenMpi(System):
+    """Open MPI's mpiexec on this machine, which has fewer processors than engines, and this user may be root."""
+
+    name = "openmpi"
+    group = CI
+    can = frozenset({"signals", "steering"})
+    programs = ("mpiexec.openmpi",)
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "OMPI_ALLOW_RUN_AS_ROOT": "1",
+            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+            "OMPI_MCA_rmaps_base_oversubscribe": "1",
+        }
+
+    def launcher(self) -> Launcher:
+        return load_launcher("mpi", {"mpiexec": "mpiexec.openmpi", "mpi4py": "mpi4py"})
+
+    def members(self, n: int) -> int:
+        return 1
+
+
+class Mpich(System):
+    """MPICH's mpiexec.  mpi4py asks for libmpi.so.12, which Debian calls libmpich.so.12, and takes Open MPI where it finds both."""
+
+    name = "mpich"
+    group = CI
+    can = frozenset({"signals"})
+    programs = ("mpiexec.mpich",)
+
+    def up(self) -> None:
+        super().up()
+        self._set_up = SetUp("mpich.sh")
+        self._set_up.start()
+
+    def down(self) -> None:
+        self._set_up.stop()
+
+    def engine_environment(self) -> dict[str, str]:
+        return {"LD_LIBRARY_PATH": str(self._set_up.directory / "lib"), "MPI4PY_MPIABI": "mpich"}
+
+    def launcher(self) -> Launcher:
+        return load_launcher("mpi", {"mpiexec": "mpiexec.mpich", "mpi4py": "mpi4py"})
+
+    def members(self, n: int) -> int:
+        return 1
+
+
+class Slurm(WithSetUp):
+    """A real Slurm without accounting: two nodes with two processors each."""
+
+    name = "slurm"
+    group = CI
+    can = frozenset({"members", "signals", "pending", "refuses"})
+    script = "slurm.sh"
+
+    def launcher(self) -> Launcher:
+        return load_launcher("slurm")
+
+
+class SlurmAccounting(Slurm):
+    """The same with slurmdbd, so that sacct answers."""
+
+    name = "slurm-accounting"
+    group = ALL
+    variables: ClassVar[Mapping[str, str]] = {"LINDEN_SLURM_ACCOUNTING": "1"}
+
+
+class Srun(Slurm):
+    """An MPI program that srun starts on a real Slurm; Open MPI speaks PMIx with it."""
+
+    name = "srun"
+    group = ALL
+    can = frozenset({"signals", "steering"})
+
+    def program(self, argv: list[str]) -> list[str]:
+        return ["salloc", "--ntasks=4", "--", *argv]
+
+    def launcher(self) -> Launcher:
+        return load_launcher("mpi", {"flavour": "srun", "mpi4py": "mpi4py"})
+
+    def members(self, n: int) -> int:
+        return 1
+
+
+class Torque(Slurm):
+    """Torque's commands, as Debian has them for Slurm."""
+
+    name = "torque"
+    group = ALL
+    can = frozenset({"members", "pending", "refuses"})
+    variables: ClassVar[Mapping[str, str]] = {"LINDEN_SLURM_TORQUE": "1"}
+
+    def launcher(self) -> Launcher:
+        return load_launcher("pbs")  # finds out what it has
+
+
+class GridEngine(WithSetUp):
+    """A real Grid Engine: one host with four slots."""
+
+    name = "gridengine"
+    can = frozenset({"members", "pending", "refuses"})
+    script = "gridengine.sh"
+
+    def launcher(self) -> Launcher:
+        return load_launcher("sge")
+
+
+REAL: list[type[System]] = [Local, Ssh, OpenMpi, Mpich, Slurm, Srun, SlurmAccounting, Torque, GridEngine]
+
+try:
+    from tests.launchers.contract.stub_systems import STUBS
+except ModuleNotFoundError:
+    STUBS = []
+
+SYSTEMS: dict[str, type[System]] = {system.name: system for system in [*REAL, *STUBS]}
+
+
+def chosen(word: str) -> list[str]:
+    """Names of the systems that ``--launchers`` asks for: "ci", "all", or names.
+
+    Raises: pytest.UsageError.
+    """
+    if word in (CI, ALL):
+        return [name for name, system in SYSTEMS.items() if word == ALL or system.group == CI]
+    names = word.split(",")
+    unknown = [name for name in names if name not in SYSTEMS]
+    if unknown:
+        raise pytest.UsageError(f"--launchers {word}: no {', '.join(unknown)}; there are ci, all, {', '.join(SYSTEMS)}")
+    return names
