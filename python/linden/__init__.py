@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         ImpossibleDependency,
         InvalidDependency,
         IPythonError,
+        KeptResultLost,
         KernelError,
         NoEnginesRegistered,
         NoGroup,
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     from .executor import ViewExecutor
     from .fetched import AsyncHubResult
     from .fields import ANY, Between, OneOf, Prefix, Var, with_attributes
+    from .kept import Kept
     from .load_balanced_view import LoadBalancedView
     from .map_result import AsyncMapResult
     from .native import NativeFunction, native
@@ -134,6 +136,7 @@ __all__ = [
     "Reference",
     "native",
     "NativeFunction",
+    "Kept",
     "Dependency",
     "depend",
     "dependent",
@@ -196,6 +199,7 @@ __all__ = [
     "ImpossibleDependency",
     "DependencyTimeout",
     "InvalidDependency",
+    "KeptResultLost",
     "CollectiveError",
     "CollectiveTimeout",
     "NoGroup",
@@ -230,6 +234,7 @@ _MODULES = {
     ".reference": ("Reference",),
     ".native": ("native", "NativeFunction"),
     ".plain": ("NotPlain",),
+    ".kept": ("Kept",),
     ".dependency": ("Dependency", "depend", "dependent", "require", "interactive"),
     ".serialize": ("NotPicklable", "use_dill", "use_cloudpickle", "use_pickle"),
     ".canning": (
@@ -256,7 +261,7 @@ _MODULES = {
         *("TransactionConflict", "KeyConflict", "NoSuchSpace", "SpaceGone", "SessionExpired", "OutcomeUnknown"),
         *("ConnectionLost", "Unreachable", "Closed", "TaskTimeout", "UnmetDependency", "ImpossibleDependency"),
         *("DependencyTimeout", "InvalidDependency"),
-        *("CollectiveError", "CollectiveTimeout", "NoGroup", "RankFailed", "RanksDisagree"),
+        *("KeptResultLost", "CollectiveError", "CollectiveTimeout", "NoGroup", "RankFailed", "RanksDisagree"),
     ),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

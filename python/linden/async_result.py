@@ -17,6 +17,7 @@ from .arrivals import Arrivals, Listener, Listeners, wait_for_all
 from .completions import AwaitableFuture
 from .error import raise_errors
 from .execute_reply import ExecuteReply
+from .kept import attached
 from .outcome import Failure, decode
 from .result_facts import TaskFacts, errors_in
 from .task_output import Piece
@@ -70,6 +71,7 @@ class AsyncResult(TaskFacts, AwaitableFuture):
         self._label = label
         self._attempts = attempts
         self._return_exceptions = return_exceptions
+        self.keeps = False  # set by views: whether engines keep the values, and these are Kept
         self.known: dict[str, Any] = {}  # metadata of each task that the view knows of
         self._raw: dict[int, tuple[Sequence[Any], float]] = {}
         self._outcomes: dict[int, Any] = {}
@@ -287,7 +289,7 @@ class AsyncResult(TaskFacts, AwaitableFuture):
     def _outcome(self, position: int) -> Any:
         if position not in self._outcomes:
             outcome = decode(self._raw[position][0], self._method(position), self._attempts)
-            self._outcomes[position] = outcome
+            self._outcomes[position] = attached(outcome, self._client, everywhere=self.keeps)
             if type(outcome) is ExecuteReply:
                 outcome.attach(self._metadata_of(position, self._message_id(position)))
         return self._outcomes[position]

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import farm, plain
 from .columns import Columns, cut, rows
+from .kept import ArgumentKey
 from .native import NativeFunction
 from .reference import Reference, call_reference
 
 if TYPE_CHECKING:
     from .submission import Submitter
-    from .task_graph import TaskKey
 
 # A payload, and the tasks whose results lie in it.
-Packed = tuple[Any, list["TaskKey"]]
+Packed = tuple[Any, list[ArgumentKey]]
 
 
 class PythonCallee(NamedTuple):

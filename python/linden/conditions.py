@@ -6,7 +6,7 @@ They travel as JSON, so that people and other languages can read them in the tas
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -44,6 +44,7 @@ class Conditions:
     attempts: int = 1  # how many engines may die with it
     placed: bool = False  # an engine has chosen where it runs
     tags: Sequence[str] = ()  # of the engines that may run it
+    near: Sequence[str] = ()  # rather where the values of these tasks are kept
 
     def but(self, **changes: Any) -> Conditions:
         """These conditions with some of them changed."""
@@ -63,6 +64,7 @@ class Conditions:
             "attempts": self.attempts,
             "placed": self.placed,
             "tags": list(self.tags),
+            "near": list(self.near),
         }
         return json.dumps({name: value for name, value in known.items() if value})
 
@@ -93,3 +95,9 @@ def choose(engines: Iterable[int], me: int, conditions: Conditions, places: Iter
     for place in places:
         allowed &= place
     return sorted(allowed, key=lambda engine: (engine != me, engine))
+
+
+def nearest(engines: Sequence[int], held: Mapping[int, int]) -> list[int]:
+    """Those of `engines` that hold most of the data, of which `held` says how many bytes are where; all of them if none holds any."""
+    most = max((held.get(engine, 0) for engine in engines), default=0)
+    return [engine for engine in engines if held.get(engine, 0) == most]

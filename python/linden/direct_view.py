@@ -12,11 +12,11 @@ from .async_result import AsyncResult
 from .chunking import even_parts
 from .columns import is_array, make_columns
 from .gather import GatherResult, check_dist, partition, single_item, sliceable
+from .kept import ArgumentKey
 from .map_result import AsyncMapResult
 from .map_task import MapTask
 from .native import check_language
 from .submission import pack_with_results
-from .task_graph import TaskKey
 from .view import View
 
 if TYPE_CHECKING:
@@ -52,12 +52,13 @@ class DirectView(View):
         targets: Any = None,
         label: str | None = None,
         make_result: type[AsyncResult] = AsyncResult,
-        results: list[TaskKey] | None = None,
+        results: Sequence[ArgumentKey] | None = None,
+        keep: bool = False,
         **options: Any,
     ) -> Any:
         """One task for each target, all in one request, with the same payload or, given their number, its `parts`.
 
-        `results`: tasks whose results lie in the payload.
+        `results`: tasks whose results lie in the payload. `keep`: the values stay where they are.
         """
         engines, single = self._engines(kind, targets)
         payloads = None if parts is None else parts(len(engines))  # first: nothing is asked for what cannot be cut
@@ -75,6 +76,7 @@ class DirectView(View):
             attempts=1,
             **options,
         )
+        result.keeps = keep
         if payloads is None:
             payloads = self._submitter.payload_for_each(payload, numbers, result)
         self._send(kind, name, function, engines, payloads, numbers, result, results)
@@ -99,12 +101,14 @@ class DirectView(View):
         payloads: list[Any],
         numbers: range,
         result: AsyncResult,
-        results: list[TaskKey] | None = None,
+        results: Sequence[ArgumentKey] | None = None,
     ) -> None:
         self._reader.expect(numbers, result)
         # Two tasks on one engine would wait for each other.
         together = kind in _TOGETHER and len({engine.id for engine in engines[: len(numbers)]}) == len(numbers)
-        task = MapTask(name, function, 0, 0, result._submitted, result._label, numbers if together else None)
+        task = MapTask(
+            name, function, 0, 0, result._submitted, result._label, numbers if together else None, result.keeps
+        )
         puts: list[_native.Put] = []
         for engine, number, payload in zip(engines, numbers, payloads, strict=False):
             queue = farm.engine_queue(engine.id), engine
@@ -117,7 +121,15 @@ class DirectView(View):
         callee = self._submitter.callee(function)
         payload, results = callee.pack(args, kwargs)
         # Results among the arguments are their values on the engines, which wait for them.
-        return self._submit(callee.kind, callee.name, payload, block=block, function=callee.function, results=results)
+        return self._submit(
+            callee.kind,
+            callee.name,
+            payload,
+            block=block,
+            function=callee.function,
+            results=results,
+            keep=self._keeps(None, callee),
+        )
 
     def _map(self, function: Callable[..., Any], sequences: tuple[Any, ...], options: dict[str, Any]) -> Any:
         return self._map_parts(function, sequences, **options)
@@ -132,14 +144,16 @@ class DirectView(View):
         return_exceptions: bool = False,
         label: str | None = None,
         join: Callable[[list[Any]], Any] | None = None,
+        keep: bool | None = None,
     ) -> Any:
-        """One task per engine with a contiguous part of the items."""
+        """One task per engine with a contiguous part of the items.  `keep`: as the flag."""
         columns, total = make_columns(sequences)
         if not total:
             return []
-        if join is None and any(is_array(sequence) for sequence in sequences):
-            join = _as_array
         callee = self._submitter.callee(function)
+        keep = self._keeps(keep, callee)
+        if join is None and not keep and any(is_array(sequence) for sequence in sequences):
+            join = _as_array
         name = callee.name
         engines, _ = self._engines(callee.map_kind)
         ranges = even_parts(total, min(total, len(engines)))
@@ -158,6 +172,7 @@ class DirectView(View):
             attempts=1,
             return_exceptions=return_exceptions,
         )
+        result.keeps = keep
         parts = [callee.pack_part(columns, *part) for part in ranges]
         results = list(dict.fromkeys(key for _, keys in parts for key in keys))
         payloads = [payload for payload, _ in parts]

@@ -68,6 +68,10 @@ class InvalidDependency(ImpossibleDependency):
     """The task depends on one that is not there."""
 
 
+class KeptResultLost(KernelError):
+    """The value that an engine kept is nowhere any more, and cannot be made again; the message says which, where, and why."""
+
+
 class CollectiveError(KernelError):
     """An operation of a group of tasks (`linden.collective`) has failed."""
 

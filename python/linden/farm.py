@@ -11,6 +11,9 @@
     ("payload", client, number, payload)                         of several tasks of a call, the first of which has that number
     ("control", session, verb, argument)                         to an engine
     ("cancelled", client, number)                                a task that is not to be started once more
+    ("kept", client, number, engine, session, bytes, what)       an engine has the value of a task's result in its memory
+    ("given", session, n, ok, payload)                           such a value, or why not, for the engine that has asked for it
+    ("late", queue, client, number)                              a task may have waited long enough for an engine of its choice
     ("on_join", key, name, kind, function, payload)              what every engine runs before its first task
     ("collective", client, call, what, source, to, payload)      between the tasks of one call, the first of which is `call`
     ("data", name, client, number, role)                         keeps large data that a task, or its result, names
@@ -29,7 +32,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native
 from .connection_file import DEFAULT_FARM_SPACE as DEFAULT_FARM_SPACE
-from .fields import ANY, Between
+from .fields import ANY, Between, OneOf
 from .serialize import PackedFunction
 
 if TYPE_CHECKING:
@@ -74,6 +77,8 @@ RESTART = "restart"  # as argument of shutdown: and start over
 DRAIN = "drain"  # finish what runs, take nothing more, leave
 SIGNAL = "signal"
 CANCEL = "cancel"
+GIVE = "give"  # a kept value to another engine: client, number and item (or None) of it, who asks, under which number
+DROP = "drop"  # kept values: client and number, or a client and None for all of it
 # So long it is remembered that a task was cancelled, lest another engine starts it once more.
 CANCELLED_TTL_S = 3600.0
 
@@ -102,7 +107,7 @@ _OBJECT = _native.Typed("object")
 # Positions in a task tuple.
 TASK_QUEUE, TASK_CLIENT, TASK_NUMBER, TASK_NAME, TASK_KIND, TASK_FUNCTION, TASK_OPTIONS, TASK_PAYLOAD = range(1, 9)
 # Positions in a task's options list.
-OPTION_RETRIES, OPTION_SUBMITTED, OPTION_LABEL, OPTION_CALL = range(4)
+OPTION_RETRIES, OPTION_SUBMITTED, OPTION_LABEL, OPTION_CALL, OPTION_KEEP = range(5)
 # Positions in a result tuple.
 RESULT_CLIENT, RESULT_NUMBER, RESULT_STATUS, RESULT_META, RESULT_PAYLOAD = range(1, 6)
 # Positions in a result's meta list.
@@ -254,9 +259,11 @@ def max_attempts(retries: int | None) -> int:
 
 
 def task_forms(engine: int, tags: Sequence[str] = ()) -> list[tuple[Any, ...]]:
-    """What an engine with these tags serves: its own queue and everybody's."""
+    """What an engine with these tags serves: its own queue and everybody's, and what becomes late."""
     rest = (_TEXT, _INT, _TEXT, _TEXT, _TEXT, ANY, ANY)
-    return [("task", queue, *rest) for queue in (engine_queue(engine), *queues_served(ANY_QUEUE, tags))]
+    queues = queues_served(ANY_QUEUE, tags)
+    late = queues[0] if len(queues) == 1 else OneOf(queues)
+    return [*(("task", queue, *rest) for queue in (engine_queue(engine), *queues)), (LATE, late, _TEXT, _INT)]
 
 
 def tasks_form(client: Any = ANY, number: Any = ANY, queue: Any = ANY, kind: Any = ANY) -> tuple[Any, ...]:
@@ -280,18 +287,22 @@ def task(
     label: str | None = None,
     conditions: Conditions | None = None,
     call: range | None = None,
+    keep: bool = False,
 ) -> _native.Put:
     """A task; for the one `engine`, it ends with that engine's session.  With `conditions` it is a conditional task.
 
     `submitted`, seconds since 1970, and `label` are for those who ask about it later.  `call`: the tasks that run side by side with it.
+    `keep`: the engine keeps the value.
     """
     guards = None
     if conditions is not None:
         payload = [kind, function, payload, conditions.text]
         kind, function = CONDITIONAL, MET
         guards = _guards_of(client, number, conditions)
+    options: list[Any] = [retries if engine is None else 0, submitted, label]
+    if call is not None or keep:
+        options += [None if call is None else [call.start, len(call)], *((True,) if keep else ())]
     if engine is not None:
-        options = [0, submitted, label] if call is None else [0, submitted, label, [call.start, len(call)]]
         return _native.Put(
             ("task", queue, client, number, name, kind, function, options, payload),
             priority=priority,
@@ -301,7 +312,7 @@ def task(
             when=guards,
         )
     return _native.Put(
-        ("task", queue, client, number, name, kind, function, [retries, submitted, label], payload),
+        ("task", queue, client, number, name, kind, function, options, payload),
         priority=priority,
         max_attempts=DEFAULT_ATTEMPTS if retries is None else retries + 1,
         will=("result", client, number, ENGINE_DIED, [], None),
@@ -383,8 +394,56 @@ def call_of(fields: Sequence[Any]) -> range | None:
     return range(first, first + count)
 
 
+def is_kept(fields: Sequence[Any]) -> bool:
+    """Whether the engine that runs this task keeps its value."""
+    options = fields[TASK_OPTIONS]
+    return type(options) is list and len(options) > OPTION_KEEP and bool(options[OPTION_KEEP])
+
+
 def _died(client: str, number: int, engine: Engine) -> tuple[Any, ...]:
     return ("result", client, number, ENGINE_DIED, [engine.id, engine.session, 0.0, 0.0], None)
+
+
+# ---- Kept values ---------------------------------------------------------------------------------------------------
+
+LATE = "late"
+KEPT_CLIENT, KEPT_NUMBER, KEPT_ENGINE, KEPT_SESSION, KEPT_BYTES = range(1, 6)
+
+
+def kept(client: str, number: int, engine: Engine, size: int, what: str) -> _native.Put:
+    """The engine has the value of that task's result, of so many bytes, in its memory."""
+    fields = ("kept", client, number, engine.id, engine.session, size, safe_text(what))
+    return _native.Put(fields, lives_with=engine.session)
+
+
+def kept_form(client: Any = ANY, number: Any = ANY, session: Any = ANY) -> tuple[Any, ...]:
+    """Who has the values of results."""
+    return ("kept", client, number, ANY, session, ANY, ANY)
+
+
+def give(holder: str, client: str, number: int, item: int | None, asker: str, n: int) -> _native.Put:
+    """To the engine of the session `holder`: give a kept value to the session `asker`, as its number `n`."""
+    return control(holder, GIVE, [client, number, item, asker, n])
+
+
+def drop(holder: str, client: str, number: int | None) -> _native.Put:
+    """To the engine of the session `holder`: forget the value of a task, or of all of the client's."""
+    return control(holder, DROP, [client, number])
+
+
+def given(asker: str, n: int, ok: bool, payload: Any) -> _native.Put:
+    """A kept value for whoever has asked for it under that number, or in words why there is none."""
+    return _native.Put(("given", asker, n, ok, payload), lives_with=asker)
+
+
+def given_form(asker: str, n: int) -> tuple[Any, ...]:
+    """The answer to what was asked for under that number."""
+    return ("given", asker, n, ANY, ANY)
+
+
+def late(queue: str, client: str, number: int, seconds: float) -> _native.Put:
+    """In so many seconds any engine that is free may take over the task, unless it has begun."""
+    return _native.Put((LATE, queue, client, number), delay=seconds)
 
 
 # ---- Results and output --------------------------------------------------------------------------------------------

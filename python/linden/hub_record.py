@@ -124,12 +124,19 @@ def _of_result(fields: Sequence[Any]) -> dict[str, Any]:
         "completed": moment(completed),
         "received": moment(completed),
         "result_header": _header(message_id(fields), session, moment(completed), "reply") | {"status": status},
-        "result_metadata": {"status": status, "engine": session, "engine_id": engine, "started": moment(started)},
+        "result_metadata": {"status": status, "engine": session, "engine_id": engine, "started": moment(started)}
+        | ({"kept": True} if _is_kept(fields) else {}),
         "result_content": content,
         "result_buffers": _buffers(fields[farm.RESULT_PAYLOAD]),
         "execute_result": reply.execute_result if reply is not None else None,
         "error": content if status == "error" else None,
     }
+
+
+def _is_kept(fields: Sequence[Any]) -> bool:
+    """Whether the result only stands for a value, which is on the engine."""
+    task = farm.task_of(fields)
+    return task is not None and farm.is_kept(task)
 
 
 # What ipyparallel calls a result's status.

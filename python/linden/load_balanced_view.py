@@ -31,7 +31,7 @@ class LoadBalancedView(View):
     Flags: block, targets, label; `retries`: None forgives the death of an engine, at most 3 starts, and no exception; 0
     never starts a task twice; n runs it again up to n times after death or exception. `priority`: higher first. `tags`: a text or
     several; only engines that were started with all of them (``space-engine --tag gpu``) run the tasks, which wait where there is
-    none, and `queue_status` says so ("unserved").
+    none, and `queue_status` says so ("unserved"). `keep`: values stay on the engines, and results are Kept.
 
     `after`: tasks run when these tasks have ended; `follow`: and on the engine where they ran. Both are message ids,
     AsyncResults, Dependencies, dicts as of Dependency.as_dict, or lists, tuples or sets of these, all of which have to be met.
@@ -124,6 +124,7 @@ class LoadBalancedView(View):
         wish = self._wish(function)
         submitter = self._submitter
         callee = self._callee(function)
+        keep = self._keeps(None, callee)
         payload, results = callee.pack(args, kwargs)
         queue = next(self._queues(callee))
         numbers = submitter.take_numbers(1, self._own)
@@ -138,10 +139,10 @@ class LoadBalancedView(View):
             attempts=farm.max_attempts(self.retries),
         )
         result.note_dependencies(after=wish.after, follow=wish.follow)
+        result.keeps = keep
         self._reader.expect(numbers, result)
-        task = MapTask(
-            self.label or callee.name, callee.function, self.retries, self.priority, result._submitted, self.label
-        )
+        label, when = self.label, result._submitted
+        task = MapTask(label or callee.name, callee.function, self.retries, self.priority, when, label, keep=keep)
         puts = task.puts(submitter, numbers.start, callee.kind, payload, queue, wish, results)
         submitter.send(puts, result)
         return self._began(result, block)
@@ -162,9 +163,10 @@ class LoadBalancedView(View):
         return_exceptions: bool = False,
         label: str | None = None,
         join: Callable[[list[Any]], Any] | None = None,
+        keep: bool | None = None,
     ) -> Any:
         """Options of map: chunksize 1, n, or "auto", which adapts to measured run times; ordered=False iterates in the
-        order of arrival; return_exceptions puts errors in the place of values."""
+        order of arrival; return_exceptions puts errors in the place of values; keep as the flag."""
         check_chunksize(chunksize)
         wish = self._wish(function)
         columns, total = make_columns(sequences)
@@ -187,7 +189,9 @@ class LoadBalancedView(View):
             return_exceptions=return_exceptions,
         )
         result.note_dependencies(after=wish.after, follow=wish.follow)
-        task = MapTask(label or name, callee.function, self.retries, self.priority, result._submitted, label)
+        result.keeps = self._keeps(keep, callee)
+        when = result._submitted
+        task = MapTask(label or name, callee.function, self.retries, self.priority, when, label, keep=result.keeps)
         # A map that waits for others is submitted as a whole, so that it goes on without this client.
         if chunksize == "auto" and self._is_for_all() and not wish:
             self._start_auto(result, task, callee, columns, total)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native, farm
 from .error import InvalidDependency
+from .kept import ArgumentKey, KeptKey
 
 if TYPE_CHECKING:
     from .conditions import Conditions
@@ -26,6 +28,7 @@ class MapTask(NamedTuple):
     submitted: float  # seconds since 1970
     label: str | None
     call: range | None = None  # of a direct view: the tasks that run side by side
+    keep: bool = False
 
     def puts(
         self,
@@ -35,21 +38,26 @@ class MapTask(NamedTuple):
         payload: Any,
         queue: Queue = ANYWHERE,
         wish: Wish | None = None,
-        results: list[TaskKey] | tuple[()] = (),
+        results: Sequence[ArgumentKey] = (),
         call: range | None = None,
     ) -> list[_native.Put]:
         """The task `number`, after what it needs if it is to wait; its result instead if it waits for what is not there.
 
         `results`: tasks whose results are among its arguments. `call`: the numbers of all tasks of the call.
         """
-        if not (wish or results):
+        # A task for one engine goes nowhere else.
+        near = [farm.message_id(*key[:2]) for key in results if type(key) is KeptKey] if queue[1] is None else []
+        waits: list[TaskKey] = [key[:2] for key in results if type(key) is not KeptKey or not key.is_there]
+        if not (wish or waits or near):
             return [self.put(submitter.session, number, kind, payload, queue)]
         try:
             conditions, before = submitter.graph.plan(
-                number, wish, results, farm.max_attempts(self.retries), call or range(number, number + 1)
+                number, wish, waits, farm.max_attempts(self.retries), call or range(number, number + 1)
             )
         except InvalidDependency as error:
             return [farm.failure(self.put(submitter.session, number, kind, payload, queue).fields, error)]
+        if near:
+            conditions = conditions.but(near=near)
         return [*before, self.put(submitter.session, number, kind, payload, queue, conditions)]
 
     def put(
@@ -78,4 +86,5 @@ class MapTask(NamedTuple):
             label=self.label,
             conditions=conditions,
             call=self.call,
+            keep=self.keep,
         )

@@ -10,6 +10,7 @@ from . import _native, farm, hub, hub_record
 from .errors import NoMatch
 from .fields import ANY
 from .housekeeping import message_ids
+from .keeping import drop_values
 from .listing import PAGE, batches
 
 if TYPE_CHECKING:
@@ -46,11 +47,13 @@ def purge_hub_results(client: Client, jobs: Any, targets: Any) -> None:
             _drop(client, form(client.session, ANY))
         client.submitter.graph.forget()
         client.submitter.data.nudge()
+        drop_values(client, None)
         return
     ids = _ids_of(client, jobs, targets)
     _refuse_outstanding({hub_record.message_id(row.fields) for row in hub.find(client, sorted(ids)) if _waits(row)})
     _drop_each(client, ids)
     client.submitter.data.nudge()
+    drop_values(client, list(map(farm.parse_message_id, ids)))
 
 
 def _waits(row: hub.Row) -> bool:

@@ -19,26 +19,39 @@ _pickling = threading.local()
 _loader: Callable[[str], Any] | None = None
 
 
-def dumps(value: Any, what: str = "the value") -> tuple[str, list[Any], list[str]]:
-    """As `serialize.dumps`, and the message ids of the results that lie in `value`."""
-    found: dict[str, None] = {}
+# What is known of a result among arguments: it has yet to come; so has it, and its value stays on its engine; that is there.
+PLAIN, KEPT, KEPT_THERE = range(3)
+
+
+def dumps(value: Any, what: str = "the value") -> tuple[str, list[Any], dict[str, int]]:
+    """As `serialize.dumps`, and the message ids of the results that lie in `value`, with what is known of them."""
+    found: dict[str, int] = {}
     before = getattr(_pickling, "found", None)
     _pickling.found = found
     try:
         codec, parts = serialize.dumps(value, what)
     finally:
         _pickling.found = before
-    return codec, parts, list(found)
+    return codec, parts, found
 
 
 def reduce(result: AsyncResult) -> Any:
     """How a result is pickled as an argument; None if it is being pickled for something else."""
-    found: dict[str, None] | None = getattr(_pickling, "found", None)
+    found: dict[str, int] | None = getattr(_pickling, "found", None)
     if found is None:
         return None
-    found.update(dict.fromkeys(result.msg_ids))
+    found.update(dict.fromkeys(result.msg_ids, KEPT if result.keeps else PLAIN))
     join, *rest = result._as_argument()
     return resolve, (result.msg_ids, join, *rest)
+
+
+def note_kept(id_: str) -> bool:
+    """The kept value of a task is being pickled; whether as an argument."""
+    found: dict[str, int] | None = getattr(_pickling, "found", None)
+    if found is None:
+        return False
+    found.setdefault(id_, KEPT_THERE)
+    return True
 
 
 class ResultArgument:

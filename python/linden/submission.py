@@ -13,6 +13,7 @@ from .async_result import AsyncResult
 from .callee import Callee, Packed, callee_of
 from .data import FarmData
 from .errors import Closed, ConnectionLost, LindenError, NoMatch, SessionExpired, ShuttingDown, SpaceGone, Unreachable
+from .kept import ArgumentKey, KeptKey
 from .result_reader import ResultReader, TaskGroup
 from .task_graph import TaskGraph
 
@@ -39,7 +40,12 @@ def pack_with_results(value: Any, what: str = "the value", data: FarmData | None
     codec, parts, ids = result_argument.dumps(value, what)
     if data is not None:
         codec, parts = serialize.by_reference(codec, parts, data)
-    return _native.Object(codec, parts), [farm.parse_message_id(id_) for id_ in ids] if ids else []
+    return _native.Object(codec, parts), [_task_key(*item) for item in ids.items()] if ids else []
+
+
+def _task_key(id_: str, known: int) -> ArgumentKey:
+    key = farm.parse_message_id(id_)
+    return key if known == result_argument.PLAIN else KeptKey(*key, known == result_argument.KEPT_THERE)
 
 
 class _Frame:

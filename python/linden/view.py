@@ -11,6 +11,7 @@ from .async_result import AsyncResult
 from .history import History
 
 if TYPE_CHECKING:
+    from .callee import Callee
     from .client import Client
     from .decorators import ParallelFunction, RemoteFunction
     from .executor import ViewExecutor
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class View:
     """A way to run things on some engines.  Made by `Client.direct_view`, `Client.load_balanced_view` or ``client[...]``."""
 
-    _flag_names: ClassVar[tuple[str, ...]] = ("block", "track", "targets", "label")
+    _flag_names: ClassVar[tuple[str, ...]] = ("block", "track", "targets", "label", "keep")
 
     def __init__(self, client: Client, targets: Any) -> None:
         self.client = client
@@ -27,6 +28,7 @@ class View:
         self.block = client.block
         self.track = False
         self.label: str | None = None
+        self.keep = False
         self._submitter = client.submitter
         self._reader = client.reader
         self._own: list[range] = []
@@ -47,8 +49,19 @@ class View:
         return self
 
     def _check_flag(self, name: str, value: Any) -> None:
-        if name in ("block", "track") and not isinstance(value, bool):
+        if name in ("block", "track", "keep") and not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, not {value!r}")
+
+    def _keeps(self, keep: bool | None, callee: Callee) -> bool:
+        """Whether the values of a call stay on the engines: as it says, or as the flag does."""
+        if keep is not None:
+            self._check_flag("keep", keep)
+        found = self.keep if keep is None else keep
+        if found and callee.is_native:
+            raise ValueError(
+                f"{callee.name} is a function in C++, whose engines keep no values; call it without keep=True"
+            )
+        return found
 
     @contextmanager
     def temp_flags(self, **flags: Any) -> Iterator[None]:

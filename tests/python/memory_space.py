@@ -19,6 +19,7 @@ class MemorySpace:
 
     def __init__(self) -> None:
         self.tuples: dict[int, tuple[Any, ...]] = {}
+        self.states: dict[int, str] = {}  # of those that are not ready
         self.news = threading.Condition()
         self.ids = itertools.count(1)
 
@@ -33,7 +34,7 @@ class MemorySpace:
 
 def _matches(form: Sequence[Any], fields: Sequence[Any]) -> bool:
     return len(form) == len(fields) and all(
-        wanted is ANY or (type(wanted) is type(found) and wanted == found)
+        wanted is ANY or type(wanted) is _native.Typed or (type(wanted) is type(found) and wanted == found)
         for wanted, found in zip(form, fields, strict=True)
     )
 
@@ -79,13 +80,23 @@ class SessionSpace:
                 del self._shared.tuples[id_]
             return self._done(self._put(puts))
 
+    def send_finish(self, items: Sequence[tuple[tuple[int, int], Sequence[_native.Put]]]) -> int:
+        with self._shared.news:
+            for (id_, _), puts in items:
+                del self._shared.tuples[id_]
+                self._put(puts)
+        return self._done([0] * len(items))
+
     def send_count(self, form: Sequence[Any]) -> int:
         with self._shared.news:
             return self._done(len(self._shared.find(form)))
 
-    def send_list(self, form: Sequence[Any], limit: int = 100) -> int:
+    def send_list(self, form: Sequence[Any], limit: int = 100, all_states: bool = False) -> int:
         with self._shared.news:
-            rows = [{"fields": self._shared.tuples[id_]} for id_ in self._shared.find(form)[:limit]]
+            rows = [
+                {"id": id_, "fields": self._shared.tuples[id_], "state": self._shared.states.get(id_, "ready")}
+                for id_ in self._shared.find(form)[:limit]
+            ]
         return self._done({"tuples": rows, "more": False})
 
     def send_take(self, mode: int, forms: Sequence[Any], *, count: int = 1, timeout: float | None = None) -> int:
@@ -94,9 +105,10 @@ class SessionSpace:
     def _take(self, mode: int, forms: Sequence[Any], count: int, timeout: float | None) -> list[SimpleNamespace]:
         def found() -> list[SimpleNamespace]:
             return [
-                SimpleNamespace(id=id_, index=index, fields=self._shared.tuples[id_])
+                SimpleNamespace(id=id_, attempt=1, index=index, fields=self._shared.tuples[id_])
                 for index, form in enumerate(forms)
                 for id_ in self._shared.find(form)
+                if id_ not in self._shared.states
             ][:count]
 
         with self._shared.news:

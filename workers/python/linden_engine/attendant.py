@@ -19,6 +19,7 @@ from linden import _native, farm
 from linden.errors import LindenError, OutcomeUnknown
 
 from .interrupts import Interrupts, Key
+from .keeper import Keeper
 from .log import Log
 from .output import STDERR, TaskOutput
 from .restart import RESTART, Beginning
@@ -57,6 +58,7 @@ class Attendant:
         """
         self._prepare = prepare
         self.tasks: _native.Stream | None = None  # from which the main thread takes them
+        self.keeper: Keeper | None = None  # of values that others may ask for
         self._walltime = walltime
         self._client = client
         self._space = space
@@ -152,6 +154,10 @@ class Attendant:
             os.kill(os.getpid(), argument)
         elif verb == farm.CANCEL and isinstance(argument, list) and len(argument) == 2:
             self._interrupts.cancel((argument[0], argument[1]))
+        elif verb == farm.GIVE and self.keeper is not None and isinstance(argument, list) and len(argument) == 5:
+            self.keeper.give(*argument)
+        elif verb == farm.DROP and self.keeper is not None and isinstance(argument, list) and len(argument) == 2:
+            self.keeper.drop(*argument)
 
     def _report(self, key: Key) -> None:
         self._log.event("cancel_ignored", task=farm.message_id(*key))

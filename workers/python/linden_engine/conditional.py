@@ -7,17 +7,23 @@ the task but may not run it passes it on to one that may, in the step that finis
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from linden import _native, farm
-from linden.conditions import Conditions, Follow, choose, read
+from linden.conditions import Conditions, Follow, choose, nearest, read
 from linden.error import DependencyTimeout, ImpossibleDependency, TaskTimeout
 from linden.errors import NoMatch
 
 from .run_task import UNMET
 
 Fields = Sequence[Any]
+
+# So long a task waits for the engine that has its data, and no longer while another one is free.
+PATIENCE_S = 0.5
+_RECALL_S = 0.2
 
 
 class Conditional:
@@ -105,7 +111,7 @@ class Conditional:
     def _place(
         self, fields: Fields, conditions: Conditions, *, here: bool, why: str = ""
     ) -> tuple[Fields | None, list[_native.Put]]:
-        if here and self._may_run(conditions):
+        if here and not conditions.near and self._may_run(conditions):
             return farm.unconditional(fields), []
         wanted = set(conditions.tags)
         engines = {
@@ -116,8 +122,57 @@ class Conditional:
         if not best:
             error = ImpossibleDependency(why or _nowhere(conditions))
             return None, [farm.failure(fields, error)]
-        engine = engines[random.choice(best)]
-        return None, [farm.passed_on(fields, conditions, engine)]
+        held = self._held(conditions.near)
+        near = nearest(best, held)
+        if here and self._me in near:
+            return farm.unconditional(fields), []
+        engine = engines[random.choice(near)]
+        puts = [farm.passed_on(fields, conditions, engine)]
+        if held.get(engine.id) and len(best) > 1:
+            puts.append(self._late(fields, conditions))
+        return None, puts
+
+    def _held(self, near: Sequence[str]) -> dict[int, int]:
+        """How many bytes of these values are where."""
+        forms = [farm.kept_form(*farm.parse_message_id(id_)) for id_ in near]
+        asked = [self._space.send_list(form, limit=1_000) for form in forms]
+        held: Counter[int] = Counter()
+        for row in chain.from_iterable(self._client.wait(request)["tuples"] for request in asked):
+            held[row["fields"][farm.KEPT_ENGINE]] += max(1, row["fields"][farm.KEPT_BYTES])
+        return held
+
+    # ---- a task that waits for the engine that has its data
+
+    def _late(self, fields: Fields, conditions: Conditions) -> _native.Put:
+        queue = farm.tagged(farm.ANY_QUEUE, conditions.tags)
+        return farm.late(queue, fields[farm.TASK_CLIENT], fields[farm.TASK_NUMBER], PATIENCE_S)
+
+    def take_over(self, late: Fields) -> list[_native.Put]:
+        """This engine is free, and a task may have waited for another one for as long as it should: move it into the own queue.
+
+        Returns: what to put instead of `late`.
+        """
+        form = farm.tasks_form(late[farm.TASK_CLIENT], late[farm.TASK_NUMBER], kind=farm.CONDITIONAL)
+        rows = self._client.wait(self._space.send_list(form, limit=1, all_states=True))["tuples"]
+        if not rows or rows[0]["state"] == "started":
+            return []
+        fields = rows[0]["fields"]
+        conditions = read(fields[farm.TASK_PAYLOAD][3])
+        if not conditions.placed or fields[farm.TASK_QUEUE] == farm.engine_queue(self._me):
+            return []
+        if not self._may_run(conditions):
+            return [self._late(fields, conditions)]
+        # The other engine may hold it ahead, and is asked for it while we wait (F4).
+        request = self._space.send_take(_native.RESERVE, [form], timeout=_RECALL_S)
+        try:
+            task = self._client.wait(request)[0]
+        except NoMatch:  # it has begun meanwhile
+            return []
+        me = farm.Engine(self._me, self._session, {})
+        self._client.wait(
+            self._space.send_finish([((task.id, task.attempt), [farm.passed_on(task.fields, conditions, me)])])
+        )
+        return []
 
     def _may_run(self, conditions: Conditions) -> bool:
         places = [self._places(follow, [self._me]) for follow in conditions.follow]

@@ -16,6 +16,7 @@ from linden.connection_file import ConnectionInfo
 from linden.data import FarmData, set_engine_data
 from linden.engine_kernel import BoundKernel, set_binder
 from linden.errors import Closed, ConnectionLost, SessionExpired, ShuttingDown, SpaceGone
+from linden.kept import set_kept_loader
 from linden.reaching import connect_to_any
 from linden.reference import set_definer, set_resolver
 from linden.result_argument import set_result_loader
@@ -28,6 +29,7 @@ from .execution import LAZILY, Shells
 from .functions import Functions, load_payload
 from .identity import identity
 from .interrupts import EngineStop, Interrupts
+from .keeper import Keeper
 from .log import Log
 from .mpi import Rank
 from .namespace import Namespace
@@ -253,7 +255,8 @@ class Engine:
         stream = space.open_stream(
             _native.RESERVE, farm.task_forms(id_, self._tags), credit=prefetch.credit, lease=_LEASE_S
         )
-        self._attendant_wakes(stream)
+        keeper = self._make_keeper(space, id_, runner)
+        self._attendant_wakes(stream, keeper)
         self._output.send_with(FarmSink(space))
         conditional = Conditional(space, id_)
         while self._interrupts.takes_tasks:
@@ -261,6 +264,9 @@ class Engine:
             if task is None:
                 continue
             given = task.fields
+            if given[0] == farm.LATE:
+                stream.finish(task.id, task.attempt, conditional.take_over(given))
+                continue
             if task.attempt > 1 and _was_cancelled(space, given):
                 self._interrupts.cancel((given[farm.TASK_CLIENT], given[farm.TASK_NUMBER]))
             fields, instead = conditional.decide(given)
@@ -271,6 +277,7 @@ class Engine:
             collective.begin_task(space, fields, id_)
             status, payload, puts = self._run(runner, fields, started)
             collective.end_task(status, payload)
+            puts += keeper.announce(status)
             puts += conditional.end(given, status, payload, started, self._ended)
             if data.pending:
                 puts += data.claim_result(given[farm.TASK_CLIENT], given[farm.TASK_NUMBER], payload)
@@ -278,9 +285,16 @@ class Engine:
             if prefetch.observe(self._ended - started):
                 stream.set_credit(prefetch.credit)
 
-    def _attendant_wakes(self, stream: _native.Stream) -> None:
+    def _make_keeper(self, space: _native.Space, id_: int, runner: TaskRunner) -> Keeper:
+        keeper = Keeper(space, id_, runner.load_function)
+        set_kept_loader(keeper.value)
+        runner.keep = keeper.keep
+        return keeper
+
+    def _attendant_wakes(self, stream: _native.Stream, keeper: Keeper) -> None:
         if self._attendant is not None:
             self._attendant.tasks = stream
+            self._attendant.keeper = keeper
 
     def _next(self, stream: _native.Stream) -> _native.Handout | None:
         interrupts = self._interrupts

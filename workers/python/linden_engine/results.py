@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from linden import _native, farm
+from linden.kept import loaded
 from linden.outcome import Failure, decode
 
 from .functions import read_one
@@ -23,4 +24,4 @@ def load_result(space: _native.Space, message_id: str) -> Any:
     value = decode(read_one(space, farm.results_form(*farm.parse_message_id(message_id)), missing), message_id)
     if type(value) is Failure:
         raise value.error
-    return value
+    return loaded(value)

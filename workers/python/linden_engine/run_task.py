@@ -26,6 +26,8 @@ Outcome = tuple[str, Any]
 UNMET = "unmet"
 LoadFunction = Callable[[str], Callable[..., Any]]
 LoadPayload = Callable[[str, int], Any]
+# Of a task, its value, and whether that is a list of items: what stands for it in the result.
+Keep = Callable[[tuple[str, int], Any, bool], Any]
 
 
 class TaskRunner:
@@ -42,12 +44,14 @@ class TaskRunner:
         """`load_payload`: of a client and a number, what several tasks share. `shells`: what runs cells; None: plain Python.
         `data`: where large parts of results go.
         """
-        self._load_function = load_function
+        self.load_function = load_function
         self._load_payload = load_payload
         self._data = data
         self._namespace = namespace
         self._shells = shells or Shells(namespace, TaskOutput(), NEVER)
         self.raised: BaseException | None = None  # by the last task
+        self.keep: Keep | None = None  # keeps the values of tasks that ask for it
+        self._keeping: tuple[str, int] | None = None  # the task that does
         self._kinds: dict[str, Callable[[str, Any], Outcome]] = {
             farm.APPLY: self._apply,
             farm.MAP: self._map,
@@ -68,6 +72,7 @@ class TaskRunner:
         """
         kind = fields[farm.TASK_KIND]
         self.raised = None
+        self._keeping = (fields[farm.TASK_CLIENT], fields[farm.TASK_NUMBER]) if farm.is_kept(fields) else None
         try:
             run = self._kinds.get(kind)
             if run is None:
@@ -95,18 +100,24 @@ class TaskRunner:
 
     def _apply(self, digest: str, payload: Any) -> Outcome:
         args, kwargs = _unpack(payload)
-        return farm.OK, serialize.pack_result(self._load_function(digest)(*args, **kwargs), self._data)
+        value = self.load_function(digest)(*args, **kwargs)
+        return farm.OK, serialize.pack_result(self._kept(value, items=False), self._data)
 
     def _map(self, digest: str, payload: Any) -> Outcome:
         columns = _unpack(payload)
-        function: Any = self._load_function(digest)
+        function: Any = self.load_function(digest)
         if hasattr(function, "check_dependency"):  # a linden.dependency.dependent: once, before any item runs
             function.check_dependency()
             function = function.f
         values, errors = map_columns(function, columns)
+        values = self._kept(values, items=True)
         if errors:
             return farm.ERROR, farm.error_payload(errors, serialize.pack(values, "the results", self._data))
         return farm.OK, serialize.pack(values, "the results", self._data)
+
+    def _kept(self, value: Any, *, items: bool) -> Any:
+        """`value`, or what stands for it in the result of a task whose value stays here."""
+        return value if self.keep is None or self._keeping is None else self.keep(self._keeping, value, items)
 
     def _call(self, path: str, payload: Any) -> Outcome:
         value = function_at(path)(*plain.unpack(payload))

@@ -1,0 +1,132 @@
+"""Where an engine lets a task run whose data are kept somewhere, and when it takes one over, in a space in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from linden import _native, farm
+from linden.conditions import Conditions, read
+from linden_engine.conditional import Conditional
+
+from tests.python.memory_space import MemorySpace, SessionSpace
+
+CLIENT = "c" * 32
+SESSIONS = ["0" * 32, "1" * 32, "2" * 32]
+
+
+class Three:
+    """Three engines, as each of them sees the space."""
+
+    def __init__(self) -> None:
+        self.space = MemorySpace()
+        self.sessions = [self.space.session(session) for session in SESSIONS]
+        self.conditional = [Conditional(own, id_) for id_, own in enumerate(self.sessions)]  # type: ignore[arg-type]
+        for id_, session in enumerate(SESSIONS):
+            self.put(farm.registration(id_, session, {}))
+
+    def put(self, *puts: _native.Put) -> None:
+        own: SessionSpace = self.sessions[0]
+        own.client.wait(own.send_put(puts))
+
+    def keep(self, engine: int, number: int, size: int) -> None:
+        self.put(farm.kept(CLIENT, number, farm.Engine(engine, SESSIONS[engine], {}), size, "value"))
+
+
+def near_to(*numbers: int, **conditions: Any) -> Sequence[Any]:
+    """A task whose arguments are the kept values of these tasks, and that has waited for them."""
+    terms = Conditions(near=[farm.message_id(CLIENT, number) for number in numbers], attempts=3, **conditions)
+    put = farm.task("any", CLIENT, 9, "name", farm.APPLY, "digest", 5, conditions=terms)
+    return put.fields
+
+
+@pytest.fixture
+def three() -> Three:
+    return Three()
+
+
+def test_a_task_runs_where_its_data_are(three: Three) -> None:
+    three.keep(1, 7, 100)
+    fields, puts = three.conditional[1].decide(near_to(7))
+    assert fields is not None
+    assert fields[farm.TASK_KIND] == farm.APPLY
+    assert puts == []
+
+
+def test_it_is_passed_on_to_where_most_of_its_data_are(three: Three) -> None:
+    three.keep(1, 7, 100)
+    three.keep(2, 8, 1000)
+    three.keep(1, 6, 800)
+    fields, (passed, late) = three.conditional[0].decide(near_to(7, 8))
+    assert fields is None
+    assert passed.fields[farm.TASK_QUEUE] == "engine:2"
+    assert read(passed.fields[farm.TASK_PAYLOAD][3]).placed
+    assert late.fields == ("late", "any", CLIENT, 9)
+    assert three.conditional[0].decide(near_to(6, 7, 8))[1][0].fields[farm.TASK_QUEUE] == "engine:2"
+    assert three.conditional[0].decide(near_to(6, 7))[1][0].fields[farm.TASK_QUEUE] == "engine:1"
+
+
+def test_an_empty_value_is_somewhere_too(three: Three) -> None:
+    three.keep(2, 7, 0)
+    assert three.conditional[0].decide(near_to(7))[1][0].fields[farm.TASK_QUEUE] == "engine:2"
+
+
+def test_it_runs_anywhere_if_its_data_are_nowhere(three: Three) -> None:
+    assert three.conditional[0].decide(near_to(7))[0] is not None
+
+
+def test_only_engines_that_may_run_it_count(three: Three) -> None:
+    three.keep(1, 7, 100)
+    fields, puts = three.conditional[0].decide(near_to(7, targets=[0, 2]))
+    assert fields is not None
+    fields, puts = three.conditional[0].decide(near_to(7, refused=[0, 2]))
+    assert fields is None
+    assert [put.fields[0] for put in puts] == ["task"]  # nobody else may take it over
+
+
+def waiting_at(three: Three, engine: int, state: str = "ready", **conditions: Any) -> int:
+    """A task that waits for that engine; its tuple's id."""
+    terms = read(near_to(7, **conditions)[farm.TASK_PAYLOAD][3])
+    put = farm.passed_on(near_to(7), terms, farm.Engine(engine, SESSIONS[engine], {}))
+    three.put(put)
+    [id_] = three.space.find(put.fields)
+    if state != "ready":
+        three.space.states[id_] = state
+    return id_
+
+
+def tasks(three: Three) -> list[str]:
+    found = three.space.find(farm.tasks_form(CLIENT, 9))
+    return [three.space.tuples[id_][farm.TASK_QUEUE] for id_ in found]
+
+
+LATE = ("late", "any", CLIENT, 9)
+
+
+def test_an_engine_that_is_free_takes_over_what_has_waited(three: Three) -> None:
+    waiting_at(three, 1)
+    assert three.conditional[2].take_over(LATE) == []
+    assert tasks(three) == ["engine:2"]
+    [id_] = three.space.find(farm.tasks_form(CLIENT, 9))
+    fields, puts = three.conditional[2].decide(three.space.tuples[id_])
+    assert fields is not None  # and runs there, wherever its data are
+    assert puts == []
+
+
+@pytest.mark.parametrize(("engine", "state"), [(1, "started"), (2, "ready"), (1, "reserved")])
+def test_what_has_begun_or_is_here_stays(three: Three, engine: int, state: str) -> None:
+    """One that the other engine holds ahead and does not give back in time has begun."""
+    waiting_at(three, engine, state)
+    assert three.conditional[2].take_over(LATE) == []
+    assert tasks(three) == [f"engine:{engine}"]
+
+
+def test_what_has_ended_is_not_there(three: Three) -> None:
+    assert three.conditional[2].take_over(LATE) == []
+
+
+def test_an_engine_that_may_not_run_it_leaves_it_to_others(three: Three) -> None:
+    waiting_at(three, 1, targets=[0, 1])
+    assert [put.fields for put in three.conditional[2].take_over(LATE)] == [LATE]
+    assert tasks(three) == ["engine:1"]

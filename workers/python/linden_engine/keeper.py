@@ -1,0 +1,227 @@
+"""Values that stay on this engine when their task has ended (the flag `keep`), and those of other engines as arguments of tasks here.
+
+A value is never pickled where it is used.  An engine that has none says so by a tuple `kept` that lives with its session, so what the farm
+says of who has what is true.  Where a value is nowhere any more, the task that has made it is run again, here and now.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from linden import _native, farm, serialize
+from linden.error import KeptResultLost, UnmetDependency
+from linden.errors import LindenError, NoMatch
+from linden.kept import Kept
+
+Key = tuple[str, int]
+
+# Copies of what others keep, for further tasks here; the ones that were used last.
+_COPIES_MAX = 8
+# How often it is looked whether the engine that is to give a value still has it.
+_LOOK_S = 1.0
+# The attendant of an engine answers even while a task runs, unless that does not let go of the interpreter.
+_GIVE_S = 600.0
+_WHAT_LENGTH_MAX = 80
+_MISSING = object()
+
+
+class Keeper:
+    """Keeps values for one session of an engine."""
+
+    def __init__(
+        self, space: _native.Space, engine_id: int, load_function: Callable[[str], Callable[..., Any]]
+    ) -> None:
+        self._space = space
+        self._client = space.client
+        self._me = farm.Engine(engine_id, space.client.session, {})
+        self._load_function = load_function
+        self._values: dict[Key, Any] = {}
+        self._copies: OrderedDict[tuple[Key, int | None], Any] = OrderedDict()
+        self._new: list[Key] = []
+        self._lock = threading.Lock()  # of the main thread, and the attendant's
+        self._asked = itertools.count(1)
+
+    # ---- by the main thread
+
+    def keep(self, key: Key, value: Any, items: bool) -> Any:
+        """Keep the value of the task `key`; what stands for it, or for each of its `items`."""
+        with self._lock:
+            self._values[key] = value
+            self._new.append(key)
+        id_ = farm.message_id(*key)
+        if items:
+            return [Kept(id_, n, self._me.id, describe(each), size_of(each)) for n, each in enumerate(value)]
+        return Kept(id_, None, self._me.id, describe(value), size_of(value))
+
+    def announce(self, status: str) -> list[_native.Put]:
+        """What says that values are here, to be put with the result of the task that has ended so."""
+        with self._lock:
+            new, self._new = self._new, []
+            if status not in (farm.OK, farm.ERROR):  # cancelled: nobody will ask for it
+                for key in new:
+                    self._values.pop(key, None)
+                return []
+            there = [(key, self._values[key]) for key in new if key in self._values]
+        return [farm.kept(*key, self._me, size_of(value), describe(value)) for key, value in there]
+
+    def value(self, kept: Kept) -> Any:
+        """What it stands for.
+
+        Raises: KeptResultLost; UnmetDependency: it is where it is, and cannot be pickled.
+        """
+        key = farm.parse_message_id(kept.msg_id)
+        value = self._values.get(key, _MISSING)
+        if value is not _MISSING:
+            return value if kept.item is None else value[kept.item]
+        copy = key, kept.item
+        if copy not in self._copies:
+            found = self._fetched(kept, key)
+            if found is _MISSING:
+                whole = self._made_again(kept, key)
+                return whole if kept.item is None else whole[kept.item]
+            self._copies[copy] = found
+            while len(self._copies) > _COPIES_MAX:
+                self._copies.popitem(last=False)
+        self._copies.move_to_end(copy)
+        return self._copies[copy]
+
+    def _fetched(self, kept: Kept, key: Key) -> Any:
+        """The value from an engine that has it; _MISSING: none has."""
+        rows = self._client.wait(self._space.send_list(farm.kept_form(*key), limit=100))["tuples"]
+        for row in rows:
+            n = next(self._asked)
+            holder = row["fields"][farm.KEPT_SESSION]
+            if holder == self._me.session:
+                continue
+            try:
+                self._client.wait(self._space.send_put([farm.give(holder, *key, kept.item, self._me.session, n)]))
+            except LindenError:  # its session has just ended
+                continue
+            answer = self._answer(key, holder, n)
+            if answer is None:
+                continue
+            ok, payload = answer
+            if not ok:
+                raise UnmetDependency(f"the value of {kept.msg_id} cannot leave the engine that keeps it: {payload}")
+            return serialize.unpack_result(payload)
+        return _MISSING
+
+    def _answer(self, key: Key, holder: str, n: int) -> tuple[bool, Any] | None:
+        deadline = time.monotonic() + _GIVE_S
+        form = farm.given_form(self._me.session, n)
+        while time.monotonic() < deadline:
+            request = self._space.send_take(_native.TAKE, [form], timeout=_LOOK_S)
+            try:
+                fields = self._client.wait(request)[0].fields
+            except NoMatch:
+                if not self._client.wait(self._space.send_count(farm.kept_form(*key, holder))):
+                    return None  # it has gone, or has dropped it
+                continue
+            except BaseException:  # the task is cancelled
+                self._space.cancel(request)
+                raise
+            return fields[3], fields[4]
+        return None
+
+    # ---- once more
+
+    def _made_again(self, kept: Kept, key: Key) -> Any:
+        """The value of the task, which is run here; it is kept from now on.
+
+        Raises: KeptResultLost.
+        """
+        task = self._task_of(kept, key)
+        try:
+            value = self._run(task)
+        except KeptResultLost:
+            raise  # an argument of its own
+        except Exception as error:
+            raise _lost(kept, f"its task was run again, and raised {type(error).__name__}: {error}") from error
+        with self._lock:
+            self._values[key] = value
+            self._new.append(key)
+        return value
+
+    def _task_of(self, kept: Kept, key: Key) -> Sequence[Any]:
+        request = self._space.send_take(_native.READ, [farm.results_form(*key)], timeout=0.0)
+        try:
+            fields = self._client.wait(request)[0].fields
+        except NoMatch:
+            raise _lost(kept, "its result was purged") from None
+        task = farm.task_of(fields)
+        if task is None or not farm.has_payload(fields) or type(task[farm.TASK_PAYLOAD]) is int:
+            limit = farm.RECORD_PAYLOAD_BYTES_MAX >> 10
+            raise _lost(
+                kept, f"its task cannot be run again, for its arguments were large; up to {limit} KiB are remembered"
+            )
+        if farm.retries_of(task) == 0:
+            raise _lost(kept, "its task must not run twice: it was given with retries=0, or by a direct view")
+        return task
+
+    def _run(self, task: Sequence[Any]) -> Any:
+        function = self._load_function(task[farm.TASK_FUNCTION])
+        arguments = serialize.unpack(task[farm.TASK_PAYLOAD])
+        if task[farm.TASK_KIND] == farm.MAP:
+            return list(map(function, *arguments))
+        args, kwargs = arguments
+        return function(*args, **kwargs)
+
+    # ---- by the attendant
+
+    def give(self, client: str, number: int, item: int | None, asker: str, n: int) -> None:
+        """Put a value for another engine; that its tuple tells of it and it is not here, happens while it is being dropped."""
+        value = self._values.get((client, number), _MISSING)
+        ok, payload = False, "it was dropped just now"
+        if value is not _MISSING:
+            try:
+                ok, payload = True, serialize.pack_result(value if item is None else value[item])
+            except Exception as error:  # noqa: BLE001  (pickling runs the code of any class)
+                payload = f"{type(error).__name__}: {error}"
+        self._space.send_put([farm.given(asker, n, ok, payload)], patient=True)
+
+    def drop(self, client: str, number: int | None) -> None:
+        """Forget the value of a task, or those of all tasks of a client."""
+        with self._lock:
+            for key in [key for key in self._values if key[0] == client and number in (None, key[1])]:
+                del self._values[key]
+
+
+def _lost(kept: Kept, why: str) -> KeptResultLost:
+    item = "" if kept.item is None else f" (item {kept.item})"
+    return KeptResultLost(
+        f"the value of {kept.msg_id}{item}, {kept.what}, which engine {kept.engine_id} kept, is on no engine any more, and {why}"
+    )
+
+
+def describe(value: Any) -> str:
+    """What it is, in a few words."""
+    name = type(value).__name__
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if type(shape) is tuple:
+        text = f"{name} {shape}" if dtype is None else f"{name} {shape} of {dtype}"
+    elif isinstance(value, (list, tuple, dict, set, frozenset, bytes, bytearray, str)):
+        text = f"{name} of {len(value)}"
+    else:
+        text = name
+    return text[:_WHAT_LENGTH_MAX]
+
+
+def size_of(value: Any) -> int:
+    """About how many bytes it takes; of what is in a list of arrays, too."""
+    size = getattr(value, "nbytes", None)
+    if type(size) is int:
+        return size
+    if type(value) in (list, tuple):
+        return sys.getsizeof(value) + sum(map(_shallow_size, value))
+    return _shallow_size(value)
+
+
+def _shallow_size(value: Any) -> int:
+    size = getattr(value, "nbytes", None)
+    return size if type(size) is int else sys.getsizeof(value, 0)
