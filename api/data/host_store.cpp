@@ -194,6 +194,31 @@ std::unique_ptr<HostStore::Arrival> HostStore::receive(std::string_view name, st
   return std::unique_ptr<Arrival>(new Arrival(*this, std::string(name), size));
 }
 
+std::unique_ptr<HostStore::Scratch> HostStore::scratch(std::shared_ptr<HostStore> store,
+                                                       std::uint64_t size) {
+  if (size == 0 || !store->make_room(size)) return nullptr;
+  fs::path file = store->claim_free(size);
+  if (file.empty()) file = store->draft(store->paths_.memory);
+  const Descriptor fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  // What the file system cannot promise now would end the process when it is written to.
+  const bool there = fd && ::ftruncate(fd.get(), static_cast<off_t>(size)) == 0 &&
+                     ::posix_fallocate(fd.get(), 0, static_cast<off_t>(size)) == 0;
+  void* at =
+      there ? ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0) : MAP_FAILED;
+  if (at == MAP_FAILED) {
+    ::unlink(file.c_str());
+    return nullptr;
+  }
+  return std::unique_ptr<Scratch>(
+      new Scratch(std::move(store), std::move(file), {static_cast<char*>(at), size}));
+}
+
+HostStore::Scratch::~Scratch() {
+  ::munmap(bytes_.data(), bytes_.size());
+  // If it has been tidied away meanwhile, the memory went with the mapping.
+  if (is_there(file_)) store_->give_back(file_);
+}
+
 // ---- Bytes out
 
 std::shared_ptr<const HostStore::Mapping> HostStore::known(std::string_view name) {

@@ -21,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -101,6 +102,27 @@ class HostStore {
     std::uint64_t written_ = 0;
   };
   [[nodiscard]] std::unique_ptr<Arrival> receive(std::string_view name, std::uint64_t size);
+
+  // Memory of this process alone that can be written to, out of what waits to be written over if
+  // something fits, and given back to that in the end.
+  class Scratch {
+   public:
+    ~Scratch();
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
+    [[nodiscard]] std::span<char> bytes() const noexcept { return bytes_; }
+
+   private:
+    friend class HostStore;
+    Scratch(std::shared_ptr<HostStore> store, std::filesystem::path file, std::span<char> bytes)
+        : store_(std::move(store)), file_(std::move(file)), bytes_(bytes) {}
+    std::shared_ptr<HostStore> store_;
+    std::filesystem::path file_;
+    std::span<char> bytes_;
+  };
+  // None if there is no room in memory.
+  [[nodiscard]] static std::unique_ptr<Scratch> scratch(std::shared_ptr<HostStore> store,
+                                                        std::uint64_t size);
 
   // One process of the host at a time fetches what has this name; false: somebody does.
   [[nodiscard]] Locks::Removal try_fetch(std::string_view name) {

@@ -126,6 +126,7 @@ class DataNode::Impl {
 
   [[nodiscard]] const FarmIdentity& identity() const noexcept { return identity_; }
   [[nodiscard]] HostStore& store() noexcept { return *store_; }
+  [[nodiscard]] const std::shared_ptr<HostStore>& shared_store() noexcept { return store_; }
 
   DataRef put(std::string_view bytes) {
     serve_others();
@@ -458,6 +459,13 @@ DataRef DataNode::adopt(const std::string& path) {
 
 DataRef DataNode::upload(std::string_view bytes, const Interrupt& interrupt) {
   return impl_->upload(bytes, interrupt);
+}
+
+std::shared_ptr<char> DataNode::scratch(std::uint64_t size) {
+  std::shared_ptr<HostStore::Scratch> made = HostStore::scratch(impl_->shared_store(), size);
+  if (!made) return nullptr;
+  char* data = made->bytes().data();
+  return {std::move(made), data};
 }
 
 Bytes DataNode::get(const DataRef& ref, Duration timeout, const Interrupt& interrupt) {

@@ -1,5 +1,8 @@
 // python/bindings/bind_data.cpp: DataNode and DataRef, large data by reference.
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <optional>
 
 #include <linden/data.h>
 
@@ -54,6 +57,19 @@ class BufferView {
  private:
   Py_buffer view_{};
 };
+
+// Memory that Python writes to through the buffer protocol.
+struct Scratch {
+  std::shared_ptr<char> bytes;
+  std::size_t size;
+};
+
+std::optional<Scratch> scratch(DataHandle& self, std::size_t size) {
+  DataNode& node = self.get();
+  auto bytes = without_gil([&](const Interrupt&) { return node.scratch(size); });
+  if (!bytes) return std::nullopt;
+  return Scratch{std::move(bytes), size};
+}
 
 std::unique_ptr<DataHandle> join(SpaceHandle& farm, const std::string& listen, bool serve) {
   Space& space = farm.get();
@@ -112,6 +128,11 @@ void bind_data(py::module_& module) {
         return "<DataRef " + self.name + " at " + (self.store.empty() ? "the space" : self.store) +
                ">";
       });
+  py::class_<Scratch>(module, "Scratch", py::buffer_protocol(), "Memory to be written to.")
+      .def_buffer([](Scratch& self) {
+        return py::buffer_info(reinterpret_cast<unsigned char*>(self.bytes.get()),
+                               static_cast<py::ssize_t>(self.size), /*readonly=*/false);
+      });
   py::class_<DataHandle>(module, "DataNode",
                          "What this process has to do with the large data of a farm.")
       .def_static("join", &join, py::arg("farm"), py::arg("listen") = "", py::arg("serve") = false)
@@ -120,6 +141,8 @@ void bind_data(py::module_& module) {
       .def("put", &put, py::arg("buffer"), "Copies bytes into this host's store.")
       .def("upload", &upload, py::arg("buffer"), "Puts bytes into the space.")
       .def("adopt", &adopt, py::arg("path"), "Moves a file into this host's store.")
+      .def("scratch", &scratch, py::arg("size"),
+           "Memory of this process alone, used before if possible; None if there is no room.")
       .def("get", &get, py::arg("name"), py::arg("store"), py::arg("timeout") = py::none(),
            "The bytes, as a read-only memoryview of shared memory.")
       .def(

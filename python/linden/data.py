@@ -8,6 +8,7 @@ named by handles inside of the pickle (stored_file.py).  ``docs/design/data-path
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 import time
@@ -228,6 +229,18 @@ class FarmData:
             return self.node.get(ref.name, ref.store, _FETCH_S)
         except NoMatch as error:
             raise DataLost(f"{error}; Client.resubmit(msg_id) computes a result again") from None
+
+    def empty_array(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """An array for something large that is to be written, in memory that this host has used before: fresh pages are dear."""
+        import numpy
+
+        size = math.prod(shape)
+        scratch: Any = None  # mypy of Python 3.11 does not know of the buffer protocol
+        if self._node is not None and not self._closed:
+            scratch = self._node.scratch(size * dtype.itemsize)
+        if scratch is None:
+            return numpy.empty(shape, dtype)
+        return numpy.frombuffer(scratch, dtype, size).reshape(shape)
 
     # ---- files
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, chain
 from typing import Any
 
@@ -14,6 +15,11 @@ from .columns import is_array
 
 BLOCKS = "b"
 ROUND_ROBIN = "r"
+
+# Makes an array of a shape and a dtype.
+MakeEmpty = Callable[[tuple[int, ...], Any], Any]
+# From here on several threads copy.
+_LARGE_BYTES = 16 << 20
 
 _SEQUENCES = (list, tuple, range, str, bytes, bytearray, memoryview, array)
 # What makes one of several, by package; data frames of others are cut and joined like those of pandas if they have `iloc`.
@@ -56,11 +62,14 @@ def single_item(part: Any) -> Any:
     return getattr(part, "iloc", part)[0]
 
 
-def join(parts: Sequence[Any], dist: str) -> Any:
-    """The inverse of `partition`: arrays become one array and frames one frame, whatever else a list."""
+def join(parts: Sequence[Any], dist: str, make_empty: MakeEmpty | None = None) -> Any:
+    """The inverse of `partition`: arrays become one array and frames one frame, whatever else a list.
+
+    `make_empty`: makes the one array if it is to be large; None: numpy does.
+    """
     check_dist(dist)
     if parts and all(map(is_array, parts)):
-        return _join_arrays(parts, dist)
+        return _join_arrays(parts, dist, make_empty)
     if parts and all(map(is_frame, parts)):
         return _join_frames(parts, dist)
     rows = [part if isinstance(part, (list, tuple, range, str)) or is_array(part) else [part] for part in parts]
@@ -75,11 +84,16 @@ def _dealt(parts: Sequence[Any]) -> list[int]:
     return [start + row for row in range(max(sizes)) for start, size in zip(starts, sizes, strict=True) if row < size]
 
 
-def _join_arrays(parts: Sequence[Any], dist: str) -> Any:
+def _join_arrays(parts: Sequence[Any], dist: str, make_empty: MakeEmpty | None) -> Any:
     import numpy
 
     # An engine that has got nothing may have made an array of another shape of it.
-    joined = numpy.concatenate([part for part in parts if len(part)] or [parts[0]])
+    filled = [part for part in parts if len(part)] or [parts[0]]
+    if make_empty is not None and sum(part.nbytes for part in filled) >= _LARGE_BYTES and _are_alike(filled):
+        joined = make_empty((sum(map(len, filled)), *filled[0].shape[1:]), filled[0].dtype)
+        _copy_side_by_side(filled, joined)
+    else:
+        joined = numpy.concatenate(filled)
     if dist == BLOCKS:
         return joined
     sizes = [len(part) for part in parts]
@@ -89,6 +103,26 @@ def _join_arrays(parts: Sequence[Any], dist: str) -> Any:
     for first, end in enumerate(accumulate(sizes)):
         dealt[first :: len(parts)] = joined[end - sizes[first] : end]
     return dealt
+
+
+def _are_alike(parts: Sequence[Any]) -> bool:
+    first = parts[0]
+    return not first.dtype.hasobject and all(
+        part.dtype == first.dtype and part.shape[1:] == first.shape[1:] for part in parts
+    )
+
+
+def _copy_side_by_side(parts: Sequence[Any], joined: Any) -> None:
+    """Copy the parts one behind the other, by as many threads as there are processors; numpy lets go of the interpreter for that."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    ends = list(accumulate(map(len, parts)))
+
+    def copy(index: int) -> None:
+        joined[ends[index] - len(parts[index]) : ends[index]] = parts[index]
+
+    with ThreadPoolExecutor(min(len(parts), os.cpu_count() or 1), "linden-join") as pool:
+        list(pool.map(copy, range(len(parts))))
 
 
 def _join_frames(parts: Sequence[Any], dist: str) -> Any:
@@ -119,4 +153,4 @@ class GatherResult(AsyncResult):
 
     def _value(self, return_exceptions: bool) -> Any:
         parts = super()._value(return_exceptions)
-        return join([parts] if self._single else parts, self._dist)
+        return join([parts] if self._single else parts, self._dist, self._client.submitter.data.empty_array)

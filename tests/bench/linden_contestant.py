@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,13 @@ class LindenMover:
         self._view.scatter("part", array)
 
     def make_parts(self, size: int, seed: int) -> None:
-        self._view.execute(f"made = numpy.arange({seed}, {seed} + {size} // 8)")
+        self._view.clear()
+        self._view.execute("import numpy, os")
+        self._client.purge_everything()  # as dask does when the last future is dropped
+        end = time.monotonic() + 10
+        while self._client.submitter.data.node.usage()["count"] and time.monotonic() < end:
+            time.sleep(0.05)
+        self._view.execute(f"made = numpy.arange({size} // 8) + {seed} * os.getpid()")
 
     def gather(self) -> Any:
         return self._view.gather("made")

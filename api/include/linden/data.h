@@ -67,6 +67,11 @@ class DataNode {
   // Puts the bytes into the space, for processes that cannot reach this one, or not any more.
   [[nodiscard]] DataRef upload(std::string_view bytes, const Interrupt& interrupt = {});
 
+  // `size` bytes of memory to be written to, which nobody else sees, for as long as the result
+  // lives. Out of what this host has used before if possible, since fresh memory is dear; their
+  // content is whatever it was.  Null if there is no room, and for 0 bytes.
+  [[nodiscard]] std::shared_ptr<char> scratch(std::uint64_t size);
+
   // The bytes, in shared memory: nothing is copied if they are on this host.  Throws Error
   // kNoMatch: whoever had them is gone; kOutcomeUnknown: they did not come within `timeout`, or
   // interrupted.

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 
@@ -130,6 +131,22 @@ TEST_F(HostStoreTest, WhatWasRemovedIsWrittenOver) {
   EXPECT_EQ(store.map(kept.name)->view(), std::string(60'000, '2'));
   store.trim(0);
   EXPECT_EQ(count(paths().memory / "new"), 0U);
+}
+
+TEST_F(HostStoreTest, ScratchMemoryComesFromWhatWasUsedAndGoesBackThere) {
+  const auto store = std::make_shared<HostStore>(paths(), StoreLimits{1 << 20, 1 << 20});
+  const std::string name = store->put(std::string(64'000, '1')).name;
+  ASSERT_TRUE(store->remove(name));
+  {
+    const auto scratch = HostStore::scratch(store, 64'000);
+    ASSERT_TRUE(scratch);
+    EXPECT_EQ(count(paths().memory / "free"), 0U);
+    std::ranges::fill(scratch->bytes(), 'x');
+    EXPECT_EQ(scratch->bytes().back(), 'x');
+  }
+  EXPECT_EQ(count(paths().memory / "free"), 1U);
+  EXPECT_FALSE(HostStore::scratch(store, 2 << 20));
+  EXPECT_FALSE(HostStore::scratch(store, 0));
 }
 
 TEST_F(HostStoreTest, WhatHasNoRoomInMemoryGoesToDiskAndIsFoundThere) {

@@ -48,9 +48,11 @@ class DaskFarm:
 
 
 def make_part(size: int, seed: int) -> Any:
+    import os
+
     import numpy
 
-    return numpy.arange(seed, seed + size // 8)
+    return numpy.arange(size // 8) + seed * os.getpid()
 
 
 class DaskMover(DaskFarm):

@@ -36,7 +36,7 @@ class IpyparallelMover(IpyparallelFarm):
         super().__init__(workers)
         self._all = self._client[:]
         self._all.block = True
-        self._all.execute("import numpy")
+        self._all.execute("import numpy, os")
 
     def push(self, array: Any) -> None:
         self._all.push({"whole": array})
@@ -45,7 +45,7 @@ class IpyparallelMover(IpyparallelFarm):
         self._all.scatter("part", array)
 
     def make_parts(self, size: int, seed: int) -> None:
-        self._all.execute(f"made = numpy.arange({seed}, {seed} + {size} // 8)")
+        self._all.execute(f"made = numpy.arange({size} // 8) + {seed} * os.getpid()")
 
     def gather(self) -> Any:
         return self._all.gather("made")
