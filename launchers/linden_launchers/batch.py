@@ -23,7 +23,7 @@ _CONFIRM_FIRST_S, _CONFIRM_MOST_S = 0.2, 5.0
 class BatchLauncher:
     """Engine sets as jobs of a batch system.
 
-    It keeps nothing of its own: all that is known of a job is in the Job, so another process can go on with it.
+    All that has to be known of a job is in the Job, so another process can go on with it.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class BatchLauncher:
         self._options = dict(options or {})
         self._stop_timeout_s = stop_timeout_s
         self._sleep, self._clock = sleep, clock
+        self._cancelled: set[tuple[Job, int]] = set()  # members that we have seen leave
 
     def start(self, engine_set: EngineSet) -> Job:
         if engine_set.n < 1:
@@ -85,7 +86,11 @@ class BatchLauncher:
             else:
                 doubts.append(f"{source.name} does not list it")
         lost = MemberStatus(JobState.LOST, "; ".join(doubts) or "nothing here tells how jobs are")
-        return {job: JobStatus({i: _look_up(job, i, found) or lost for i in range(job.members)}) for job in jobs}
+        gone = {key: MemberStatus(JobState.CANCELLED) for key in self._cancelled}
+        return {
+            job: JobStatus({i: _look_up(job, i, found) or gone.get((job, i), lost) for i in range(job.members)})
+            for job in jobs
+        }
 
     def signal(self, job: Job, number: int, members: Iterable[int] | None = None) -> None:
         command = self.system.signal(job, number, _list(members))
@@ -107,6 +112,9 @@ class BatchLauncher:
                 ends = {i: _end(before.members[i] if before else None, after.members[i], output) for i in chosen}
                 status = JobStatus({i: end for i, end in ends.items() if end is not None})
                 if len(status.members) == len(chosen):
+                    self._cancelled |= {
+                        (job, i) for i, end in status.members.items() if end.state is JobState.CANCELLED
+                    }
                     return status
             if self._clock() >= deadline:
                 raise CommandFailed(output, f"did not end {job} within {self._stop_timeout_s:g} s; it is {after}")

@@ -31,12 +31,12 @@ _QSTAT = 'exec qstat -xml -u "$(id -un)"'
 @dataclass(frozen=True)
 class Sge(BatchSystem):
     """Options: *pe*: parallel environment for several cores of one host. *pe_one*: the one for one allocation over several.
-    *memory*: which resource is asked for, as "h_vmem" or "mem_free", per slot.
+    *memory_resource*: what is asked for, as "h_vmem" or "mem_free", per slot.
     """
 
     pe: str = "smp"
     pe_one: str = "mpi"
-    memory: str = "h_vmem"
+    memory_resource: str = "h_vmem"
     name: ClassVar[str] = "sge"
 
     def render(self, engine_set: EngineSet) -> Script:
@@ -55,7 +55,7 @@ class Sge(BatchSystem):
             made += [("-pe", f"-pe {self.pe_one if one else self.pe} {slots}")]
         if options.memory_mb:
             per_slot = options.memory_mb if one else -(-options.memory_mb // (options.cores or 1))
-            made += [(f"-l {self.memory}", f"-l {self.memory}={per_slot}M")]
+            made += [(f"-l {self.memory_resource}", f"-l {self.memory_resource}={per_slot}M")]
         if options.walltime_s:
             made += [("-l h_rt", f"-l h_rt={hours_minutes_seconds(options.walltime_s)}")]
             soft = options.walltime_s - options.leave_before_s
@@ -126,5 +126,5 @@ def state_of(letters: str) -> MemberStatus:
     if "h" in letters:
         return MemberStatus(JobState.HELD, letters)
     if "q" in letters or "w" in letters:
-        return MemberStatus(JobState.PENDING)
+        return MemberStatus(JobState.PENDING, f"{letters}; `qstat -j` says more")
     return MemberStatus(JobState.RUNNING, "suspended" if set(letters) & set("sSTNP") else "")
