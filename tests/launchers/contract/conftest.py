@@ -17,7 +17,8 @@ from linden_launchers.job_options import JobOptions
 from linden_launchers.launcher import Job, JobStatus, LaunchError
 
 from tests.launchers.contract.set_up import NAMESPACES, ROOT, SetUpFailed
-from tests.launchers.contract.systems import SYSTEMS, System, chosen
+from tests.launchers.contract.system import System
+from tests.launchers.contract.systems import SYSTEMS, chosen
 
 _numbers = itertools.count(1)
 

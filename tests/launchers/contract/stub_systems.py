@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from linden_launchers.launcher import Launcher
 from linden_launchers.plugins import load_launcher
 
-from tests.launchers.contract.systems import CI, System
+from tests.launchers.contract.system import CI, System
 
 STUBS_FOLDER = Path(__file__).resolve().parents[1] / "stubs"
 ROOT = STUBS_FOLDER.parents[2]

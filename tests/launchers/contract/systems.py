@@ -8,7 +8,6 @@ What a system *can*: ``members`` (parts of a job can be stopped), ``signals`` (i
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from typing import ClassVar
@@ -20,50 +19,8 @@ from linden_launchers.plugins import load_launcher
 from linden_launchers.process import ExitWatcher
 
 from tests.launchers.contract.set_up import NAMESPACES, SetUp
-
-CI, ALL = "ci", "all"
-
-
-class System:
-    """One of them; made once for a test run."""
-
-    name: ClassVar[str]
-    group: ClassVar[str] = ALL  # CI: small enough to be tested with each change
-    can: ClassVar[frozenset[str]] = frozenset()
-    needs_namespaces: ClassVar[bool] = False
-    room: ClassVar[int] = 4  # engines that can run at a time
-    programs: ClassVar[tuple[str, ...]] = ()  # of this machine, which packages.txt names
-
-    def up(self) -> None:
-        """Raises: SetUpFailed."""
-        missing = [program for program in self.programs if shutil.which(program, path=_PATH) is None]
-        assert not missing, f"{', '.join(missing)} not found; ./dev test installs the group 'launchers' of packages.txt"
-
-    def down(self) -> None:
-        """Leaves nothing behind."""
-
-    def environment(self) -> dict[str, str]:
-        """For the process that calls the launcher."""
-        return {}
-
-    def engine_environment(self) -> dict[str, str]:
-        """For the engines."""
-        return {}
-
-    def launcher(self) -> Launcher:
-        """A new one, which knows nothing of what others have started."""
-        raise NotImplementedError
-
-    def program(self, argv: list[str]) -> list[str]:
-        """The command by which a program runs where the launcher finds the system by itself."""
-        return argv
-
-    def members(self, n: int) -> int:
-        """How many members a job of n engines has."""
-        return n
-
-
-_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
+from tests.launchers.contract.stub_systems import STUBS
+from tests.launchers.contract.system import ALL, CI, System
 
 
 class Local(System):
@@ -236,11 +193,6 @@ class GridEngine(WithSetUp):
 
 
 REAL: list[type[System]] = [Local, Ssh, OpenMpi, Mpich, Slurm, Srun, SlurmAccounting, Torque, GridEngine]
-
-try:
-    from tests.launchers.contract.stub_systems import STUBS
-except ModuleNotFoundError:
-    STUBS = []
 
 SYSTEMS: dict[str, type[System]] = {system.name: system for system in [*REAL, *STUBS]}
 
