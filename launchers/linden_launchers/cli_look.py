@@ -44,6 +44,7 @@ def _describe(status: ClusterStatus) -> str:
         if status.server_starts > 1:
             lines.append(f"  the server has been started {status.server_starts} times")
     lines += [process("engine", engine.pid, engine.running, engine.log) for engine in status.engines]
+    lines += [f"  jobs       {job.system} {', '.join(job.ids)}: {job.text}" for job in status.jobs]
     if status.engine_ids is not None:
         lines.append(f"  serving: {', '.join(map(str, status.engine_ids)) or 'no engine'}")
     return "\n".join(lines)
@@ -56,28 +57,37 @@ def stop(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"space-cluster: --signal: {error}", file=sys.stderr)
         return EXIT_USAGE
-    if not options.all:
-        if cluster_file.read_cluster_file(cluster_file.cluster_directory(options.cluster_id)) is None:
-            print(f"space-cluster: no cluster {options.cluster_id!r} is running", file=sys.stderr)
-            return EXIT_NO_CLUSTER
-        return _stop_one(options.cluster_id, first)
-    return max((_stop_one(directory.name, first) for directory in cluster_file.cluster_directories()), default=EXIT_OK)
+    directory = cluster_file.cluster_directory(options.cluster_id)
+    if not options.all and cluster_file.read_cluster_file(directory) is None:
+        print(f"space-cluster: no cluster {options.cluster_id!r} is running", file=sys.stderr)
+        return EXIT_NO_CLUSTER
+    wanted = (
+        [directory.name for directory in cluster_file.cluster_directories()] if options.all else [options.cluster_id]
+    )
+    errors = {cluster_id: _stop_one(cluster_id, first, quiet=options.json) for cluster_id in wanted}
+    if options.json:
+        print(
+            json.dumps([{"cluster_id": name, "stopped": not error, "error": error} for name, error in errors.items()])
+        )
+    return EXIT_FAILED if any(errors.values()) else EXIT_OK
 
 
-def _stop_one(cluster_id: str, first: signal.Signals) -> int:
+def _stop_one(cluster_id: str, first: signal.Signals, *, quiet: bool) -> str:
+    """Why it has not stopped; empty if it has."""
     try:
         RunningCluster.find(cluster_id).stop_cluster(first_signal=first)
     except LaunchError as error:
         print(f"space-cluster: {error}", file=sys.stderr)
-        return EXIT_FAILED
-    print(f"cluster {cluster_id} has stopped")
-    return EXIT_OK
+        return str(error)
+    if not quiet:
+        print(f"cluster {cluster_id} has stopped")
+    return ""
 
 
 def list_(options: argparse.Namespace) -> int:
     """Shows a line for each cluster."""
     found = [
-        RunningCluster.find(directory.name).status(ask_server_s=None)
+        RunningCluster.find(directory.name).status(ask_server_s=None, ask_systems=False)
         for directory in cluster_file.cluster_directories()
     ]
     if options.json or options.output == "json":
@@ -96,6 +106,10 @@ def list_(options: argparse.Namespace) -> int:
 def clean(options: argparse.Namespace) -> int:
     """Removes what dead clusters have left."""
     only = None if options.all else options.cluster_id
-    for cluster_id in clean_cluster_files(force=options.force, data=options.data, only=only):
+    cleaned = clean_cluster_files(force=options.force, data=options.data, only=only)
+    if options.json:
+        print(json.dumps({"cleaned": cleaned}))
+        return EXIT_OK
+    for cluster_id in cleaned:
         print(f"removed the files of cluster {cluster_id}")
     return EXIT_OK

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from . import cluster_file
+from .adapting import Adaptation
+from .cli_options import engine_options_of
 from .exit_codes import EXIT_FAILED, EXIT_NO_CLUSTER, EXIT_OK, EXIT_USAGE
 from .launcher import LaunchError
 from .local_cluster import LocalCluster
 from .process import spawn
 from .running_cluster import RunningCluster
 from .serving import wait_until_serving
+from .waiting import await_set
 
 _LOOK_S = 0.5
 
@@ -28,7 +33,7 @@ def start(options: argparse.Namespace) -> int:
     if options.n is not None and options.n < 0:
         print("space-cluster: -n wants a number of engines, 0 or more", file=sys.stderr)
         return EXIT_USAGE
-    if options.daemonize:
+    if options.supervise_fd is None and options.daemonize:
         return _start_daemon(options)
     return _supervise(options)
 
@@ -36,28 +41,38 @@ def start(options: argparse.Namespace) -> int:
 def _supervise(options: argparse.Namespace) -> int:
     """Starts the cluster and stays until it is stopped; with --supervise-fd as the daemon that reports there when it is ready."""
     daemon = options.supervise_fd is not None
+    minimum, maximum = _bounds(options.adapt)
     cluster = LocalCluster(
-        options.n,
+        options.n if options.adapt is None else minimum,
+        engine_options=engine_options_of(options),
         cluster_id=options.cluster_id,
         durability=options.durability,
         data_directory=options.data,
         tcp=options.tcp,
         restart_engines=options.restart_engines,
         owner_kind="daemon" if daemon else "foreground",
-        on_event=_say,
+        on_event=_say if not options.json or daemon else _say_aside,
     )
+    say = _say_aside if options.json else _say
     with _Signals(cluster.ended) as signals:
         try:
             cluster.start_cluster()
             client = cluster.connect_client()
-            cluster.wait_for_engines(client, timeout=options.timeout)
+            cluster.wait_for_engines(
+                client, options.wait_for, timeout=options.timeout, queue_timeout=options.queue_timeout, say=say
+            )
             client.close()
             signals.starting = False
-            _say(_summary(cluster))
+            if options.adapt is not None:
+                Adaptation(cluster, minimum, maximum).start()
+            if options.json:
+                print(json.dumps(RunningCluster.find(cluster.cluster_file).status().to_dict()), flush=True)
+            else:
+                _say(_summary(cluster))
             if daemon:
                 os.write(options.supervise_fd, b"ready\n")
                 os.close(options.supervise_fd)
-            else:
+            elif not options.json:
                 _say("Ctrl-C stops it")
             cluster.ended.wait()
         finally:
@@ -65,8 +80,18 @@ def _supervise(options: argparse.Namespace) -> int:
             cluster.stop_cluster()
     if cluster.failure and not signals.seen:
         return EXIT_FAILED
-    _say(f"cluster {cluster.cluster_id} has stopped")
+    say(f"cluster {cluster.cluster_id} has stopped")
     return EXIT_OK
+
+
+def _bounds(text: str | None) -> tuple[int, int]:
+    """Of --adapt MIN:MAX.  Raises: LaunchError."""
+    if text is None:
+        return 0, 0
+    minimum, colon, maximum = text.partition(":")
+    if not (colon and minimum.isdigit() and maximum.isdigit() and int(minimum) <= int(maximum) and int(maximum)):
+        raise LaunchError(f"--adapt is {text!r}; MIN:MAX is wanted, such as 2:64")
+    return int(minimum), int(maximum)
 
 
 class _Signals:
@@ -106,7 +131,8 @@ def _start_daemon(options: argparse.Namespace) -> int:
     word = os.read(read_fd, 100)  # ends with the supervisor at the latest
     os.close(read_fd)
     if word:
-        _say(_last_line(log, log_start))
+        last = _last_line(log, log_start)
+        print(last if options.json else f"{time.strftime('%H:%M:%S')} {last.partition(' ')[2]}", flush=True)
         return EXIT_OK
     supervisor.wait_ended()
     print(log.read_bytes()[log_start:].decode(errors="replace").rstrip(), file=sys.stderr)
@@ -114,13 +140,8 @@ def _start_daemon(options: argparse.Namespace) -> int:
 
 
 def _supervisor_argv(options: argparse.Namespace, ready_fd: int) -> list[str]:
-    argv = [sys.executable, "-m", "linden_launchers", "start", "--supervise-fd", str(ready_fd)]
-    argv += ["--cluster-id", options.cluster_id, "--durability", options.durability, "--timeout", str(options.timeout)]
-    argv += ["-n", str(options.n)] if options.n is not None else []
-    argv += ["--tcp", options.tcp] if options.tcp else []
-    argv += ["--data", str(options.data.absolute())] if options.data else []
-    argv += ["--restart-engines"] if options.restart_engines else []
-    return argv
+    """The same command once more, told where to report."""
+    return [sys.executable, "-m", "linden_launchers", *options.words, "--supervise-fd", str(ready_fd)]
 
 
 def _summary(cluster: LocalCluster) -> str:
@@ -130,11 +151,16 @@ def _summary(cluster: LocalCluster) -> str:
 
 def _last_line(log: Path, start: int) -> str:
     lines = log.read_bytes()[start:].decode(errors="replace").splitlines()
-    return lines[-1].partition(" ")[2] if lines else ""
+    return lines[-1] if lines else ""
 
 
 def _say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def _say_aside(text: str) -> None:
+    """What is for people, where programs read the output."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 def engines(options: argparse.Namespace) -> int:
@@ -147,28 +173,48 @@ def engines(options: argparse.Namespace) -> int:
     except LaunchError as error:
         print(f"space-cluster: {error}", file=sys.stderr)
         return EXIT_NO_CLUSTER
+    chosen = engine_options_of(options)
     over = threading.Event()
+    say = _say_aside if options.json else _say
     with _Signals(over) as signals:
-        name = cluster.start_engines(options.n)
-        records = [record for record in cluster.state.engines if record.engine_set == name]
-        ids: dict[int, int] = {}
+        name = cluster.start_engines(options.n, None, chosen)
+        ids: list[int] = []
         try:
-            ids = wait_until_serving(cluster.connection_file, [record.pid for record in records], options.timeout)
-            _say(
-                f"cluster {cluster.cluster_id}: engine set {name} serves as {', '.join(map(str, sorted(ids.values())))}"
-            )
+            ids = _wait_for_set(cluster, name, options, say)
+            if options.json:
+                report = {"cluster_id": cluster.cluster_id, "engine_set": name, "engine_ids": ids}
+                print(json.dumps(report), flush=True)
+            else:
+                say(f"cluster {cluster.cluster_id}: engine set {name} serves as {', '.join(map(str, ids))}")
             signals.starting = False
             if options.daemonize:
                 return EXIT_OK
-            _say("Ctrl-C ends them")
-            while not over.wait(_LOOK_S) and cluster.refresh().runs_set(name):
+            say("Ctrl-C ends them")
+            while not over.wait(_LOOK_S) and cluster.refresh().has_set(name):
                 pass
         finally:
             signals.starting = False
             if not options.daemonize or not ids:
                 _end_set(cluster, name)
-    _say(f"engine set {name} has ended")
+    say(f"engine set {name} has ended")
     return EXIT_OK
+
+
+def _wait_for_set(
+    cluster: RunningCluster, name: str, options: argparse.Namespace, say: Callable[[str], None]
+) -> list[int]:
+    """The ids under which the engines of a new set serve.  Raises: LaunchError."""
+    if name in cluster.refresh().systems:
+        return await_set(
+            cluster,
+            name,
+            options.n if options.wait_for is None else options.wait_for,
+            options.timeout,
+            queue_timeout=options.queue_timeout,
+            say=say,
+        )
+    pids = [record.pid for record in cluster.state.engines if record.engine_set == name]
+    return sorted(wait_until_serving(cluster.connection_file, pids, options.timeout).values())
 
 
 def _end_set(cluster: RunningCluster, name: str) -> None:

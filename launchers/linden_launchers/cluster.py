@@ -5,12 +5,10 @@ It owns a LocalCluster, or has joined a RunningCluster that another process owns
 
 from __future__ import annotations
 
-import html
-import json
+import inspect
 import logging
 import os
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -18,20 +16,23 @@ from typing import TYPE_CHECKING, Any
 from linden.connection_file import DEFAULT_CLUSTER_ID
 
 from . import cluster_file
+from .adapting import Adaptation
 from .async_first import awaitable
-from .cluster_file import ClusterState
+from .cluster_facts import ClusterFacts
+from .engine_options import LOCAL, EngineOptions, chosen_options
 from .launcher import LaunchError
 from .local_cluster import LocalCluster
-from .processes import ControllerProcess, EngineProcesses
+from .rendering import render_job
 from .running_cluster import RunningCluster
 
 if TYPE_CHECKING:
     import linden
+    from linden.on_join import OnJoin
 
-_LAUNCHERS = (None, "local")
+_OF_LOCAL_CLUSTER = frozenset(inspect.signature(LocalCluster).parameters)
 
 
-class Cluster:
+class Cluster(ClusterFacts):
     """A server and engines, started, watched over, looked at and stopped as one.
 
     ``with Cluster(4) as rc`` and ``async with Cluster(4) as rc`` give a client with all engines serving, and stop everything at
@@ -39,18 +40,23 @@ class Cluster:
 
     Args:
         n: engines; None is one per processor that this process may use.
-        engines, controller: how they are started: "local", as processes of this machine.
+        engines: how they are started: "local", as processes of this machine, "ssh", "mpi", "slurm" or another of
+            `linden_launchers.launcher_names()`; None is as the site profile says, else "local". controller: "local".
         cluster_id: its name; with one, its data stay when it stops and are there when it is started again. Without, a name is
             made up, and all of its files are removed when it stops. profile: the same, as ipyparallel's programs say it.
         profile_dir: the directory below which its files are, in place of ``$LINDEN_HOME``.
         controller_ip: let the server listen on this address, too. controller_args: further options of space-server.
-        engine_timeout: seconds within which engines have to serve.
+        engine_timeout: seconds within which engines have to serve, not counting those for which jobs wait in a queue: these may
+            be queue_timeout, or for ever if that is None.
+        wait_for: so many engines are enough for start_and_connect; None: all. The others come when there is room for them.
         shutdown_atexit: stop it when this process ends; otherwise it goes on, without a supervisor, until it is stopped.
         log_level: of the logger "linden.cluster", which tells what died and was started again.
         delay, controller_location, send_engines_connection_env, load_profile: have no effect; there is nothing to wait for, to
             copy, or to load.
-        options: of LocalCluster, such as durability="sync", data_directory, tcp, restart_engines, engine_environment.
-    Raises: ValueError: a launcher that there is not.
+        options: of LocalCluster, such as durability="sync", data_directory, tcp, restart_engines, engine_environment; and of
+            how engines are started, which win over the site profile's: walltime="1:00:00", queue, account, cores, memory="8G",
+            prologue, hosts and others, as the system knows them.
+    Raises: ValueError: a launcher that there is not. TypeError, LaunchError: no such option, or a value that makes no sense.
     """
 
     def __init__(
@@ -67,103 +73,40 @@ class Cluster:
         controller_location: str = "",  # noqa: ARG002
         delay: float = 0.0,  # noqa: ARG002
         engine_timeout: float = 60.0,
+        queue_timeout: float | None = None,
+        wait_for: int | None = None,
         send_engines_connection_env: bool = True,  # noqa: ARG002
         shutdown_atexit: bool = True,
         load_profile: bool = True,  # noqa: ARG002
         log_level: int | None = None,
         **options: Any,
     ) -> None:
-        for name, launcher in (("engines", engines), ("controller", controller)):
-            if launcher not in _LAUNCHERS:
-                raise ValueError(f"{name} is {launcher!r}; the launchers that there are: 'local'")
+        if controller not in (None, LOCAL):
+            raise ValueError(f"controller is {controller!r}; the launchers that there are: 'local'")
         if log_level is not None:
             logging.getLogger("linden.cluster").setLevel(log_level)
-        self.engine_timeout = engine_timeout
+        own = {name: value for name, value in options.items() if name in _OF_LOCAL_CLUSTER}
+        of_engines = {name: value for name, value in options.items() if name not in own}
+        chosen = chosen_options(engines, of_engines)
+        self.engine_timeout, self.queue_timeout, self.wait_for = engine_timeout, queue_timeout, wait_for
         if profile_dir is not None:
-            options.setdefault("home", str(profile_dir))
+            own.setdefault("home", str(profile_dir))
         if controller_ip:
-            options.setdefault("tcp", f"{controller_ip}:0")
+            own.setdefault("tcp", f"{controller_ip}:0")
         if not shutdown_atexit:
-            options.setdefault("owner_kind", "detached")
-        self._options: dict[str, Any] = {
+            own.setdefault("owner_kind", "detached")
+        cluster_id = cluster_id or profile
+        self._options = {
             "n": n,
-            "cluster_id": cluster_id or profile,
+            "cluster_id": cluster_id,
             "controller_args": list(controller_args),
+            **own,
+            **of_engines,
         }
-        self._options |= {"engine_timeout": engine_timeout} | options
-        self._running: LocalCluster | RunningCluster = LocalCluster(
-            n, cluster_id=cluster_id or profile, server_arguments=tuple(controller_args), **options
-        )
-
-    # What it is
-
-    @property
-    def n(self) -> int:
-        """Engines that it starts, or of one that was joined: that it should have."""
-        return self._running.n
-
-    @property
-    def cluster_id(self) -> str:
-        """Its name."""
-        return self._running.cluster_id
-
-    @property
-    def restarts_engines(self) -> bool:
-        """Whether an engine that dies is started again."""
-        return self._running.restarts_engines
-
-    @property
-    def profile_dir(self) -> str:
-        """The directory below which its files are: ``$LINDEN_HOME``, unless it was made with another."""
-        return str(self.directory.parent.parent)
-
-    @property
-    def directory(self) -> Path:
-        """Where its files are."""
-        return self._running.directory
-
-    @property
-    def connection_file(self) -> Path:
-        """How to reach its server; what a Client or an engine is given."""
-        return self._running.connection_file
-
-    @property
-    def cluster_file(self) -> Path:
-        """What runs of it; what `from_file` reads."""
-        return self._running.cluster_file
-
-    @property
-    def controller(self) -> ControllerProcess | None:
-        """The server; None before it was started."""
-        state = self._state()
-        return ControllerProcess(self.directory, state) if state and state.server else None
-
-    @property
-    def engines(self) -> dict[str, EngineProcesses]:
-        """The engine sets by their ids."""
-        state = self._state()
-        return {name: EngineProcesses(self, name, state) for name in state.engine_sets} if state else {}
-
-    @property
-    def engine_set(self) -> EngineProcesses | None:
-        """The first engine set; None if there is none."""
-        return next(iter(self.engines.values()), None)
-
-    @property
-    def engine_pids(self) -> list[int]:
-        """Of the engines that run, oldest first."""
-        state = self._state()
-        return [record.pid for record in state.running_engines()] if state else []
-
-    @property
-    def server_pid(self) -> int | None:
-        """None while it does not run."""
-        state = self._state()
-        return state.server.pid if state and state.server and state.alive(state.server) else None
-
-    def _state(self) -> ClusterState | None:
-        """What the cluster file says; None if nothing of it runs."""
-        return cluster_file.read_cluster_file(self.directory)
+        self._options |= {"engines": engines, "engine_timeout": engine_timeout}
+        self._options |= {"queue_timeout": queue_timeout, "wait_for": wait_for}
+        own |= {"server_arguments": tuple(controller_args), "engine_options": chosen}
+        self._running = LocalCluster(n, cluster_id=cluster_id, **own)
 
     # Start
 
@@ -189,9 +132,68 @@ class Cluster:
         local.start_cluster(0)
         local.n = n
 
-    def start_engines_sync(self, n: int | None = None, engine_set_id: str | None = None) -> str:
-        """Start *n* more engines; returns the id of their set.  Raises: LaunchError: the cluster does not run."""
-        return self._running.start_engines(n, engine_set_id)
+    def start_engines_sync(
+        self, n: int | None = None, engine_set_id: str | None = None, *, engines: str | None = None, **options: Any
+    ) -> str:
+        """Start *n* more engines; returns the id of their set.
+
+        Args: engines: how, which may be another way than that of the cluster's first engines; None: as those, or if the
+            cluster was joined as the site profile says. options: of that way, as Cluster takes them.
+        Raises: LaunchError: the cluster does not run, or the system has refused them; the message has its own words.
+        """
+        return self._running.start_engines(n, engine_set_id, self._chosen(engines, options))
+
+    def _chosen(self, engines: str | None, options: dict[str, Any]) -> EngineOptions | None:
+        """None: as the first engines."""
+        if engines is None and not options and isinstance(self._running, LocalCluster):
+            return None
+        return chosen_options(engines, options)
+
+    def job_script_sync(self, n: int | None = None, *, engines: str | None = None, **options: Any) -> str:
+        """The script that would be submitted for *n* engines.  Takes the options of `start_engines`.
+
+        Raises: LaunchError: engines of this kind are started without a script.
+        """
+        chosen = self._chosen(engines, options) or self._ours("know the options of").options
+        return render_job(chosen, self.n if n is None else n, self.directory)
+
+    def scale_sync(self, n: int, engine_set_id: str | None = None) -> None:
+        """Have *n* engines in a set (None: in the only one): start more, or let some finish what they run and leave.
+
+        Those that still wait in a queue are given up first, then those that have nothing to do. Returns when those that are too many
+        have left, or engine_timeout seconds after they were asked; then they are ended. Raises: KeyError: no such set. LaunchError.
+        """
+        self._running.scale(n, engine_set_id, timeout=self.engine_timeout)
+
+    def adapt(
+        self, minimum: int = 0, maximum: int | None = None, *, engine_set_id: str | None = None, **rules: Any
+    ) -> Adaptation:
+        """From now on have as many engines as there is work for, in a set (None: in the only one); `stop()` of what this returns ends it.
+
+        Engines are added when tasks wait, at most doubling, and leave after they have finished what they run when fewer have been
+        enough for `idle_s` seconds. It is this process that does so.
+        Args: minimum, maximum: None is as many engines as the cluster was made with. rules: of AdaptRules: tasks_per_engine (1),
+            wait_s (1), idle_s (30); and period_s (1), how often it looks.
+        Raises: ValueError: the rules make no sense. LaunchError: the cluster does not run. KeyError: no such set.
+        """
+        return Adaptation(
+            self._running, minimum, self.n if maximum is None else maximum, engine_set_id, **rules
+        ).start()
+
+    def on_join_sync(
+        self,
+        what: Callable[..., Any] | str,
+        *args: Any,
+        name: str | None = None,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> OnJoin:
+        """Have every engine run a function, or the text of code, before its first task; see `Client.on_join`.
+
+        Raises: LaunchError: the cluster does not run; and as `Client.on_join`.
+        """
+        with self.connect_client_sync() as client:
+            return client.on_join(what, *args, name=name, timeout=timeout, **kwargs)
 
     def connect_client_sync(self, **options: Any) -> linden.Client:
         """A new client of this cluster, with ``.cluster`` set.  Takes the options of linden.Client.
@@ -213,7 +215,7 @@ class Cluster:
         local.start_cluster(n)
         try:
             client = self.connect_client_sync()
-            local.wait_for_engines(client, timeout=self.engine_timeout)
+            local.wait_for_engines(client, self.wait_for, timeout=self.engine_timeout, queue_timeout=self.queue_timeout)
             if activate:
                 client.activate()
         except BaseException:
@@ -268,6 +270,9 @@ class Cluster:
     start_engines = awaitable(start_engines_sync)
     connect_client = awaitable(connect_client_sync)
     start_and_connect = awaitable(start_and_connect_sync)
+    job_script = awaitable(job_script_sync)
+    scale = awaitable(scale_sync)
+    on_join = awaitable(on_join_sync)
     stop_engines = awaitable(stop_engines_sync)
     restart_engines = awaitable(restart_engines_sync)
     signal_engines = awaitable(signal_engines_sync)
@@ -294,17 +299,6 @@ class Cluster:
         await self.stop_cluster()
 
     # As data, and as files
-
-    def to_dict(self) -> dict[str, Any]:
-        """How it was made and what runs of it; JSON can hold it, and `from_dict` of any process of this user reads it."""
-        options = {name: value for name, value in self._options.items() if _is_plain(value)}
-        state = self._state()
-        return {
-            "class": "linden.Cluster",
-            "cluster": {**options, "cluster_id": self.cluster_id},
-            "directory": str(self.directory),
-            "state": asdict(state) if state else None,
-        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Cluster:
@@ -343,56 +337,6 @@ class Cluster:
     def _joined(cls, running: RunningCluster) -> Cluster:
         cluster = cls.__new__(cls)
         cluster._running = running
-        cluster.engine_timeout = 60.0
+        cluster.engine_timeout, cluster.queue_timeout, cluster.wait_for = 60.0, None, None
         cluster._options = {"n": running.n, "engine_timeout": cluster.engine_timeout}
         return cluster
-
-    def write_cluster_file(self) -> None:
-        """Write what runs of it, so that other processes find it.  Raises: LaunchError: nothing does."""
-        with cluster_file.changing(self.directory):
-            pass  # it is written back
-
-    def update_cluster_file(self) -> None:
-        """As `write_cluster_file`, or if nothing of it runs any more `remove_cluster_file`."""
-        state = self._state()
-        if state is None:
-            return
-        if state.alive(state.owner) or state.runs():
-            self.write_cluster_file()
-        else:
-            self.remove_cluster_file()
-
-    def remove_cluster_file(self) -> None:
-        """Forget what runs of it: other processes do not find it any more.  Idempotent."""
-        self.cluster_file.unlink(missing_ok=True)
-
-    def __repr__(self) -> str:
-        state = self._state()
-        if state is None:
-            return f"<Cluster {self.cluster_id!r}: stopped>"
-        return f"<Cluster {self.cluster_id!r}: server {self.server_pid}, {len(self.engine_pids)} engines>"
-
-    def _repr_html_(self) -> str:
-        """What notebooks show."""
-        state = self._state()
-        rows = [("cluster", self.cluster_id), ("state", "running" if state and state.runs() else "stopped")]
-        if state is not None:
-            rows += [
-                ("server", f"pid {self.server_pid}" if self.server_pid else "gone"),
-                ("address", state.socket_file),
-            ]
-            rows += [
-                (f"engines {name}", f"{len(engines.pids)} of {engines.n}") for name, engines in self.engines.items()
-            ]
-        cells = "".join(
-            f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(text))}</td></tr>" for name, text in rows
-        )
-        return f"<table>{cells}</table>"
-
-
-def _is_plain(value: Any) -> bool:
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError):
-        return False
-    return True

@@ -20,19 +20,20 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from linden.connection_file import CONNECTION_FILE, linden_home
 
-from .launcher import LaunchError
+from .launcher import Job, LaunchError
 from .process import ProcessId, boot_id
 
 FORMAT = 1
 CLUSTER_FILE = "cluster.json"
 # sockaddr_un holds 108 bytes; some room for programs that add a suffix while they bind.
 SOCKET_PATH_MAX = 100
+GROWN = "+"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -52,6 +53,40 @@ class ProcessRecord:
         return ProcessId(self.pid, self.started)
 
 
+@dataclass(frozen=True)
+class JobRecord:
+    """A job of another system that belongs to a cluster."""
+
+    job: Job
+    n: int  # engines that it was started for
+    submitted: float = 0.0  # seconds since 1970
+    ended: tuple[int, ...] = ()  # members that are known to have ended, since systems forget
+
+    @property
+    def set_name(self) -> str:
+        """Of the engine set: a set that has grown has several jobs, called "2", "2+1", "2+2"."""
+        return self.job.engine_set.partition(GROWN)[0]
+
+    @property
+    def engines_per_member(self) -> int:
+        """All but perhaps the last have as many."""
+        return -(-self.n // self.job.members)
+
+    @property
+    def open_members(self) -> list[int]:
+        """Those that may run, or are to."""
+        return [member for member in range(self.job.members) if member not in self.ended]
+
+    @property
+    def open_engines(self) -> int:
+        """The engines of these."""
+        return sum(map(self.engines_of, self.open_members))
+
+    def engines_of(self, member: int) -> int:
+        """How many that member has."""
+        return max(0, min(self.engines_per_member, self.n - member * self.engines_per_member))
+
+
 @dataclass
 class ClusterState:
     """The content of cluster.json."""
@@ -67,6 +102,9 @@ class ClusterState:
     server: ProcessRecord | None = None
     engines: list[ProcessRecord] = field(default_factory=list)
     engine_sets: dict[str, dict[str, Any]] = field(default_factory=dict)  # EngineSet.to_dict by name
+    # Sets whose engines are jobs of another system: which, and its launcher's options; and the jobs (job_sets.py).
+    systems: dict[str, dict[str, Any]] = field(default_factory=dict)
+    jobs: list[JobRecord] = field(default_factory=list)
     server_starts: int = 0
     restarts_engines: bool = False  # the owner starts an engine again when it dies
     host: str = field(default_factory=socket.gethostname)
@@ -96,13 +134,26 @@ class ClusterState:
         """Whether any engine of that set does."""
         return any(record.engine_set == name for record in self.running_engines())
 
+    def has_set(self, name: str) -> bool:
+        """Whether engines of that set run here, or are jobs of another system."""
+        return name in self.systems or self.runs_set(name)
+
     def new_set_name(self) -> str:
         """A name that no engine set of this cluster has had."""
         return str(max((int(name) for name in self.engine_sets if name.isdigit()), default=0) + 1)
 
     def runs(self) -> bool:
-        """Whether any process of the cluster, other than its owner's, is alive."""
+        """Whether any process of the cluster on this machine, other than its owner's, is alive."""
         return any(self.alive(record) for record in [self.server, *self.engines])
+
+    def jobs_of(self, set_name: str | None) -> list[JobRecord]:
+        """The jobs of a set; None: all."""
+        return [record for record in self.jobs if set_name in (None, record.set_name)]
+
+    @property
+    def n_of_jobs(self) -> int:
+        """Engines that are to come from other systems."""
+        return sum(int(self.engine_sets[name]["n"]) for name in self.systems)
 
 
 def cluster_directory(cluster_id: str, home: Path | None = None) -> Path:
@@ -171,7 +222,13 @@ class InDirectory:
 
 
 def write_cluster_file(directory: Path, state: ClusterState) -> None:
-    write_private_json(directory / CLUSTER_FILE, asdict(state))
+    write_private_json(directory / CLUSTER_FILE, state_as_dict(state))
+
+
+def state_as_dict(state: ClusterState) -> dict[str, Any]:
+    """As JSON has it."""
+    jobs = [{**asdict(record), "job": record.job.to_dict(), "ended": list(record.ended)} for record in state.jobs]
+    return {**asdict(replace(state, jobs=[])), "jobs": jobs}
 
 
 def read_cluster_file(directory: Path) -> ClusterState | None:
@@ -190,6 +247,10 @@ def read_cluster_file(directory: Path) -> ClusterState | None:
         content["owner"] = ProcessRecord(**content["owner"])
         content["server"] = ProcessRecord(**content["server"]) if content["server"] else None
         content["engines"] = [ProcessRecord(**record) for record in content["engines"]]
+        content["jobs"] = [
+            JobRecord(Job.from_dict(record["job"]), record["n"], record["submitted"], tuple(record["ended"]))
+            for record in content.get("jobs", [])
+        ]
         return ClusterState(**content)
     except (KeyError, TypeError) as error:
         raise LaunchError(f"{path} is damaged ({error}); if nothing of it runs any more, remove {directory}") from error
@@ -231,6 +292,7 @@ def sweep_temporary() -> None:
         if (
             state
             and state.temporary
+            and not state.jobs  # space-cluster clean cancels them
             and state.is_of_this_machine()
             and not state.alive(state.owner)
             and not state.runs()

@@ -13,6 +13,7 @@ from linden.connection_file import DEFAULT_CLUSTER_ID, linden_home
 
 from . import cluster_file
 from .cluster import Cluster
+from .job_sets import JobSets
 from .launcher import LaunchError
 from .running_cluster import RunningCluster
 
@@ -125,5 +126,7 @@ def _clean(directory: Path, force: bool) -> bool:
             return False
         RunningCluster(directory, state).stop_cluster()
         return True
+    if state.jobs:
+        JobSets(directory).stop()
     cluster_file.remove_files(directory, state)
     return True

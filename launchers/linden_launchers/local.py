@@ -7,6 +7,7 @@ import json
 import os
 import select
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,8 +22,11 @@ from .server_command import ServerOptions, server_argv
 # Its stdin is a pipe whose other end the owner holds, so read fails once the owner has died.  Server and engines then end by
 # themselves (--parent-pid), except an engine whose task does not let Python's other threads run: that is what the kill is for,
 # which hits the process group, so that programs which tasks have started end too.  A server that is just ending may
-# still make files, hence the loop around rm.
-_JANITOR = """pids=' '
+# still make files, hence the loop around rm.  Jobs of other systems are in the cluster file ($2, with whatever runs `space-cluster` as
+# $1); if they cannot be cancelled now everything stays, so that `space-cluster clean` can try again.
+_JANITOR = """python=$1 cluster=$2
+shift 2
+pids=' '
 while read -r verb pid; do
   case $verb in
     add) pids="$pids$pid " ;;
@@ -39,6 +43,9 @@ while [ $tries -lt 20 ]; do
   tries=$((tries + 1))
 done
 for pid in $pids; do kill -s KILL -- -$pid 2>/dev/null; done
+if [ -e "$cluster/cluster.json" ] && ! grep -q '"jobs": \\[\\]' "$cluster/cluster.json"; then
+  "$python" -m linden_launchers cancel-jobs --directory "$cluster" || exit 1
+fi
 tries=0
 while [ $tries -lt 100 ]; do
   gone=yes
@@ -182,6 +189,15 @@ class LocalLauncher:
                 return self._spawn(job, index)
         return None
 
+    def grow(self, job: Job, n: int) -> None:
+        """Starts *n* more engines of a set."""
+        children = self._children[job]
+        first = max((index_of_log(child.log) for child in children), default=-1) + 1
+        for index in range(first, first + n):
+            child = spawn_engine(self._sets[job], index)
+            children.append(child)
+            self._watch(child)
+
     def forget(self, child: Child) -> None:
         """An engine that is not to be one of its set any more: its end is nobody's concern."""
         for children in self._children.values():
@@ -216,6 +232,11 @@ def _end_of(child: Child) -> MemberStatus:
     return MemberStatus(JobState.FAILED if code else JobState.DONE, exit_code=code)
 
 
+def index_of_log(log: Path | str) -> int:
+    """Of the engine in its set, as its log's name tells, so that the one in its place goes on writing there."""
+    return int(Path(log).stem.rpartition("-")[2])
+
+
 def spawn_engine(engine_set: EngineSet, index: int) -> Child:
     """Start one engine of a set; somebody has to reap it.  Raises: LaunchError."""
     return spawn(
@@ -229,9 +250,10 @@ def spawn_engine(engine_set: EngineSet, index: int) -> Child:
 class Janitor:
     """When this process has ended, by whatever cause: ends the children that are left, and removes directories."""
 
-    def __init__(self, directories: Sequence[Path]) -> None:
+    def __init__(self, cluster: Path, directories: Sequence[Path]) -> None:
+        """*cluster*: the directory of the cluster, whose jobs are cancelled. *directories*: what is removed."""
         read_fd, self._write_fd = os.pipe2(os.O_CLOEXEC)
-        argv = ["/bin/sh", "-c", _JANITOR, "linden-janitor", *map(str, directories)]
+        argv = ["/bin/sh", "-c", _JANITOR, "linden-janitor", sys.executable, str(cluster), *map(str, directories)]
         try:
             self._child = spawn(argv, log=Path(os.devnull), stdin=read_fd)
         except BaseException:

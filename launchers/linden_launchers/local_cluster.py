@@ -8,14 +8,12 @@ reconnect by themselves.  What runs is written to files (cluster_file.py), so th
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import secrets
 import shutil
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -23,22 +21,26 @@ from typing import TYPE_CHECKING, Any
 from . import cluster_file, data_hold
 from .cluster_file import ClusterState, ProcessRecord
 from .data_hold import DataHold
-from .engine_command import script_directory
-from .engine_set import EngineSet, check_count
-from .launcher import Job, LaunchError
-from .local import Janitor, LocalLauncher, LocalServer
-from .process import Child, end_processes, process_id
-from .running_cluster import RunningCluster
-from .server_command import DURABILITIES, ServerOptions, find_program
-from .serving import pid_of_engine, wait_until_gone, wait_until_serving
-from .supervisor import SPACE, Supervisor
+from .engine_options import EngineOptions
+from .engine_set import check_count
+from .job_sets import JobSets
+from .job_watch import JobWatch
+from .launcher import LaunchError
+from .local import Janitor, LocalServer
+from .local_engines import LocalEngines
+from .poll import PERIOD_S
+from .process import end_processes, process_id
+from .server_command import DURABILITIES, TCP_FOR_OTHER_HOSTS, ServerOptions, find_program
+from .waiting import await_engines
 
 if TYPE_CHECKING:
     import linden
 
 
-class LocalCluster(Supervisor):
-    """A local cluster that this process owns.  Every method blocks until done; Cluster has the same to be awaited.
+class LocalCluster(LocalEngines):
+    """A cluster that this process owns, with its server on this machine.
+
+    Every method blocks until done; Cluster has the same to be awaited.
 
     Args:
         n: engines; None is one per processor that this process may use.
@@ -51,6 +53,10 @@ class LocalCluster(Supervisor):
         restart_engines: start an engine again when it dies.
         restarts_per_minute: of the server or the engines, each; when they are used up, the supervisor gives up and says so.
         engine_environment: variables for the engines, besides those of this process.
+        engine_hold: seconds for which the server keeps what an engine holds when its connection breaks; None is short on
+            this machine, and longer where a network lies between.
+        engine_options: how engines are started where start_engines does not say; None is as processes of this machine.
+        job_poll: other systems are asked how their jobs are once in so many seconds.
         server_arguments: further options of space-server.
         home: the directory below which its files are, in place of $LINDEN_HOME.
         on_event: called with a line of text when a process dies or is started again; None writes them to the log of logging.
@@ -68,7 +74,9 @@ class LocalCluster(Supervisor):
         restart_engines: bool = False,
         restarts_per_minute: int = 5,
         engine_environment: dict[str, str] | None = None,
-        engine_hold: float = EngineSet.hold_s,
+        engine_hold: float | None = None,
+        engine_options: EngineOptions | None = None,
+        job_poll: float = PERIOD_S,
         grace: float = 5.0,
         start_timeout: float = 30.0,
         owner_kind: str = "session",
@@ -90,12 +98,17 @@ class LocalCluster(Supervisor):
         self._temporary = not cluster_id
         self._data_directory = Path(data_directory).absolute() if data_directory is not None else None
         self._durability = durability
-        self._tcp = tcp
+        options = engine_options or EngineOptions()
+        self._tcp = tcp or (None if options.is_local else TCP_FOR_OTHER_HOSTS)
         self._engine_environment = dict(engine_environment or {})
         self._engine_hold_s, self._grace_s, self._start_timeout_s = engine_hold, grace, start_timeout
         self._owner_kind = owner_kind
         self._server_arguments = tuple(server_arguments)
         self._data_hold: DataHold | None = None
+        self._options = engine_options or EngineOptions()
+        self._job_poll_s = job_poll
+        self.job_sets = JobSets(self.directory, poll_s=job_poll)
+        self._job_watch: JobWatch | None = None
 
     # Start
 
@@ -124,37 +137,18 @@ class LocalCluster(Supervisor):
             # Engines are started before the server listens: they try until it does, and the slow part of their start is Python's.
             server_child = self._server.start()
             self._care_for(server_child)
-            if self.n:
+            # Those of other systems have to be told its addresses.
+            if self.n and self._options.is_local:
                 self.start_engines(self.n)
             ready = self._server.wait_ready(self._start_timeout_s)
             self._server_started(server_child, ready.tcp)
             self._data_hold = DataHold(self.connection_file)
+            if self.n and not self._options.is_local:
+                self.start_engines(self.n)
         except BaseException:
             self.stop_cluster()
             raise
         return self
-
-    def start_engines(self, n: int | None = None, engine_set_id: str | None = None) -> str:
-        """Start *n* more engines; returns the id of their set.  Raises: LaunchError."""
-        n = self.n if n is None else check_count(n)
-        with self._lock:
-            launcher, state = self._running()
-            engine_set = EngineSet(
-                name=engine_set_id or self._written().new_set_name(),
-                n=n,
-                address=f"unix:{state.socket_file}",
-                log_directory=self.directory / "log",
-                space=SPACE,
-                hold_s=self._engine_hold_s,
-                parent_pid=self._parent_pid(),
-                environment=self._engine_environment,
-                python_path=self._python_path(),
-            )
-            state.engine_sets[engine_set.name] = engine_set.to_dict()
-            state.n += n
-            self._jobs.append(launcher.start(engine_set))
-            self._record_engines()
-        return engine_set.name
 
     def connect_client(self, **options: Any) -> linden.Client:
         """A new client of this cluster, with ``.cluster`` set.  Takes the options of linden.Client."""
@@ -173,19 +167,27 @@ class LocalCluster(Supervisor):
             raise
         return client
 
-    def wait_for_engines(self, client: linden.Client, n: int | None = None, *, timeout: float = 60.0) -> None:
-        """Wait until *n* engines (None: all that were started) serve.  Raises: LaunchError: one has ended, or too late."""
+    def wait_for_engines(
+        self,
+        client: linden.Client,
+        n: int | None = None,
+        *,
+        timeout: float = 60.0,
+        queue_timeout: float | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        """Wait until *n* engines (None: all that were started) serve; *say* is told how far it is, whenever that has changed.
+
+        Raises: LaunchError: so many will not come, since one has ended; or too late. The message says why, as far as known.
+        """
         n = self.n if n is None else n
-        deadline = time.monotonic() + timeout
-        while True:
-            # The wait itself ends with the last registration; the slices are only there to notice engines that die.
-            with suppress(TimeoutError):
-                return client.wait_for_engines(n, timeout=min(0.25, max(0.0, deadline - time.monotonic())))
-            self._raise_for_dead_engines()
-            if time.monotonic() >= deadline:
-                raise LaunchError(
-                    f"{len(client.ids)} of {n} engines serve after {timeout:g} s; see {self.directory / 'log'}"
-                )
+
+        def check() -> None:
+            if self._launcher is not None:
+                self._raise_for_dead_engines()
+
+        tell = say or logging.getLogger("linden.cluster").info
+        await_engines(client, n, timeout, queue_timeout=queue_timeout, job_sets=self.job_sets, check=check, say=tell)
 
     # Stop
 
@@ -204,6 +206,9 @@ class LocalCluster(Supervisor):
         engines = [child.id for child in children if self._server is None or child is not self._server.child]
         engines += [record.id for record in self._written().running_engines() if record.id not in engines]
         survivors = end_processes(engines, grace_s=self._grace_s)
+        if self._job_watch is not None:
+            self._job_watch.stop()
+        jobs_left = self._stop_jobs()
         if self._server is not None and self._server.child is not None:
             survivors += end_processes([self._server.child.id], grace_s=self._grace_s)
         if self._watcher is not None:
@@ -214,115 +219,30 @@ class LocalCluster(Supervisor):
         if self._data_hold is not None:
             self._data_hold.end(keep=not self._temporary)
             self._data_hold = None
-        self._forget(state, remove=not survivors)
+        self._forget(state, remove=not survivors and jobs_left is None)
+        if jobs_left is not None:
+            raise jobs_left
         if survivors:
             raise LaunchError(f"processes {[process.pid for process in survivors]} do not end, even by SIGKILL")
 
-    def _jobs_of(self, engine_set_id: str | None) -> list[Job]:
-        """Raises: KeyError: neither we nor another process has started such a set."""
-        found = [job for job in self._jobs if engine_set_id in (None, job.engine_set)]
-        if (
-            found
-            or engine_set_id is None
-            or any(record.engine_set == engine_set_id for record in self._written().engines)
-        ):
-            return found
-        raise KeyError(engine_set_id)
-
-    def stop_engines(self, engine_set_id: str | None = None) -> None:
-        """End the engines of a set (None: of all).  Raises: KeyError: no such set."""
-        with self._lock:
-            launcher, _ = self._running()
-            jobs = self._jobs_of(engine_set_id)
-            self._jobs = [job for job in self._jobs if job not in jobs]
-            self._forget_wanted(sum(len(launcher.children(job)) for job in jobs))
-        for job in jobs:
-            launcher.stop(job)
-        self._end_others(engine_set_id)
-
-    def _end_others(self, engine_set_id: str | None) -> None:
-        """Engines of this cluster that other processes have started."""
-        others = [record for record in self._written().engines if record.id not in self._own]
-        if any(engine_set_id in (None, record.engine_set) for record in others):
-            self._attached().stop_engines(engine_set_id)
+    def _stop_jobs(self) -> LaunchError | None:
+        """Why jobs of other systems are left, if any are: then the cluster file stays, and space-cluster stop tries again."""
+        if not self._written().jobs:
+            return None
+        try:
+            self.job_sets.stop()
+        except LaunchError as error:
+            return error
+        return None
 
     def stop_controller(self) -> None:
         """End the server alone; if no engine runs either, the cluster with it.  Idempotent."""
         if self._owner_pid != os.getpid():
             return
-        if not self._written().running_engines():
+        if not self._written().running_engines() and not self._written().jobs:
             self.stop_cluster()
         elif self._server is not None and self._server.child is not None:
             end_processes([self._server.child.id], grace_s=self._grace_s)
-
-    def restart_engines(self, engine_set_id: str | None = None) -> None:
-        """End the engines of a set (None: of all) and start as many anew, under new ids.  Raises: KeyError: no such set."""
-        with self._lock:
-            launcher, _ = self._running()
-            for job in self._jobs_of(engine_set_id):
-                children = launcher.children(job)
-                end_processes([child.id for child in children], grace_s=self._grace_s)
-                for child in children:
-                    launcher.restart(child)
-            self._record_engines()
-        if any(
-            record.id not in self._own and engine_set_id in (None, record.engine_set)
-            for record in self._written().engines
-        ):
-            self._attached().restart_engines(engine_set_id)
-
-    def signal_engines(self, signum: int | str, engine_set_id: str | None = None) -> None:
-        """Send a signal, a number or a name, to the engines of a set (None: of all).  Raises: KeyError: no such set. ValueError."""
-        self._running()
-        self._attached().signal_engines(signum, engine_set_id)
-
-    # One engine, by its id
-
-    def stop_engine(self, engine_id: int) -> None:
-        """End one engine; it does not serve any more when this returns.  Raises: KeyError: no such engine serves here."""
-        child = self._child_of(engine_id)
-        if child is None:
-            self._attached().stop_engine(engine_id)
-            return
-        with self._lock:
-            launcher, _ = self._running()
-            launcher.forget(child)
-            self._forget_wanted(1)
-        end_processes([child.id], grace_s=self._grace_s)
-        wait_until_gone(self.connection_file, engine_id)
-
-    def restart_engine(self, engine_id: int, *, timeout: float = 60.0) -> int:
-        """End one engine and start another in its place; waits until that one serves, and returns its id.
-
-        Raises: KeyError: no such engine serves on this machine.  LaunchError.
-        """
-        child = self._child_of(engine_id)
-        if child is None:
-            return self._attached().restart_engine(engine_id, timeout=timeout)
-        with self._lock:
-            launcher, _ = self._running()
-            end_processes([child.id], grace_s=self._grace_s)
-            new = launcher.restart(child)
-            assert new is not None
-            self._record_engines()
-        new_id = wait_until_serving(self.connection_file, [new.pid], timeout)[new.pid]
-        wait_until_gone(self.connection_file, engine_id)
-        return new_id
-
-    def signal_engine(self, signum: int | str, engine_id: int) -> None:
-        """Send a signal to one engine; SIGINT interrupts what it runs.  Raises: KeyError: no such engine serves here."""
-        self._running()
-        self._attached().signal_engine(signum, engine_id)
-
-    def _child_of(self, engine_id: int) -> Child | None:
-        """None if another process has started that engine."""
-        self._running()
-        pid = pid_of_engine(self.connection_file, engine_id)
-        return next((child for child in self._children() if child.pid == pid), None)
-
-    def _attached(self) -> RunningCluster:
-        """This cluster as other processes see it."""
-        return RunningCluster.find(self.cluster_file)
 
     # The server
 
@@ -345,17 +265,15 @@ class LocalCluster(Supervisor):
     # What runs
 
     @property
+    def options(self) -> EngineOptions:
+        """How its engines are started where start_engines does not say."""
+        return self._options
+
+    @property
     def server_pid(self) -> int | None:
         """None while it does not run."""
         child = self._server.child if self._server else None
         return child.pid if child is not None and not child.has_ended() else None
-
-    @property
-    def engine_pids(self) -> list[int]:
-        """Of the engines that this cluster started and that run, oldest set first."""
-        if self._launcher is None:
-            return []
-        return [child.pid for job in self._jobs for child in self._launcher.children(job) if not child.has_ended()]
 
     def __repr__(self) -> str:
         state = "stopped" if self._owner_pid is None else f"server {self.server_pid}, {len(self.engine_pids)} engines"
@@ -386,6 +304,8 @@ class LocalCluster(Supervisor):
                 f"cluster {self.cluster_id!r} is running already (server {state.server.pid if state.server else 'not started'}); "
                 f"stop it with 'space-cluster stop --cluster-id {self.cluster_id}', or choose another cluster id"
             )
+        if state.jobs:
+            self.job_sets.stop()
         cluster_file.remove_files(self.directory, state)  # it has died
         cluster_file.make_private_directory(self.directory)
 
@@ -421,21 +341,12 @@ class LocalCluster(Supervisor):
         )
         cluster_file.write_cluster_file(self.directory, self._state)
         self._begin(LocalServer(options, log_directory / "server.log"), self._grace_s)
+        self._job_watch = JobWatch(self.job_sets, self._on_event, self._job_poll_s)
+        self._job_watch.start()
         if self._parent_pid() is not None:
-            self._janitor = Janitor([self.directory, runtime] if runtime is not None else [])
+            self._janitor = Janitor(self.directory, [self.directory, runtime] if runtime is not None else [])
         if self._owner_kind == "session":
             atexit.register(self._stop_at_exit)
-
-    def _parent_pid(self) -> int | None:
-        return None if self._owner_kind in ("daemon", "detached") else os.getpid()
-
-    def _python_path(self) -> tuple[str, ...]:
-        return tuple(script_directory(sys.path)) if self._owner_kind in ("session", "detached") else ()
-
-    def _running(self) -> tuple[LocalLauncher, ClusterState]:
-        if self._launcher is None or self._state is None or self._owner_pid != os.getpid() or self._stopping.is_set():
-            raise LaunchError(f"cluster {self.cluster_id!r} does not run; start it with start_cluster()")
-        return self._launcher, self._state
 
     def _stop_at_exit(self) -> None:
         if self._owner_pid == os.getpid():  # not in a forked child

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .cluster_file import ClusterState, ProcessRecord
+from .cluster_file import GROWN, ClusterState, ProcessRecord
 from .process import signal_number, signal_process
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ class EngineProcesses:
         self._cluster = cluster
         self._records = [record for record in state.running_engines() if record.engine_set == engine_set_id]
         self._wanted = int(state.engine_sets[engine_set_id]["n"])
+        self.jobs = [record.job for record in state.jobs_of(engine_set_id)] if engine_set_id in state.systems else []
 
     @property
     def n(self) -> int:
@@ -28,12 +29,14 @@ class EngineProcesses:
 
     @property
     def pids(self) -> list[int]:
-        """Of those that run."""
+        """Of those that run as processes of this cluster's machine; those of other systems have `jobs`."""
         return [record.pid for record in self._records]
 
     def get_output(self, remove: bool = False) -> str:
         """What the engines have written that belongs to no task, one after the other; `remove`: and forget it."""
-        return _content(sorted((self._cluster.directory / "log").glob(f"engine-{self.engine_set_id}-*.log")), remove)
+        logs = self._cluster.directory / "log"
+        patterns = [f"engine-{self.engine_set_id}-*.log", f"engine-{self.engine_set_id}{GROWN}*-*.log"]
+        return _content(sorted(log for pattern in patterns for log in logs.glob(pattern)), remove)
 
     def signal(self, signum: int | str) -> None:
         """Send a signal to each."""
@@ -44,6 +47,8 @@ class EngineProcesses:
         self._cluster.stop_engines_sync(self.engine_set_id)
 
     def __repr__(self) -> str:
+        if self.jobs:
+            return f"<EngineProcesses {self.engine_set_id!r}: {self.n} of {', '.join(map(str, self.jobs))}>"
         return f"<EngineProcesses {self.engine_set_id!r}: {len(self.pids)} of {self.n} run>"
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,15 @@ from linden.connection_file import DEFAULT_CLUSTER_ID
 
 from . import cluster_file
 from .cluster_file import ClusterState, InDirectory, ProcessRecord
+from .cluster_status import ClusterStatus, status_of
 from .data_hold import DataHold
+from .engine_options import EngineOptions
 from .engine_set import EngineSet, check_count
+from .job_sets import JobSets
 from .launcher import LaunchError
-from .local import spawn_engine
+from .local import index_of_log, spawn_engine
 from .process import ExitWatcher, end_processes, signal_number, signal_process
+from .scaling import scale
 from .serving import pid_of_engine, wait_until_gone, wait_until_serving
 
 if TYPE_CHECKING:
@@ -30,47 +34,22 @@ if TYPE_CHECKING:
 _GRACE_S = 5.0
 
 
-@dataclass(frozen=True)
-class ProcessStatus:
-    """One process of a cluster, as people and ``--json`` see it."""
-
-    pid: int
-    running: bool
-    log: str
-
-
-@dataclass(frozen=True)
-class ClusterStatus:
-    """What is known of a cluster without asking its server, and which engines the server knows (None: not asked, or no answer)."""
-
-    cluster_id: str
-    state: str  # "running"; "degraded": something of it is missing; "dead": nothing runs any more
-    host: str
-    owner_kind: str
-    owner: ProcessStatus
-    server: ProcessStatus | None
-    server_starts: int
-    engines: list[ProcessStatus]
-    engines_wanted: int
-    engine_ids: list[int] | None
-    address: str
-    data_directory: str
-    directory: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
 class RunningCluster(InDirectory):
     """Joins, describes, changes and stops a cluster of another process.  Every method blocks until done."""
 
-    def __init__(self, directory: Path, state: ClusterState) -> None:
+    def __init__(self, directory: Path, state: ClusterState, job_sets: JobSets | None = None) -> None:
         self.directory = directory
         self.state = state
+        self.job_sets = job_sets or JobSets(directory)
         self._watcher: ExitWatcher | None = None  # of engines that we have started
 
     @staticmethod
-    def find(cluster: str | os.PathLike[str] = DEFAULT_CLUSTER_ID, home: Path | None = None) -> RunningCluster:
+    def find(
+        cluster: str | os.PathLike[str] = DEFAULT_CLUSTER_ID,
+        home: Path | None = None,
+        *,
+        job_sets: JobSets | None = None,
+    ) -> RunningCluster:
         """By id, or by the path of a cluster file.  Raises: LaunchError: there is none."""
         path = Path(cluster)
         is_file = path.suffix == ".json" and path.parent != Path()
@@ -78,7 +57,7 @@ class RunningCluster(InDirectory):
         state = cluster_file.read_cluster_file(directory)
         if state is None:
             raise LaunchError(f"no cluster {str(cluster)!r} is running; 'space-cluster list' shows those that are")
-        return RunningCluster(directory, state)
+        return RunningCluster(directory, state, job_sets)
 
     @property
     def cluster_id(self) -> str:
@@ -104,46 +83,39 @@ class RunningCluster(InDirectory):
 
         return linden.Client(str(self.connection_file), cluster=self, **options)
 
-    def status(self, *, ask_server_s: float | None = 2.0) -> ClusterStatus:
-        """Which of its processes run.  *ask_server_s*: how long to try to learn from the server who serves; None does not ask."""
+    def status(self, *, ask_server_s: float | None = 2.0, ask_systems: bool = True) -> ClusterStatus:
+        """What runs of it.  *ask_server_s*: how long to try to learn from the server who serves; None does not ask."""
         state = self.refresh()
-        server = self._process_status(state.server)
-        engines = [status for record in state.engines if (status := self._process_status(record))]
-        owner = self._process_status(state.owner)
-        assert owner is not None
-        running = [status.running for status in [server, *engines] if status]
-        complete = server is not None and all(running) and len(engines) >= state.n
-        server_runs = server is not None and server.running
-        return ClusterStatus(
-            cluster_id=state.cluster_id,
-            state="running" if complete else "degraded" if any(running) else "dead",
-            host=state.host,
-            owner_kind=state.owner_kind,
-            owner=owner,
-            server=server,
-            server_starts=state.server_starts,
-            engines=engines,
-            engines_wanted=state.n,
-            engine_ids=self._engine_ids(ask_server_s) if server_runs and ask_server_s is not None else None,
-            address=f"unix:{state.socket_file}",
-            data_directory=state.data_directory,
-            directory=str(self.directory),
-        )
+        server_runs = state.alive(state.server)
+        ids = self._engine_ids(ask_server_s) if server_runs and ask_server_s is not None else None
+        return status_of(state, self.directory, ids, self.job_sets if ask_systems else None)
 
     # Engines
 
-    def start_engines(self, n: int | None = None, engine_set_id: str | None = None) -> str:
+    def start_engines(
+        self,
+        n: int | None = None,
+        engine_set_id: str | None = None,
+        options: EngineOptions | None = None,
+        *,
+        python_path: tuple[str, ...] = (),
+    ) -> str:
         """Start *n* more engines (None: as many as the cluster has); returns the id of their set.
 
-        They end with the cluster, and with its owner where its other engines do.  Raises: LaunchError.
+        They end with the cluster, and with its owner where its other engines do.  *options*: how; None is as processes of this
+        machine.  Raises: LaunchError.
         """
         self._must_be_here()
+        if options is not None and not options.is_local:
+            n = self.refresh().n if n is None else check_count(n)
+            return self.job_sets.start(n, options, name=engine_set_id, python_path=python_path)
         with cluster_file.changing(self.directory) as state:
             n = state.n if n is None else check_count(n)
             name = engine_set_id or state.new_set_name()
             if name in state.engine_sets:
                 raise LaunchError(f"engine set {name!r} has been started already")
-            likeness = next(reversed(state.engine_sets.values()), None)
+            ours = [values for each, values in state.engine_sets.items() if each not in state.systems]
+            likeness = ours[-1] if ours else None
             engine_set = self._engine_set(name, state, likeness, n)
             state.engine_sets[name] = engine_set.to_dict()
             state.n += n
@@ -154,11 +126,18 @@ class RunningCluster(InDirectory):
     def stop_engines(self, engine_set_id: str | None = None) -> None:
         """End the engines of a set (None: of all).  Raises: KeyError: no such set."""
         records = self._records(engine_set_id)
-        self._stop(records)
+        if records:
+            self._stop(records)
+        if self._has_jobs(engine_set_id):
+            self.job_sets.stop(engine_set_id)
 
     def restart_engines(self, engine_set_id: str | None = None) -> None:
         """End the engines of a set (None: of all) and start as many anew, under new ids.  Raises: KeyError: no such set."""
-        self._restart(self._records(engine_set_id))
+        records = self._records(engine_set_id)
+        if records:
+            self._restart(records)
+        if self._has_jobs(engine_set_id):
+            self.job_sets.restart(engine_set_id)
 
     def signal_engines(self, signum: int | str, engine_set_id: str | None = None) -> None:
         """Send a signal, a number or a name, to the engines of a set (None: of all).
@@ -168,6 +147,12 @@ class RunningCluster(InDirectory):
         number = signal_number(signum)
         for record in self._records(engine_set_id):
             signal_process(record.id, number)
+        if self._has_jobs(engine_set_id):
+            self.job_sets.signal(number, engine_set_id)
+
+    def _has_jobs(self, engine_set_id: str | None) -> bool:
+        """Whether that set (None: any) has engines that are jobs of other systems."""
+        return any(engine_set_id in (None, name) for name in self.state.systems)
 
     def stop_engine(self, engine_id: int) -> None:
         """End one engine.  Raises: KeyError: no such engine of this cluster serves on this machine."""
@@ -192,10 +177,41 @@ class RunningCluster(InDirectory):
         number = signal_number(signum)
         signal_process(self._record_of(engine_id).id, number)
 
+    # Other numbers of engines
+
+    def scale(self, n: int, engine_set_id: str | None = None, *, timeout: float = 60.0) -> None:
+        """Have *n* engines in a set (None: in the only one); those that are too many finish what they run, for *timeout* seconds.
+
+        Raises: KeyError: no such set. LaunchError.
+        """
+        self._must_be_here()
+        scale(self, n, engine_set_id, timeout_s=timeout)
+
+    def add_engines(self, name: str, n: int) -> None:
+        """Start *n* more engines of a set of this machine."""
+        with cluster_file.changing(self.directory) as state:
+            first = 1 + max((index_of_log(each.log) for each in state.engines if each.engine_set == name), default=-1)
+            engine_set = self._engine_set(name, state, state.engine_sets.get(name), 1)
+            state.engines += [self._spawn(engine_set, index) for index in range(first, first + n)]
+            state.n += n
+            self.state = state
+
+    def let_go(self, pids: Iterable[int]) -> None:
+        """Mark engines that are about to leave, so that the owner does not start them again."""
+        leaving = set(pids)
+        with cluster_file.changing(self.directory) as state:
+            state.engines = [replace(each, stopping=each.stopping or each.pid in leaving) for each in state.engines]
+
+    def end_pids(self, pids: Iterable[int]) -> None:
+        """End engines by their process ids, if they run still, and forget them.  Raises: LaunchError."""
+        ending = set(pids)
+        self._stop([record for record in self.refresh().engines if record.pid in ending])
+
     def _records(self, engine_set_id: str | None) -> list[ProcessRecord]:
         self._must_be_here()
         state = self.refresh()
-        if engine_set_id is not None and all(record.engine_set != engine_set_id for record in state.engines):
+        names = {record.engine_set for record in state.engines} | set(state.systems)
+        if engine_set_id is not None and engine_set_id not in names:
             raise KeyError(engine_set_id)
         return [record for record in state.running_engines() if engine_set_id in (None, record.engine_set)]
 
@@ -227,7 +243,7 @@ class RunningCluster(InDirectory):
             new = []
             for record in records:
                 engine_set = self._engine_set(record.engine_set, state, state.engine_sets.get(record.engine_set), 1)
-                new.append(self._spawn(engine_set, _index_of(record)))
+                new.append(self._spawn(engine_set, index_of_log(record.log)))
             state.engines += new
             state.n += len(new)
             self.state = state
@@ -255,7 +271,7 @@ class RunningCluster(InDirectory):
         """End the server alone, and the cluster with it if no engine runs.  Its owner does not start it again.  Idempotent."""
         self._must_be_here()
         state = self.refresh()
-        if not state.running_engines():
+        if not state.running_engines() and not state.jobs:
             self.stop_cluster()
         elif state.server is not None:
             self._end([state.server], grace_s=_GRACE_S)
@@ -279,15 +295,27 @@ class RunningCluster(InDirectory):
         if data_hold is not None:
             data_hold.wait()  # the server ends next
         survivors = self._end(state.engines, grace_s=grace, first_signal=first_signal)
+        jobs_left = self._stop_jobs(state)
         survivors += self._end([state.server] if state.server else [], grace_s=grace, first_signal=first_signal)
         if survivors:
             raise LaunchError(f"processes {survivors} of cluster {state.cluster_id!r} do not end, even by SIGKILL")
         if data_hold is not None:
             data_hold.end(keep=not state.temporary)
+        if jobs_left is not None:
+            raise jobs_left
         cluster_file.remove_files(self.directory, state)
         if self._watcher is not None:
             self._watcher.close()
             self._watcher = None
+
+    def _stop_jobs(self, state: ClusterState) -> LaunchError | None:
+        """Why jobs are left, if any are: they stay in the cluster file, so that this can be tried again."""
+        if state.jobs and cluster_file.has_cluster(self.directory):  # otherwise the supervisor has done it
+            try:
+                self.job_sets.stop()
+            except LaunchError as error:
+                return error
+        return None
 
     def _must_be_here(self) -> None:
         if not self.state.is_of_this_machine():
@@ -304,17 +332,9 @@ class RunningCluster(InDirectory):
         alive = [record.id for record in records if self.state.alive(record) and record.pid != os.getpid()]
         return [process.pid for process in end_processes(alive, grace_s=grace_s, first_signal=first_signal)]
 
-    def _process_status(self, record: ProcessRecord | None) -> ProcessStatus | None:
-        return ProcessStatus(record.pid, self.state.alive(record), record.log) if record else None
-
     def _engine_ids(self, timeout_s: float) -> list[int] | None:
         try:
             with self.connect_client(timeout=timeout_s) as client:
                 return client.ids
         except Exception:  # noqa: BLE001  # a server that does not answer is a finding here, not an error
             return None
-
-
-def _index_of(record: ProcessRecord) -> int:
-    """Of the engine in its set, as its log's name tells, so that the one in its place goes on writing there."""
-    return int(Path(record.log).stem.rpartition("-")[2])

@@ -13,6 +13,10 @@ from pathlib import Path
 from .launcher import LaunchError
 
 DURABILITIES = ("memory", "process", "sync")
+# Where a server listens, besides its Unix socket, whose engines may be on other hosts.  None until clients are authenticated: until
+# then space-server refuses every address that other hosts reach, and a port of loopback, which they do not, is open to all users of a
+# shared login node.  "0.0.0.0:0" is what it is to be.
+TCP_FOR_OTHER_HOSTS: str | None = None
 
 
 @dataclass(frozen=True)

@@ -19,4 +19,4 @@ def start(n: int | None = None, *, timeout: float = 60.0, **options: Any) -> lin
         even by kill -9, ends server and engines.
     Raises: LaunchError: something did not start; the message has the last lines of its log.
     """
-    return Cluster(n, engine_timeout=timeout, **options).start_and_connect_sync()
+    return Cluster(n, engine_timeout=timeout, **{"engines": "local", **options}).start_and_connect_sync()

@@ -16,6 +16,7 @@ from pathlib import Path
 from linden.connection_file import DEFAULT_FARM_SPACE, ConnectionInfo, write_connection_file
 
 from . import cluster_file
+from .addresses import published
 from .cluster_file import ClusterState, InDirectory, ProcessRecord
 from .launcher import Job, LaunchError
 from .local import Janitor, LocalLauncher, LocalServer, log_tail
@@ -105,6 +106,8 @@ class Supervisor(InDirectory):
                 server_pid=child.pid,
                 space=SPACE,
                 cluster_id=self.cluster_id,
+                host=state.host,
+                addresses=published(tcp),
             )
             write_connection_file(self.connection_file, connection)
             self._watcher.watch(child)
@@ -132,7 +135,7 @@ class Supervisor(InDirectory):
                 others = [record for record in written.engines if record.id not in self._own]
                 written.engines = [replace(record, stopping=record.id in stopping) for record in state.engines] + others
                 written.engine_sets |= state.engine_sets
-                written.n = state.n + len(others)
+                written.n = state.n + len(others) + written.n_of_jobs
                 written.server, written.server_starts = state.server, state.server_starts
         except LaunchError:
             if self.cluster_file.exists():

@@ -80,7 +80,7 @@ def test_the_forms_to_be_awaited(make: Make) -> None:
 
 def test_every_awaitable_method_has_a_blocking_form_with_the_same_text() -> None:
     blocking = [name for name in dir(Cluster) if name.endswith("_sync")]
-    assert len(blocking) == 13
+    assert len(blocking) == 16
     for name in blocking:
         twin = getattr(Cluster, name.removesuffix("_sync"))
         assert asyncio.iscoroutinefunction(twin)
@@ -188,10 +188,28 @@ def test_a_cluster_that_does_not_run_says_what_to_do(make: Make) -> None:
     assert cluster.engines == {}
 
 
-@pytest.mark.parametrize("option", [{"engines": "slurm"}, {"controller": "mpi"}])
+@pytest.mark.parametrize("option", [{"engines": "slrum"}, {"controller": "mpi"}])
 def test_launchers_that_there_are_not_are_refused(fakes: Path, option: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="the launchers that there are: 'local'"):
+    with pytest.raises(ValueError, match=r"the launchers that there are: .*'local'"):
         Cluster(**option)
+
+
+def test_options_that_there_are_not_are_refused(fakes: Path) -> None:
+    with pytest.raises(TypeError, match="engines that are local have no option 'colour'"):
+        Cluster(1, engines="local", colour="red")
+    with pytest.raises(LaunchError, match="'slurm' does not take these options"):
+        Cluster(1, engines="slurm", colour="red")
+
+
+def test_the_script_that_would_be_submitted(fakes: Path) -> None:
+    cluster = Cluster(3, cluster_id="s", engines="slurm", queue="long", walltime="1h")
+    script = cluster.job_script_sync()
+    assert "#SBATCH --partition=long" in script
+    assert "--array=0-2" in script
+    assert str(cluster.connection_file) in script
+    assert "--array=0-6" in cluster.job_script_sync(7)
+    with pytest.raises(LaunchError, match="local engines are processes of this machine"):
+        cluster.job_script_sync(engines="local")
 
 
 def test_options_under_the_names_that_programs_use(make: Make) -> None:

@@ -150,6 +150,8 @@ class Attendant:
         self._log.event("control", verb=verb, argument=argument)
         if verb == farm.SHUTDOWN:  # by our own thread, at its next look
             self._ending = RESTART if argument == farm.RESTART else "shutdown"
+        elif verb == farm.DRAIN:
+            self._interrupts.leave("drained")
         elif verb == farm.SIGNAL and isinstance(argument, int):
             os.kill(os.getpid(), argument)
         elif verb == farm.CANCEL and isinstance(argument, list) and len(argument) == 2:
