@@ -15,6 +15,7 @@
 #include "api/data/farm_tuples.h"
 #include "api/data/host_store.h"
 #include "api/data/interfaces.h"
+#include "api/data/payload.h"
 #include "api/data/peer.h"
 
 namespace linden {
@@ -345,7 +346,8 @@ std::optional<Bytes> DataNode::Impl::Fetch::from_peers(std::string& why) const {
   }
   why = "none of the processes on its host could be reached";
   for (const Match& holder : holders) {
-    for (const Value& address : holder.tuple[3].as_list()) {
+    const List addresses = holder.tuple[3].as_list();
+    for (const Value& address : addresses) {
       static_cast<void>(left());
       try {
         Kept kept;
@@ -470,6 +472,63 @@ std::shared_ptr<char> DataNode::scratch(std::uint64_t size) {
 
 Bytes DataNode::get(const DataRef& ref, Duration timeout, const Interrupt& interrupt) {
   return impl_->get(ref, timeout, interrupt);
+}
+
+Value DataNode::resolve(const Value& field, Duration timeout, const Interrupt& interrupt) {
+  if (field.type() == FieldType::kList) {
+    List list = field.as_list();
+    for (Value& item : list) item = resolve(item, timeout, interrupt);
+    return list;
+  }
+  if (field.type() != FieldType::kObject) return field;
+  const Object object = field.as_object();
+  if (!object.codec.ends_with(data::kByReference)) return field;
+  if (object.parts.empty())
+    throw Error(ErrorCode::kMalformed, "an object by reference has no table");
+  const auto table = data::parse_table(object.parts[0].view()).value_or_throw();
+  Object whole{object.codec.substr(0, object.codec.size() - data::kByReference.size()), {}};
+  std::size_t next = 1;
+  for (const auto& line : table.lines) {
+    if (line.kind == data::TableLine::Kind::kElsewhere) {
+      whole.parts.push_back(get(DataRef{line.name, line.store, nullptr}, timeout, interrupt));
+    } else if (line.kind == data::TableLine::Kind::kInline) {
+      if (next >= object.parts.size())
+        throw Error(ErrorCode::kMalformed, "an object by reference has fewer parts than its table");
+      whole.parts.push_back(object.parts[next++]);
+    }
+  }
+  return whole;
+}
+
+Value DataNode::offload(const Value& field, std::vector<DataRef>& refs) {
+  if (field.type() == FieldType::kList) {
+    List list = field.as_list();
+    for (Value& item : list) item = offload(item, refs);
+    return list;
+  }
+  if (field.type() != FieldType::kObject) return field;
+  const Object object = field.as_object();
+  const auto is_large = [](const Bytes& part) { return part.size() >= data::kLargeBytes; };
+  if (std::ranges::none_of(object.parts, is_large)) return field;
+  data::Table table{farm_id(), {}};
+  Object rest{object.codec + std::string(data::kByReference), {Bytes()}};
+  for (const Bytes& part : object.parts) {
+    if (!is_large(part)) {
+      table.lines.emplace_back();
+      rest.parts.push_back(part);
+      continue;
+    }
+    try {
+      refs.push_back(put(part.view()));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kOverloaded && error.code() != ErrorCode::kStorageFailed)
+        throw;
+      return field;
+    }
+    table.lines.push_back({data::TableLine::Kind::kElsewhere, refs.back().name, refs.back().store});
+  }
+  rest.parts[0] = Bytes::adopt(data::table_text(table));
+  return rest;
 }
 
 bool DataNode::is_here(const DataRef& ref) {

@@ -11,7 +11,7 @@ from typing import Any
 
 from linden.connection_file import DEFAULT_CLUSTER_ID, linden_home
 
-from . import cluster_file
+from . import cluster_file, data_hold
 from .cluster import Cluster
 from .job_sets import JobSets
 from .launcher import LaunchError
@@ -102,6 +102,7 @@ def clean_cluster_files(
                 continue
             if _clean(directory, force):
                 if data:
+                    data_hold.remove_preserved(directory)
                     shutil.rmtree(directory, ignore_errors=True)
                 log.info("removed the files of cluster %s", directory.name)
                 cleaned.append(directory.name)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from linden import _native
 
 _TIMEOUT_S = 10.0
+# In the directory of a cluster that has stopped: of which farm data were preserved.
+_FARM_ID_FILE = "farm-id"
 
 
 class DataHold:
@@ -51,9 +53,18 @@ class DataHold:
             return
         with suppress(LindenError):  # a full disk: what does not fit is lost, and whoever asks for it is told
             if keep:
+                (self._connection_file.parent / _FARM_ID_FILE).write_text(self._node.farm_id)
                 self._node.preserve()
             else:
                 self._node.leave(remove=True)
+
+
+def remove_preserved(cluster_directory: Path) -> None:
+    """Removes what was moved to disk when the cluster of that directory was stopped."""
+    from linden import _native
+
+    with suppress(FileNotFoundError):
+        _native.remove_preserved_data((cluster_directory / _FARM_ID_FILE).read_text())
 
 
 def sweep() -> None:

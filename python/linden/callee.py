@@ -12,6 +12,7 @@ from .native import NativeFunction
 from .reference import Reference, call_reference
 
 if TYPE_CHECKING:
+    from .data import FarmData
     from .submission import Submitter
 
 # A payload, and the tasks whose results lie in it.
@@ -57,6 +58,7 @@ class NativeCallee(NamedTuple):
     map_kind: str = farm.CALL_MAP
     queue: str = farm.NATIVE_QUEUE
     is_native: bool = True
+    data: FarmData | None = None  # where large arrays go
 
     def pack(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Packed:
         if kwargs:
@@ -64,14 +66,17 @@ class NativeCallee(NamedTuple):
             raise TypeError(
                 f"{self.name} is a function in C++ and takes no keyword arguments, found {names}: give them by position"
             )
-        return [plain.pack(value, f"argument {index} of {self.name}") for index, value in enumerate(args)], []
+        return [
+            plain.pack(value, f"argument {index} of {self.name}", self.data) for index, value in enumerate(args)
+        ], []
 
     def pack_part(self, columns: Columns, start: int, stop: int) -> Packed:
         part = rows(cut(columns, start, stop))
         return [self._pack_row(row, start + index) for index, row in enumerate(part)], []
 
     def _pack_row(self, row: tuple[Any, ...], item: int) -> list[Any]:
-        return [plain.pack(value, f"argument {index} of item {item} of {self.name}") for index, value in enumerate(row)]
+        what = f"of item {item} of {self.name}"
+        return [plain.pack(value, f"argument {index} {what}", self.data) for index, value in enumerate(row)]
 
 
 Callee = PythonCallee | NativeCallee
@@ -83,7 +88,7 @@ def callee_of(function: Any, submitter: Submitter) -> Callee:
     Raises: NotPicklable.
     """
     if isinstance(function, NativeFunction):
-        return NativeCallee(function.__name__, function.__name__)
+        return NativeCallee(function.__name__, function.__name__, data=submitter.data)
     if isinstance(function, Reference):
         digest, _ = submitter.publish(call_reference)
         return PythonCallee(function.name, digest, submitter, (function,))

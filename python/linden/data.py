@@ -1,13 +1,12 @@
 """Large data by reference: what a pickle has beside its bytes goes into the store of this host, and the tuple only names it.
 
-A payload of codec ``pickle+data`` has as its first part a table in JSON, ``{"farm": id, "parts": [null | [name, store], ...]}``: null is
-the next of the parts that follow, anything else names bytes that are read where they are needed; ``"files": [[name, store], ...]`` are
-named by handles inside of the pickle (stored_file.py).  ``docs/design/data-path.md``.
+A payload of codec ``pickle+data`` has as its first part a table: a line with the id of the farm's data, and one for each part, ``-``
+for the next of the parts that follow or ``= name store`` for bytes that are read where they are needed.  ``+ name store`` is named by
+a handle inside of the pickle (stored_file.py).  ``docs/design/data-path.md``; in C++ api/data/payload.h.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import threading
@@ -37,6 +36,10 @@ _FLUSHED_S = 1.0
 # Whether engines share this host's store is asked no more often than this.
 _LOOK_S = 5.0
 _PAGE = 1000
+# How lines of a table begin.
+_INLINE = "-"
+_ELSEWHERE = "="
+_NAMED = "+"
 
 
 class DataLost(LindenError, LookupError):
@@ -64,13 +67,19 @@ def refs_in(payload: Any) -> Iterator[DataRef]:
         for item in payload:
             yield from refs_in(item)
     elif type(payload) is _native.Object and is_by_reference(payload.codec):
-        table = _table(payload.parts)
-        yield from (DataRef(*named) for named in [*table["parts"], *table["files"]] if named is not None)
+        _, lines = _table(payload.parts)
+        yield from (named for _, named in lines if named is not None)
 
 
-def _table(parts: Sequence[Any]) -> dict[str, Any]:
-    table: dict[str, Any] = json.loads(bytes(parts[0]))
-    return table
+def _table(parts: Sequence[Any]) -> tuple[str, list[tuple[str, DataRef | None]]]:
+    """The farm's id, and of each line its mark and what it names."""
+    farm_id, *lines = bytes(parts[0]).decode().splitlines()
+    rows: list[tuple[str, DataRef | None]] = []
+    for line in lines:
+        mark, _, rest = line.partition(" ")
+        name, _, store = rest.partition(" ")
+        rows.append((mark, DataRef(name, store) if name else None))
+    return farm_id, rows
 
 
 # Who can get the data of a farm in this process, by the farm's id.
@@ -83,11 +92,10 @@ def resolve(codec: str, parts: Sequence[Any]) -> tuple[str, list[Any]]:
 
     Raises: DataLost.
     """
-    table = _table(parts)
+    farm_id, lines = _table(parts)
     inline = iter(parts[1:])
-    return codec.removesuffix(BY_REFERENCE), [
-        next(inline) if part is None else node_of(table["farm"]).get(DataRef(*part)) for part in table["parts"]
-    ]
+    whole = [next(inline) if ref is None else node_of(farm_id).get(ref) for mark, ref in lines if mark != _NAMED]
+    return codec.removesuffix(BY_REFERENCE), whole
 
 
 def node_of(farm_id: str) -> FarmData:
@@ -156,13 +164,12 @@ class FarmData:
             if ref is not None:
                 self.pending[ref.name] = ref
         inline = [part for part, ref in zip(parts, refs, strict=True) if ref is None]
-        table = {
-            "farm": self.node.farm_id,
-            "parts": [None if ref is None else [ref.name, ref.store] for ref in refs],
-            "files": [[file.name, file.store] for file in files],
-        }
+        lines = [self.node.farm_id]
+        lines += [_INLINE if ref is None else f"{_ELSEWHERE} {ref.name} {ref.store}" for ref in refs]
+        lines += [f"{_NAMED} {file.name} {file.store}" for file in files]
+        table = "".join(f"{line}\n" for line in lines)
         self.pending.update((file.name, file) for file in files)
-        return codec + BY_REFERENCE, [json.dumps(table).encode(), *inline]
+        return codec + BY_REFERENCE, [table.encode(), *inline]
 
     def _store(self, part: Any) -> _native.DataRef:
         if self._is_engine or self._engines_share():

@@ -8,9 +8,12 @@ elements in C order.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _native
+
+if TYPE_CHECKING:
+    from .data import FarmData
 
 NDARRAY = "ndarray"
 _AS_THEY_ARE = frozenset({type(None), bool, float, bytes})
@@ -22,15 +25,15 @@ class NotPlain(TypeError):
     """A value that another language cannot be given."""
 
 
-def pack(value: Any, what: str = "the value") -> Any:
-    """`value` as a field.
+def pack(value: Any, what: str = "the value", data: FarmData | None = None) -> Any:
+    """`value` as a field, with `data` large arrays by reference.
 
     Raises: NotPlain: it is of another type; the message begins with `what`. OverflowError: an int of more than 64 bits.
     """
-    return _pack(value, what, 0)
+    return _pack(value, what, 0, data)
 
 
-def _pack(value: Any, what: str, depth: int) -> Any:
+def _pack(value: Any, what: str, depth: int, data: FarmData | None) -> Any:
     kind = type(value)
     if kind in _AS_THEY_ARE:
         return value
@@ -47,26 +50,26 @@ def _pack(value: Any, what: str, depth: int) -> Any:
     if kind in (list, tuple):
         if depth >= _DEPTH_MAX:
             raise NotPlain(f"{what} has more than {_DEPTH_MAX} lists in each other, or contains itself")
-        return [_pack(item, what, depth + 1) for item in value]
+        return [_pack(item, what, depth + 1, data) for item in value]
     if kind in (bytearray, memoryview):
         return bytes(value)
-    return _pack_other(value, what, depth)
+    return _pack_other(value, what, depth, data)
 
 
-def _pack_other(value: Any, what: str, depth: int) -> Any:
+def _pack_other(value: Any, what: str, depth: int, data: FarmData | None) -> Any:
     numpy: Any = sys.modules.get("numpy")  # whoever has an array has imported it
     if numpy is not None:
         if isinstance(value, numpy.ndarray):
-            return _pack_array(value, what)
+            return _pack_array(value, what, data)
         if isinstance(value, numpy.generic):
             item = value.item()
             if type(item) is not type(value):
-                return _pack(item, what, depth)
+                return _pack(item, what, depth, data)
     hint = "; get() it first" if type(value).__name__ in ("AsyncResult", "AsyncMapResult") else ""
     raise NotPlain(f"{what} is or contains a {type(value).__qualname__}; other languages take {_WANTED}{hint}")
 
 
-def _pack_array(array: Any, what: str) -> _native.Object:
+def _pack_array(array: Any, what: str, data: FarmData | None) -> _native.Object:
     import numpy
 
     if array.dtype.hasobject or array.dtype.kind == "V":
@@ -75,7 +78,10 @@ def _pack_array(array: Any, what: str) -> _native.Object:
         )
     flat = numpy.ascontiguousarray(array)
     head = " ".join([flat.dtype.str, *map(str, array.shape)])
-    return _native.Object(NDARRAY, [head.encode(), flat.reshape(-1).view(numpy.uint8).data])
+    codec, parts = NDARRAY, [head.encode(), flat.reshape(-1).view(numpy.uint8).data]
+    if data is not None:
+        codec, parts = data.offload(codec, parts)
+    return _native.Object(codec, parts)
 
 
 def unpack(field: Any) -> Any:

@@ -78,6 +78,14 @@ class DataNode {
   [[nodiscard]] Bytes get(const DataRef& ref, Duration timeout = std::chrono::seconds(60),
                           const Interrupt& interrupt = {});
 
+  // A field as it was before large parts of it went by reference; lists are looked through.  Any
+  // other field as it is.  Throws Error as get(), kMalformed.
+  [[nodiscard]] Value resolve(const Value& field, Duration timeout = std::chrono::seconds(60),
+                              const Interrupt& interrupt = {});
+  // The field with parts of its objects of 1 MiB and more by reference, which `refs` gets.  If
+  // there is no room for one, it stays where it is.
+  [[nodiscard]] Value offload(const Value& field, std::vector<DataRef>& refs);
+
   // Whether the bytes are on this host.
   [[nodiscard]] bool is_here(const DataRef& ref);
 

@@ -121,13 +121,13 @@ class TaskRunner:
 
     def _call(self, path: str, payload: Any) -> Outcome:
         value = function_at(path)(*plain.unpack(payload))
-        return farm.OK, plain.pack(value, f"what {path} returned")
+        return farm.OK, plain.pack(value, f"what {path} returned", self._data)
 
     def _call_map(self, path: str, payload: Any) -> Outcome:
         function = function_at(path)
 
         def call(row: list[Any]) -> Any:
-            return plain.pack(function(*plain.unpack(row)), f"what {path} returned")
+            return plain.pack(function(*plain.unpack(row)), f"what {path} returned", self._data)
 
         values, errors = map_columns(call, [payload])
         if errors:
