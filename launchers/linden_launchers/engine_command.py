@@ -31,6 +31,17 @@ def engine_environment(
     return environment
 
 
+# What a batch job says of itself to its shell; engines that are started from there are others.
+_OF_A_JOB = ("LINDEN_JOB_ID", "LINDEN_ARRAY_INDEX", "LINDEN_RANK", "LINDEN_JOB_END")
+
+
+def as_member(engine_set: EngineSet, environment: Mapping[str, str], index: int) -> dict[str, str]:
+    """*environment* and which engine of which set it is for, which the engine's registration tells."""
+    made = {name: value for name, value in environment.items() if name not in _OF_A_JOB}
+    made |= {"LINDEN_ENGINE_SET": engine_set.name, "LINDEN_ARRAY_INDEX": str(index)}
+    return made | ({"LINDEN_CLUSTER_ID": engine_set.cluster_id} if engine_set.cluster_id else {})
+
+
 def script_directory(sys_path: Sequence[str]) -> list[str]:
     """Where the running script's own modules lie (the first entry of sys.path), as a list of none or one absolute path."""
     if not sys_path:

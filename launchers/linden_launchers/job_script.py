@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from .engine_command import engine_argv
 from .engine_set import EngineSet
@@ -37,6 +38,11 @@ def directives(made: Sequence[Directive], options: JobOptions) -> list[str]:
     skipped = [*map(str.strip, options.directive_skip)]
     kept = [text for option, text in made if option not in replaced and not _is_skipped(option, skipped)]
     return kept + [text for _, text in given]
+
+
+def quoted(path: Path) -> str:
+    """In a directive; all of these systems read quotes as the shell does."""
+    return shlex.quote(str(path))
 
 
 def _option(text: str) -> str:
@@ -94,7 +100,7 @@ def job_name(engine_set: EngineSet) -> str:
 
 def engine_line(engine_set: EngineSet) -> str:
     """The command of one engine, for the shell."""
-    command = shlex.join(engine_argv(engine_set))
+    command = shlex.join(engine_argv(replace(engine_set, parent_pid=None)))  # no process of the job's host
     return f'{command} ${{LINDEN_JOB_END:+--until "$LINDEN_JOB_END" --leave-before {engine_set.job.leave_before_s}}}'
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .engine_command import engine_argv, engine_environment
+from .engine_command import as_member, engine_argv, engine_environment
 from .engine_set import EngineSet
 from .launcher import Job, JobState, JobStatus, LaunchError, MemberStatus
 from .process import Child, end_processes, spawn, wait_processes
@@ -239,10 +239,11 @@ def index_of_log(log: Path | str) -> int:
 
 def spawn_engine(engine_set: EngineSet, index: int) -> Child:
     """Start one engine of a set; somebody has to reap it.  Raises: LaunchError."""
+    environment = engine_environment(engine_set, os.environ, python_path=engine_set.python_path)
     return spawn(
         engine_argv(engine_set),
         log=engine_set.log_of(index),
-        environment=engine_environment(engine_set, os.environ, python_path=engine_set.python_path),
+        environment=as_member(engine_set, environment, index),
         directory=engine_set.directory,
     )
 

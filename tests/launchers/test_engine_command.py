@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from linden_launchers.engine_command import engine_argv, engine_environment, script_directory
+from linden_launchers.engine_command import as_member, engine_argv, engine_environment, script_directory
 from linden_launchers.engine_set import EngineSet
 
 SET = EngineSet(name="1", n=2, address="unix:/run/s", log_directory=Path("/log"), python="/usr/bin/python3")
@@ -36,6 +36,16 @@ def test_the_environment_of_the_set_wins() -> None:
 def test_engines_import_what_the_script_imports() -> None:
     environment = engine_environment(SET, {"PYTHONPATH": "/b"}, python_path=["/a", "/b"])
     assert environment["PYTHONPATH"] == "/a:/b"
+
+
+def test_an_engine_is_told_which_one_of_its_set_it_is() -> None:
+    environment = as_member(replace(SET, cluster_id="bio"), {"A": "1"}, 3)
+    assert environment == {"A": "1", "LINDEN_CLUSTER_ID": "bio", "LINDEN_ENGINE_SET": "1", "LINDEN_ARRAY_INDEX": "3"}
+
+
+def test_a_cluster_within_a_job_is_not_taken_for_that_job() -> None:
+    inherited = {"LINDEN_JOB_ID": "17", "LINDEN_ARRAY_INDEX": "9", "LINDEN_RANK": "2", "LINDEN_JOB_END": "1"}
+    assert as_member(SET, inherited, 0) == {"LINDEN_ENGINE_SET": "1", "LINDEN_ARRAY_INDEX": "0"}
 
 
 def test_the_directory_of_the_script_is_absolute(tmp_path: Path) -> None:

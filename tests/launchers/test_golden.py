@@ -6,6 +6,7 @@ golden/SYSTEM/pages.md names the pages of the system's manual that these texts f
 
 import os
 import re
+import shlex
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -192,6 +193,21 @@ def head_of(system: BatchSystem, options: JobOptions) -> list[str]:
     lines = text.splitlines()[1:]
     prefix = lines[0].split()[0]
     return [line.removeprefix(prefix).strip() for line in lines if line.startswith(prefix)]
+
+
+@pytest.mark.parametrize("name", [name for name in SYSTEMS if name not in NO_LINES])
+def test_a_directory_with_a_blank_in_its_name_is_one_word(name: str) -> None:
+    """Systems split directives as the shell does."""
+    script = system_named(name).render(replace(PLAIN, log_directory=Path("/home/ada/my logs"))).text
+    prefix = script.splitlines()[1].split()[0]
+    lines = [line for line in script.splitlines() if line.startswith(prefix) and "my logs" in line]
+    assert lines
+    for line in lines:
+        assert [word for word in shlex.split(line.removeprefix(prefix)) if "/home/ada/my logs" in word]
+
+
+def test_no_job_has_to_end_with_a_process_of_another_host() -> None:
+    assert "--parent-pid" not in system_named("slurm").render(replace(PLAIN, parent_pid=7)).text
 
 
 def test_a_template_of_the_user_is_filled() -> None:

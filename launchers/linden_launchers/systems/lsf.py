@@ -18,7 +18,7 @@ from ..batch_system import BatchSystem, Key, Script, Source, ids_of, members_of,
 from ..command import Command, CommandFailed, Output
 from ..engine_set import EngineSet
 from ..job_options import ONE
-from ..job_script import Directive, Names, job_name, job_script
+from ..job_script import Directive, Names, job_name, job_script, quoted
 from ..launcher import Job, JobState, MemberStatus
 from .clock import hours_minutes
 
@@ -58,7 +58,7 @@ class Lsf(BatchSystem):
         slots = engine_set.n if one else (options.cores or 1) * options.engines_per_job
         made: list[Directive] = [
             ("-J", f'-J "{name}"'),
-            ("-o", f"-o {engine_set.log_directory}/job-{engine_set.name}.out"),  # else it is sent by mail
+            ("-o", f"-o {quoted(engine_set.log_directory)}/job-{engine_set.name}.out"),  # else it is sent by mail
             ("-n", f"-n {slots}"),
         ]
         if not one:

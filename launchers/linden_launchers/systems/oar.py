@@ -17,7 +17,7 @@ from ..batch_system import BatchSystem, Key, Script, Source, ids_of, members_of,
 from ..command import Command, CommandFailed, Output
 from ..engine_set import EngineSet
 from ..job_options import ONE
-from ..job_script import Directive, Names, job_name, job_script
+from ..job_script import Directive, Names, job_name, job_script, quoted
 from ..launcher import Job, JobState, MemberStatus
 from .clock import hours_minutes_seconds
 
@@ -54,8 +54,8 @@ class Oar(BatchSystem):
         made: list[Directive] = [
             ("-n", f"-n {job_name(engine_set)}"),
             ("-l", f"-l {where}{wall}"),
-            ("-O", f"-O {engine_set.log_directory}/job-{engine_set.name}.%jobid%.out"),
-            ("-E", f"-E {engine_set.log_directory}/job-{engine_set.name}.%jobid%.out"),
+            ("-O", f"-O {quoted(engine_set.log_directory)}/job-{engine_set.name}.%jobid%.out"),
+            ("-E", f"-E {quoted(engine_set.log_directory)}/job-{engine_set.name}.%jobid%.out"),
         ]
         if members > 1:
             made += [("--array", f"--array {members}")]

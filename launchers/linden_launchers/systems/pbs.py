@@ -7,7 +7,7 @@ import re
 from ..batch_system import Key, unknown_state
 from ..command import Command, CommandFailed, Output
 from ..engine_set import EngineSet
-from ..job_script import Directive, job_name
+from ..job_script import Directive, job_name, quoted
 from ..launcher import JobState, MemberStatus
 from .clock import hours_minutes_seconds
 
@@ -49,7 +49,7 @@ def head(engine_set: EngineSet) -> list[Directive]:
         ("-N", f"-N {job_name(engine_set)[:15]}"),  # more is refused by Torque and by PBS Pro before 13
         ("-S", "-S /bin/sh"),
         ("-j", "-j oe"),
-        ("-o", f"-o {engine_set.log_directory}/"),  # what comes before the script's own log
+        ("-o", f"-o {quoted(engine_set.log_directory)}/"),  # what comes before the script's own log
     ]
     if options.walltime_s:
         found += [("-l walltime", f"-l walltime={hours_minutes_seconds(options.walltime_s)}")]

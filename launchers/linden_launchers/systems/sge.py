@@ -16,7 +16,7 @@ from ..batch_system import BatchSystem, Key, Script, Source, members_of, unknown
 from ..command import Command, CommandFailed, Output
 from ..engine_set import EngineSet
 from ..job_options import ONE
-from ..job_script import Directive, Names, job_name, job_script
+from ..job_script import Directive, Names, job_name, job_script, quoted
 from ..launcher import Job, JobState, MemberStatus
 from .clock import hours_minutes_seconds
 from .sge_accounting import parse_qacct
@@ -46,7 +46,7 @@ class Sge(BatchSystem):
             ("-N", f"-N {re.sub('^[^A-Za-z]', 'j', job_name(engine_set))}"),  # must not begin with a digit
             ("-S", "-S /bin/sh"),
             ("-j", "-j y"),
-            ("-o", f"-o {engine_set.log_directory}"),
+            ("-o", f"-o {quoted(engine_set.log_directory)}"),
         ]
         if (members := members_of(engine_set)) > 1:
             made += [("-t", f"-t 1-{members}")]

@@ -17,7 +17,7 @@ from ..batch_system import BatchSystem, Script, Source, ids_of, members_of
 from ..command import Command, CommandFailed, Output
 from ..engine_set import EngineSet
 from ..job_options import ONE
-from ..job_script import Directive, Names, job_name, job_script
+from ..job_script import Directive, Names, job_name, job_script, quoted
 from ..launcher import Job
 from .clock import hours_minutes_seconds
 from .slurm_status import parse_sacct, parse_scontrol, parse_squeue
@@ -37,7 +37,7 @@ class Slurm(BatchSystem):
     def render(self, engine_set: EngineSet) -> Script:
         options = engine_set.job
         head: list[Directive] = [("--job-name", f"--job-name={job_name(engine_set)}")]
-        log = engine_set.log_directory / f"engine-{engine_set.name}-"
+        log = f"{quoted(engine_set.log_directory)}/engine-{engine_set.name}-"
         if options.shape == ONE:
             head += [("--ntasks", f"--ntasks={engine_set.n}"), ("--output", f"--output={log}0.log")]
             tasks = 1
