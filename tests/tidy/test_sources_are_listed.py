@@ -11,7 +11,7 @@ PYTHON = {
     "workers/python/linden_engine": "workers/python",
     "launchers/linden_launchers": "launchers",
 }
-CPP = ["api", "space", "workers/cpp", "python/bindings", "tests"]
+CPP = ["api", "space", "workers/cpp", "python/bindings", "python/shuffle", "tests"]
 
 
 def listed(folder: Path) -> set[str]:
