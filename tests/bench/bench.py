@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import contestant, cycles, machine, micro
+from tests.bench import contestant, cycles, machine, micro, words
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS_PYTHON = ROOT / ".cache" / "peers" / "bin" / "python"
-PARTS = [*micro.GROUPS, "crowd", "instructions"]
+PARTS = [*micro.GROUPS, "crowd", "instructions", words.FIGURE]
 
 USUAL = ["linden", "ProcessPoolExecutor"]
 PEERS = ["ipyparallel", "dask.distributed", "redis-list", "redis-stream", "beanstalkd", "nats-jetstream"]
@@ -149,7 +149,9 @@ def main() -> None:
         "durability process unless the name says another; 2 workers, 4 for startup_4"
     )
     found = measure(who if wanted else [], wanted, options.rounds)
-    found |= measure_parts(parts, options.rounds)
+    found |= measure_parts([part for part in parts if part != words.FIGURE], options.rounds)
+    if words.FIGURE in parts:
+        found |= words.measure(options.rounds, note)
     if options.json:
         for figure, values in found.items():
             print(json.dumps(line_of(figure, values)))
