@@ -193,6 +193,8 @@ class LocalCluster(LocalEngines):
 
     def stop_cluster(self) -> None:
         """End engines and server, and remove what is not to stay.  Idempotent.  Raises: LaunchError: a process does not end."""
+        from linden import run_store
+
         if self._owner_pid != os.getpid():
             return
         self._stopping.set()  # before the lock, which the watcher holds while it pauses before a restart
@@ -219,6 +221,7 @@ class LocalCluster(LocalEngines):
         if self._data_hold is not None:
             self._data_hold.end(keep=not self._temporary)
             self._data_hold = None
+        run_store.sweep()  # what engines have left that were killed
         self._forget(state, remove=not survivors and jobs_left is None)
         if jobs_left is not None:
             raise jobs_left

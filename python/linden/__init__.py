@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from linden_launchers import Cluster, ClusterManager
 
-    from . import aio, collective, datapub, error, errors, recipes
+    from . import aio, collective, datapub, error, errors, mapreduce, recipes
     from .async_result import AsyncResult
     from .broadcast_view import BroadcastView
     from .canning import (
@@ -89,6 +89,8 @@ if TYPE_CHECKING:
     from .kept import Kept
     from .load_balanced_view import LoadBalancedView
     from .map_result import AsyncMapResult
+    from .mapreduce import MapReduce, TextFiles
+    from .mapreduce_job import MapReduceJob
     from .native import NativeFunction, native
     from .outcome import Metadata
     from .plain import NotPlain
@@ -137,6 +139,10 @@ __all__ = [
     "native",
     "NativeFunction",
     "Kept",
+    "MapReduce",
+    "MapReduceJob",
+    "TextFiles",
+    "mapreduce",
     "Dependency",
     "depend",
     "dependent",
@@ -228,6 +234,7 @@ _MODULES = {
     ".async_result": ("AsyncResult",),
     ".map_result": ("AsyncMapResult",),
     ".fetched": ("AsyncHubResult",),
+    ".mapreduce": ("MapReduce", "MapReduceJob", "TextFiles"),
     ".engine_kernel": ("bind_kernel", "BoundKernel"),
     ".execute_reply": ("ExecuteReply",),
     ".outcome": ("Metadata",),
@@ -292,7 +299,7 @@ def register_joblib_backend(name: str = "linden", make_default: bool = False) ->
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("aio", "collective", "datapub", "error", "errors", "recipes"):
+    if name in ("aio", "collective", "datapub", "error", "errors", "mapreduce", "recipes"):
         return importlib.import_module(f".{name}", __name__)
     module = _MODULE_OF.get(name)
     if module is None:

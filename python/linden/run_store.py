@@ -1,0 +1,132 @@
+"""Where an engine keeps finished runs of MapReduce: files in a private directory, named by plain values that fit into tuples.
+
+The directory belongs to one process, which holds a lock (flock) on it for as long as it lives, however it ends.  So whoever
+finds one that is not locked knows that its process has gone, and removes it: the next engine that starts a store, and every
+job at its end.  Runs that others still wanted are then lost, and made again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import mmap
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+_PREFIX = f"linden-runs-{os.getuid()}-"
+Ref = list[Any]  # host, path, bytes
+
+
+class RunLost(LookupError):
+    """A run is not there any more, or not to be had from here."""
+
+
+class RunStore:
+    """The runs of this process."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._lock = -1
+        self._pid = 0
+
+    @property
+    def directory(self) -> str:
+        """For files without names, and runs that are being written.  Made at first use."""
+        if self._path is None or self._pid != os.getpid() or not self._path.is_dir():
+            sweep()
+            self._path, self._lock = _make_locked()
+            self._pid = os.getpid()
+            atexit.register(self._remove, self._path, self._pid)
+        return str(self._path)
+
+    def write(self, group: str, write: Callable[[int], int]) -> Ref:
+        """Keep what `write` writes to the descriptor that it is given; it returns the bytes.  Nothing stays if it raises.
+
+        `group`: what it is dropped with.
+        """
+        path = os.path.join(self.directory, f"{group}.{secrets.token_hex(8)}")
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            size = write(descriptor)
+        except BaseException:
+            os.unlink(path)
+            raise
+        finally:
+            os.close(descriptor)
+        return [os.uname().nodename, path, size]
+
+    @staticmethod
+    def _remove(path: Path, pid: int) -> None:
+        if os.getpid() == pid:  # not a copy that was forked
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def fetch(ref: Ref) -> memoryview:
+    """The bytes of a run, mapped.
+
+    Raises: RunLost.
+    """
+    host, path, size = ref
+    if host != os.uname().nodename:
+        raise RunLost(f"{path} is on {host}, and this is {os.uname().nodename}")
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size != size:
+                raise RunLost(f"{path} has not the {size} bytes that it had")
+            return memoryview(mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ))
+    except OSError as error:
+        raise RunLost(f"{path} on {host} is gone with its engine: {error}") from None
+
+
+def drop(ref: Ref) -> None:
+    """Remove a run, if it is still there."""
+    host, path, _ = ref
+    if host == os.uname().nodename and _is_ours(path):
+        with suppress(OSError):
+            os.unlink(path)
+
+
+def drop_group(group: str) -> None:
+    """Remove all runs of a group that are on this host, also those of tasks whose results nobody has heard of."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{group}.*"):
+        with suppress(OSError):
+            path.unlink()
+
+
+def sweep() -> None:
+    """Remove what processes of this user have left that are no more."""
+    for path in Path(tempfile.gettempdir()).glob(_PREFIX + "*"):
+        with suppress(OSError):
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                if os.fstat(lock).st_uid != os.getuid():
+                    continue
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def _make_locked() -> tuple[Path, int]:
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        with suppress(OSError):
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.is_dir():  # nobody has swept it between the two
+                return path, lock
+            os.close(lock)
+
+
+def _is_ours(path: str) -> bool:
+    folder = os.path.dirname(path)
+    return os.path.basename(folder).startswith(_PREFIX) and os.path.dirname(folder) == tempfile.gettempdir()
+
+
+store = RunStore()
