@@ -39,8 +39,8 @@ struct HostStore::Mapping {
   Locks::Use use;
   std::string_view bytes;
 
-  Mapping(std::string name_, Locks::Use use_, std::string_view bytes_)
-      : name(std::move(name_)), use(std::move(use_)), bytes(bytes_) {}
+  Mapping(std::string named, Locks::Use used, std::string_view mapped)
+      : name(std::move(named)), use(std::move(used)), bytes(mapped) {}
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
   ~Mapping() { ::munmap(const_cast<char*>(bytes.data()), bytes.size()); }

@@ -481,7 +481,7 @@ Value DataNode::resolve(const Value& field, Duration timeout, const Interrupt& i
     return list;
   }
   if (field.type() != FieldType::kObject) return field;
-  const Object object = field.as_object();
+  const Object& object = field.as_object();
   if (!object.codec.ends_with(data::kByReference)) return field;
   if (object.parts.empty())
     throw Error(ErrorCode::kMalformed, "an object by reference has no table");
@@ -507,7 +507,7 @@ Value DataNode::offload(const Value& field, std::vector<DataRef>& refs) {
     return list;
   }
   if (field.type() != FieldType::kObject) return field;
-  const Object object = field.as_object();
+  const Object& object = field.as_object();
   const auto is_large = [](const Bytes& part) { return part.size() >= data::kLargeBytes; };
   if (std::ranges::none_of(object.parts, is_large)) return field;
   data::Table table{farm_id(), {}};

@@ -89,12 +89,12 @@ bool is_own(const fs::path& path) noexcept {
 }
 
 std::string random_file_name() {
-  static const std::uint64_t salt = [] {
+  static const std::uint64_t kSalt = [] {
     std::random_device device;
     return (std::uint64_t{device()} << 32) | device();
   }();
   static std::atomic<std::uint64_t> count{0};
-  return std::to_string(::getpid()) + "-" + std::to_string(salt) + "-" + std::to_string(++count);
+  return std::to_string(::getpid()) + "-" + std::to_string(kSalt) + "-" + std::to_string(++count);
 }
 
 void touch(const fs::path& file) noexcept {

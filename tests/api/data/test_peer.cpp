@@ -57,6 +57,7 @@ TEST_F(PeerTest, SeveralAtATime) {
   const Kept own = here_->put(std::string(1'000'000, 'x'));
   const PeerServer server(here_, "secret", "127.0.0.1");
   std::vector<std::jthread> threads;
+  threads.reserve(8);
   std::atomic<int> fetched{0};
   for (int i = 0; i < 8; ++i)
     threads.emplace_back([&] {
@@ -104,7 +105,9 @@ TEST_F(PeerTest, SaysThatNobodyListens) {
 
 // A peer that ends in the middle of its bytes, as one that is killed does.
 TEST_F(PeerTest, APeerThatEndsInMidFetchLeavesNothing) {
-  const Kept own = here_->put(std::string(50'000'000, 'x'));
+  std::string large;
+  large.resize(std::size_t{50} << 20, 'x');
+  const Kept own = here_->put(large);
   auto server = std::make_unique<PeerServer>(here_, "secret", "127.0.0.1");
   const std::string address = server->address();
   std::jthread killer([&] { server.reset(); });
