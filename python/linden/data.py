@@ -153,23 +153,27 @@ class FarmData:
 
     def offload(self, codec: str, parts: list[Any], files: Sequence[StoredFile] = ()) -> tuple[str, list[Any]]:
         """Codec and parts with large parts by reference, if there are any; `files` are named inside of the parts."""
+        codec, parts, held = self.refer(codec, parts, files)
+        self.pending.update((each.name, each) for each in held)
+        return codec, parts
+
+    def refer(
+        self, codec: str, parts: list[Any], files: Sequence[StoredFile] = ()
+    ) -> tuple[str, list[Any], list[_native.DataRef | StoredFile]]:
+        """As `offload`, for who has no tuple that keeps them: what went by reference is there as long as the third result lives."""
         if self._closed or not (files or any(_size(part) >= LARGE_BYTES for part in parts)):
-            return codec, parts
+            return codec, parts, []
         refs: list[_native.DataRef | None] = []
         try:
             refs += [self._store(part) if _size(part) >= LARGE_BYTES else None for part in parts]
         except (Overloaded, StorageFailed):  # neither this host nor the space has room by reference: as small data go
-            return codec, parts
-        for ref in refs:
-            if ref is not None:
-                self.pending[ref.name] = ref
+            return codec, parts, []
         inline = [part for part, ref in zip(parts, refs, strict=True) if ref is None]
         lines = [self.node.farm_id]
         lines += [_INLINE if ref is None else f"{_ELSEWHERE} {ref.name} {ref.store}" for ref in refs]
         lines += [f"{_NAMED} {file.name} {file.store}" for file in files]
         table = "".join(f"{line}\n" for line in lines)
-        self.pending.update((file.name, file) for file in files)
-        return codec + BY_REFERENCE, [table.encode(), *inline]
+        return codec + BY_REFERENCE, [table.encode(), *inline], [*filter(None, refs), *files]
 
     def _store(self, part: Any) -> _native.DataRef:
         if self._is_engine or self._engines_share():
