@@ -666,7 +666,7 @@ def data_use(name: str, client: str, number: int, role: str) -> _native.Put:
     return _native.Put(("data", name, client, number, role))
 
 
-def data_use_form(name: str | None, client: str, number: Any, role: Any = ANY) -> tuple[Any, ...]:
+def data_use_form(name: str | None, client: Any, number: Any, role: Any = ANY) -> tuple[Any, ...]:
     """Uses of data by a client's tasks; a name of None is any."""
     return ("data", _TEXT if name is None else name, client, number, role)
 
