@@ -42,7 +42,7 @@ ANY_QUEUE = "any"
 NATIVE_QUEUE = "native"  # any engine in C++ that has the function
 # A tag's name, and how many an engine may have: it serves the queues of all of their combinations.
 _TAG = re.compile(r"[A-Za-z0-9_.:-]{1,32}")
-TAGS_MAX = 6
+TAGS_MAX = 5
 CPP = "C++"  # the language of engines that have registered functions, and run no Python
 
 APPLY = "apply"  # payload: (args, kwargs)

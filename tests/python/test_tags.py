@@ -1,5 +1,8 @@
 """Tags: which engines take what, by names of queues."""
 
+import re
+from pathlib import Path
+
 import pytest
 from linden import farm
 from linden.housekeeping import is_served
@@ -15,6 +18,15 @@ def test_an_engine_serves_its_queue_with_every_combination_of_its_tags() -> None
     assert len(farm.queues_served("native", [f"t{i}" for i in range(farm.TAGS_MAX)])) == 2**farm.TAGS_MAX
 
 
+def test_an_engine_with_all_the_tags_it_may_have_asks_for_no_more_than_a_stream_may() -> None:
+    limits = (Path(__file__).parents[2] / "space" / "core" / "limits.h").read_text()
+    [templates_max] = re.findall(r"templates_max = (\d+);", limits)
+    forms = farm.task_forms(0, farm.checked_tags([f"t{i}" for i in range(farm.TAGS_MAX)]))
+    assert len(forms) <= int(templates_max)
+    header = (Path(__file__).parents[2] / "api" / "include" / "linden" / "farm.h").read_text()
+    assert f"kTagsMax = {farm.TAGS_MAX};" in header
+
+
 def test_a_queue_has_its_tags_in_order_and_gives_them_back() -> None:
     queue = farm.tagged("any", farm.checked_tags(["gpu", "big", "gpu"]))
     assert queue == "any+big+gpu"
@@ -23,7 +35,7 @@ def test_a_queue_has_its_tags_in_order_and_gives_them_back() -> None:
     assert farm.tags_of_queue("engine:3") == []
 
 
-@pytest.mark.parametrize("tags", ["a b", "", ["x+y"], [1], ["t" * 33], ["t\n"], [f"t{i}" for i in range(7)]])
+@pytest.mark.parametrize("tags", ["a b", "", ["x+y"], [1], ["t" * 33], ["t\n"], [f"t{i}" for i in range(6)]])
 def test_what_is_no_tag_is_refused(tags: object) -> None:
     with pytest.raises(ValueError, match="tag"):
         farm.checked_tags(tags)  # type: ignore[arg-type]

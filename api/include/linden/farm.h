@@ -38,7 +38,7 @@ inline constexpr std::string_view kNativeQueue = "native";
 // Of those that serve `queue`, engines with all of these tags.  Throws Error kInvalidArgument: no
 // tag, or too many.
 [[nodiscard]] std::string tagged(std::string_view queue, std::vector<std::string> tags);
-inline constexpr std::size_t kTagsMax = 6;
+inline constexpr std::size_t kTagsMax = 5;
 // In order and each once.  Throws Error kInvalidArgument.
 [[nodiscard]] std::vector<std::string> checked_tags(std::vector<std::string> tags);
 // That queue with every combination of (checked) tags: what an engine with these serves.

@@ -136,7 +136,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="TAG",
-        help="it also runs tasks that ask for this tag; may be repeated, up to six times",
+        help="it also runs tasks that ask for this tag; may be repeated, up to five times",
     )
     parser.add_argument(
         "--until", type=float, metavar="TIME", help="the batch job ends then, in seconds since 1970: be gone before"
