@@ -2,6 +2,7 @@
 #include <linden/farm.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include <linden/array.h>
@@ -11,7 +12,7 @@
 namespace linden::farm {
 namespace {
 
-using encoding::FieldTable;
+using encoding::FieldView;
 
 constexpr std::uint32_t kAttemptsDefault = 3;  // as DEFAULT_ATTEMPTS in python/linden/farm.py
 constexpr std::size_t kNameBytesMax = 200;
@@ -70,32 +71,115 @@ std::uint32_t attempts_of(const Call& call) {
 }
 
 // Roughly, as the record of a result has a bound.
-std::size_t bytes_in(const encoding::FieldView& field) {
+std::size_t bytes_in(const FieldView& field) {
   std::size_t bytes = field.bytes.size();
   for (const Bytes& attachment : field.attachments) bytes += attachment.size();
   return bytes;
 }
 
-void split_task(const Tuple& task, FieldTable& fields) {
-  encoding::split(task, fields);
-  const auto has = [&](std::size_t at, FieldType type) { return fields.fields[at].type() == type; };
-  if (fields.count != kTaskFields || !has(kTaskClient, FieldType::kText) ||
-      !has(kTaskNumber, FieldType::kInt))
-    refuse("no task: " + to_string(task));
+using TaskFields = std::array<FieldView, kTaskFields>;
+
+TaskFields split_task(const Tuple& task) {
+  if (task.size() != kTaskFields) refuse("no task: " + to_string(task));
+  TaskFields fields;
+  encoding::FieldWalk walk(task);
+  for (FieldView& field : fields) (void)walk.next(field);
+  for (const auto at : {kTaskQueue, kTaskClient, kTaskName, kTaskKind, kTaskFunction}) {
+    if (fields[at].type() != FieldType::kText) refuse("no task: " + to_string(task));
+  }
+  if (fields[kTaskNumber].type() != FieldType::kInt) refuse("no task: " + to_string(task));
+  return fields;
 }
 
-void add_record(TupleBuilder& builder, const FieldTable& task) {
-  const bool kept = bytes_in(task.fields[kTaskPayload]) <= kRecordBytesMax;
+// Without values in between.
+void add_copy(TupleBuilder& builder, const FieldView& field) {
+  switch (field.type()) {
+    case FieldType::kNil:
+      return builder.add_nil();
+    case FieldType::kBool:
+      return builder.add_bool(encoding::bool_of(field));
+    case FieldType::kInt:
+      return builder.add_int(encoding::int_of(field));
+    case FieldType::kFloat:
+      return builder.add_float(encoding::float_of(field));
+    case FieldType::kText:
+      return builder.add_text(encoding::text_of(field));
+    case FieldType::kList: {
+      builder.begin_list();
+      encoding::ListWalk walk(field);
+      FieldView element;
+      while (walk.next(element)) add_copy(builder, element);
+      return builder.end_list();
+    }
+    case FieldType::kBytes:
+    case FieldType::kObject:
+      return builder.add(encoding::value_of(field));
+  }
+}
+
+void add_record(TupleBuilder& builder, const TaskFields& task) {
+  const bool kept = bytes_in(task[kTaskPayload]) <= kRecordBytesMax;
   builder.begin_list();
   for (const auto at : {kTaskQueue, kTaskName, kTaskKind, kTaskFunction})
-    builder.add_text(encoding::text_of(task.fields[at]));
-  builder.add(encoding::value_of(task.fields[kTaskOptions]));
+    builder.add_text(encoding::text_of(task[at]));
+  add_copy(builder, task[kTaskOptions]);
   if (kept)
-    builder.add(encoding::value_of(task.fields[kTaskPayload]));
+    add_copy(builder, task[kTaskPayload]);
   else
     builder.add_nil();
   builder.add_bool(kept);
   builder.end_list();
+}
+
+// With a builder, since there may be very many tasks.
+
+Tuple will_of(const Call& call) {
+  TupleBuilder builder;
+  builder.add_text("result");
+  builder.add_text(call.task.client);
+  builder.add_int(call.task.number);
+  builder.add_text(kEngineDied);
+  builder.begin_list();
+  if (call.engine) {
+    builder.add_int(call.engine->id);
+    builder.add_text(call.engine->session);
+    builder.add_float(0.0);
+    builder.add_float(0.0);
+  }
+  builder.end_list();
+  builder.add_nil();
+  return builder.build();
+}
+
+void add_options(TupleBuilder& builder, const Call& call) {
+  builder.begin_list();
+  if (call.engine)
+    builder.add_int(0);
+  else if (call.retries)
+    builder.add_int(*call.retries);
+  else
+    builder.add_nil();
+  builder.add_float(call.submitted);
+  if (call.label)
+    builder.add_text(*call.label);
+  else
+    builder.add_nil();
+  builder.end_list();
+}
+
+Tuple tuple_of(const Call& call) {
+  const bool has_name = !call.name.empty() && call.name.size() <= kNameBytesMax;
+  TupleBuilder builder;
+  builder.add_text("task");
+  builder.add_text(call.queue);
+  builder.add_text(call.task.client);
+  builder.add_int(call.task.number);
+  builder.add_text(has_name ? call.name : call.function);
+  builder.add_text(call.is_map ? kCallMap : kCall);
+  builder.add_text(call.function);
+  add_options(builder, call);
+  builder.add(call.payload);
+  return builder.build();
 }
 
 TaskError error_of(const Value& value) {
@@ -179,34 +263,16 @@ bool is_plain(const Value& value) {
   return value.type() != FieldType::kList || std::ranges::all_of(value.as_list(), is_plain);
 }
 
-NewTuple new_task(Call call) {
+NewTuple new_task(const Call& call) {
   if (call.payload.type() != FieldType::kList || !is_plain(call.payload))
     refuse("the arguments of '" + call.function +
            "' have to be nil, bool, int, float, text, bytes, arrays or lists of these");
   NewTuple put;
   put.attributes.priority = call.priority;
   put.attributes.max_attempts = attempts_of(call);
-  List meta;
-  if (call.engine) {
-    put.attributes.lives_with = session_of(call.engine->session);
-    meta = {call.engine->id, call.engine->session, 0.0, 0.0};
-  }
-  put.attributes.will = Tuple{"result",    call.task.client,       call.task.number,
-                              kEngineDied, Value(std::move(meta)), nullptr};
-  Value retries;
-  if (call.engine) retries = 0;
-  if (!call.engine && call.retries) retries = *call.retries;
-  std::string name = call.name.empty() ? call.function : std::move(call.name);
-  if (name.size() > kNameBytesMax) name = call.function.substr(0, kNameBytesMax);
-  put.tuple = Tuple{"task",
-                    std::move(call.queue),
-                    call.task.client,
-                    call.task.number,
-                    std::move(name),
-                    call.is_map ? kCallMap : kCall,
-                    std::move(call.function),
-                    List{retries, call.submitted, call.label ? Value(*call.label) : Value()},
-                    std::move(call.payload)};
+  if (call.engine) put.attributes.lives_with = session_of(call.engine->session);
+  put.attributes.will = will_of(call);
+  put.tuple = tuple_of(call);
   return put;
 }
 
@@ -236,12 +302,11 @@ Template outputs_form(const std::string& client, std::optional<std::int64_t> num
 
 Tuple new_result(const Tuple& task, const Outcome& outcome, const std::optional<EngineRef>& engine,
                  double started, double ended) {
-  FieldTable fields;
-  split_task(task, fields);
+  const TaskFields fields = split_task(task);
   TupleBuilder builder;
   builder.add_text("result");
-  builder.add_text(encoding::text_of(fields.fields[kTaskClient]));
-  builder.add_int(encoding::int_of(fields.fields[kTaskNumber]));
+  builder.add_text(encoding::text_of(fields[kTaskClient]));
+  builder.add_int(encoding::int_of(fields[kTaskNumber]));
   builder.add_text(outcome.status);
   builder.begin_list();
   if (engine) {

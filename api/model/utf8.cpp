@@ -88,6 +88,10 @@ bool is_utf8(std::string_view bytes) noexcept {
       at += 8;
       continue;
     }
+    if (static_cast<unsigned char>(bytes[at]) < 0x80) {
+      ++at;
+      continue;
+    }
     char32_t point = 0;
     const std::size_t length = code_point_at(bytes, at, point);
     if (length == 0) return false;

@@ -91,7 +91,7 @@ if TYPE_CHECKING:
     from .map_result import AsyncMapResult
     from .mapreduce import MapReduce, TextFiles
     from .mapreduce_job import MapReduceJob
-    from .native import NativeFunction, native
+    from .native_function import NativeFunction, native
     from .outcome import Metadata
     from .plain import NotPlain
     from .reference import Reference
@@ -239,7 +239,7 @@ _MODULES = {
     ".execute_reply": ("ExecuteReply",),
     ".outcome": ("Metadata",),
     ".reference": ("Reference",),
-    ".native": ("native", "NativeFunction"),
+    ".native_function": ("native", "NativeFunction"),
     ".plain": ("NotPlain",),
     ".kept": ("Kept",),
     ".dependency": ("Dependency", "depend", "dependent", "require", "interactive"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import farm, plain
 from .columns import Columns, cut, rows
 from .kept import ArgumentKey
-from .native import NativeFunction
+from .native_function import NativeFunction
 from .reference import Reference, call_reference
 
 if TYPE_CHECKING:

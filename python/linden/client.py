@@ -24,7 +24,7 @@ from .hub import Page
 from .load_balanced_view import LoadBalancedView
 from .local_results import Forgotten, LocalMetadata, LocalResults
 from .mpi_worlds import worlds
-from .native import check_function
+from .native_function import check_function
 from .on_join import OnJoin
 from .reprs import client_html
 from .result_reader import ResultReader

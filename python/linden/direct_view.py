@@ -15,7 +15,7 @@ from .gather import GatherResult, check_dist, partition, single_item, sliceable
 from .kept import ArgumentKey
 from .map_result import AsyncMapResult
 from .map_task import MapTask
-from .native import check_language
+from .native_function import check_language
 from .submission import pack_with_results
 from .view import View
 

@@ -16,7 +16,7 @@ from .dependency import dependencies_of
 from .map_driver import MapDriver
 from .map_result import AsyncMapResult
 from .map_task import MapTask, Queue
-from .native import check_language
+from .native_function import NativeFunction, check_language
 from .task_graph import Wish
 from .view import View
 
@@ -196,18 +196,22 @@ class LoadBalancedView(View):
         if chunksize == "auto" and self._is_for_all() and not wish:
             self._start_auto(result, task, callee, columns, total)
         else:
-            size = chunksize if isinstance(chunksize, int) else max(1, total // (8 * max(1, self._places(callee))))
+            size = (
+                chunksize
+                if isinstance(chunksize, int)
+                else max(1, total // (8 * max(1, self._places(callee.is_native))))
+            )
             self._send_chunks(result, task, callee, columns, total, size, wish)
         return self._began(result, block)
 
-    def _places(self, callee: Callee) -> int:
-        """How many tasks of the view run at a time."""
+    def _places(self, native: bool) -> int:
+        """How many tasks of the view run at a time: calls of functions in C++ if `native`, else in Python."""
         if self._is_for_all():
-            return sum(engine.threads for engine in self.client.engines() if engine.is_native is callee.is_native)
+            return sum(engine.threads for engine in self.client.engines() if engine.is_native is native)
         return sum(engine.threads for engine in self.client.engines_of(self.targets)[0])
 
     def _start_auto(self, result: AsyncMapResult, task: MapTask, callee: Callee, columns: Columns, total: int) -> None:
-        planner = ChunkPlanner(self._places(callee))
+        planner = ChunkPlanner(self._places(callee.is_native))
         queue = next(self._queues(callee))
         MapDriver(
             self._submitter, self._reader, result, task, callee, queue, columns, total, planner, self._own
@@ -270,7 +274,8 @@ class LoadBalancedView(View):
         from .lazy_map import LazyMapIterator
 
         if max_outstanding == "auto":
-            max_outstanding = max(1, len(self))
+            native = isinstance(__function, NativeFunction)
+            max_outstanding = max(1, self._places(native) if native else len(self))
         if type(max_outstanding) is not int or max_outstanding < 0:
             raise ValueError(f'max_outstanding must be "auto" or a number of at least 0, not {max_outstanding!r}')
         items = zip(*sequences, strict=False)

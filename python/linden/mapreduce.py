@@ -23,7 +23,7 @@ from .job_tuples import Job
 from .mapreduce_job import MapReduceJob
 from .mapreduce_source import TextFiles, splits_of
 from .mapreduce_task import MapTask, Native, ReduceTask, Settings, increment, name_of
-from .native import NativeFunction
+from .native_function import NativeFunction
 
 if TYPE_CHECKING:
     from .client import Client

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from . import _shuffle, run_store
 from .mapreduce_source import RecordsSpec, TextSplitSpec
-from .native import NativeFunction
+from .native_function import NativeFunction
 
 # Between these, signals are seen and other threads may run.
 _TEXT_BYTES = 1 << 20

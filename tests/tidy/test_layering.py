@@ -75,7 +75,7 @@ LAYERS = {
         "api/model",
     ),
     "space/admin": layer("public generated iovec posix options log json", "space/admin"),
-    "workers/cpp": layer("public generated posix tbb options log", "workers/cpp"),
+    "workers/cpp": layer("public generated posix tbb options log json", "workers/cpp"),
     "workers/cpp/shuffle": layer("public posix tbb", "workers/cpp/shuffle"),
     "python/shuffle": layer("public posix pybind11", "python/shuffle", "workers/cpp/shuffle"),
     "python/bindings": layer("public generated iovec posix pybind11", "python/bindings"),

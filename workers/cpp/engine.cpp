@@ -1,191 +1,228 @@
-// workers/cpp/engine.cpp
-#include "workers/cpp/engine.h"
+// workers/cpp/engine.cpp: joins a farm, starts a thread per slot, and looks after them.
+#include <linden/engine.h>
 
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is not in <csignal>
 #include <unistd.h>
 #include <tbb/global_control.h>
 #include <tbb/task_arena.h>
-#include <tbb/task_group.h>
 
-#include <semaphore>
+#include <algorithm>
+#include <atomic>
+#include <optional>
 #include <thread>
 
-namespace linden {
+#include "workers/cpp/crash_report.h"
+#include "workers/cpp/registration.h"
+#include "workers/cpp/slot.h"
 
+namespace linden {
 namespace {
 
-// Positions in a task tuple.
-constexpr std::size_t kClient = 2;
-constexpr std::size_t kNumber = 3;
-constexpr std::size_t kFunction = 6;
-constexpr std::size_t kPayload = 8;
+// How soon a wish to cancel is heard, and output that waits is sent.
+constexpr std::chrono::milliseconds kRound{20};
+constexpr std::uint32_t kWordsAtOnce = 64;
+constexpr int kThreadsMax = 1'024;
+constexpr std::uint32_t kPrefetchMax = 4'096;
 
-constexpr Duration kStopCheck = std::chrono::milliseconds(100);
-constexpr std::uint32_t kWishesAtOnce = 64;
-
-double wall_clock_s() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+EngineOptions checked(EngineOptions options) {
+  const auto check = [](const char* name, std::int64_t value, std::int64_t low, std::int64_t high) {
+    if (value >= low && value <= high) return;
+    throw Error(ErrorCode::kInvalidArgument, std::string(name) + ": wanted " + std::to_string(low) +
+                                                 " to " + std::to_string(high) + ", found " +
+                                                 std::to_string(value));
+  };
+  check("threads", options.threads, 0, kThreadsMax);
+  check("concurrency", options.concurrency, 0, kThreadsMax);
+  check("prefetch_max", options.prefetch_max, 2, kPrefetchMax);
+  if (options.threads == 0) options.threads = tbb::this_task_arena::max_concurrency();
+  if (options.concurrency == 0) options.concurrency = options.threads;
+  options.tags = farm::checked_tags(std::move(options.tags));
+  return options;
 }
 
-Template tasks_of(const FunctionRegistry& functions) {
-  OneOf names;
-  for (const auto& name : functions.names()) names.values.emplace_back(name);
-  return Template{"task", "native", kText, kInt, kText, "call", names, kAny, kList};
+OneOf one_of(const std::vector<std::string>& texts) {
+  OneOf field;
+  for (const auto& text : texts) field.values.emplace_back(text);
+  return field;
 }
 
-// What clients say to this engine alone: cancel this task.
-Template cancels_for(const std::string& session) {
-  return Template{"control", session, "cancel", kList};
-}
-
-TaskKey key_of(const Tuple& task) {
-  return {task[kClient].as_text(), task[kNumber].as_int()};
-}
-
-thread_local std::stop_token running_task;
-
-// One error as the farm writes it: item, name, value, traceback, pickled exception.
-Value error_payload(const std::string& name, const std::string& message) {
-  const List row{0, name, message, name + ": " + message, nullptr};
-  return List{List{Value(row)}, nullptr};
+// Its own queue, where whatever it cannot run gets an answer, and everybody's.
+std::vector<Template> tasks_for(std::int64_t id, const FunctionRegistry& functions,
+                                const EngineOptions& options) {
+  std::vector<Template> forms{
+      Template{"task", farm::engine_queue(id), kText, kInt, kText, kText, kText, kAny, kAny}};
+  const OneOf names = one_of(functions.names());
+  const OneOf kinds = one_of({std::string(farm::kCall), std::string(farm::kCallMap)});
+  for (const auto& queue : farm::queues_served(farm::kNativeQueue, options.tags))
+    forms.push_back(Template{"task", queue, kText, kInt, kText, kinds, names, kAny, kList});
+  return forms;
 }
 
 }  // namespace
 
-std::stop_token this_task() noexcept {
-  return running_task;
+class Engine::Impl {
+ public:
+  Impl(Space space, FunctionRegistry functions, EngineOptions options)
+      : functions_(std::move(functions)),
+        options_(checked(std::move(options))),
+        shared_{std::move(space), functions_, {}, {}, {}} {
+    if (functions_.empty())
+      throw Error(ErrorCode::kInvalidArgument,
+                  "an engine needs at least one function; add it to the registry first");
+  }
+
+  EngineEnd run();
+  void stop() noexcept { stopping_.store(true); }
+  [[nodiscard]] std::int64_t id() const noexcept { return id_.load(); }
+  [[nodiscard]] std::uint64_t done() const noexcept { return shared_.done.load(); }
+
+ private:
+  void join_farm();
+  Stream open_control();
+  void open_slots();
+  void look_after(Stream& control);
+  void hear(const Tuple& word);
+  void cancel(const List& task);
+  void signal(const Value& number);
+  void close_slots() noexcept;
+
+  const FunctionRegistry functions_;
+  const EngineOptions options_;
+  Shared shared_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  std::atomic<std::int64_t> id_{-1};
+  std::atomic<bool> stopping_{false};
+  EngineEnd end_ = EngineEnd::kStopped;
+};
+
+void Engine::Impl::join_farm() {
+  shared_.engine.session = to_string(shared_.space.client().session());
+  shared_.engine.id = register_engine(shared_.space, engine_info(functions_, options_));
+  id_.store(shared_.engine.id);
 }
 
-Tuple native_task(const std::string& client, std::int64_t number, const std::string& function,
-                  List arguments) {
-  return Tuple{
-      "task", "native", client, number, function, "call", function, nullptr, std::move(arguments)};
+Stream Engine::Impl::open_control() {
+  StreamOp words;
+  words.mode = TakeMode::kTake;
+  words.templates = {Template{"control", shared_.engine.session, kText, kAny}};
+  words.credit = kWordsAtOnce;
+  return shared_.space.open_stream(std::move(words));
 }
 
-Outcome run_call(const FunctionRegistry& functions, const Tuple& task) {
-  try {
-    return {"ok", functions.call(task[kFunction].as_text(), task[kPayload].as_list())};
-  } catch (const Error& error) {
-    return {"error", error_payload("linden::Error", error.what())};
-  } catch (const std::exception& error) {
-    return {"error", error_payload("std::exception", error.what())};
-  } catch (...) {  // The border to functions that are not ours.
-    return {"error",
-            error_payload("unknown", "the function threw something that is no std::exception")};
+void Engine::Impl::open_slots() {
+  StreamOp form;
+  form.mode = TakeMode::kReserve;
+  form.templates = tasks_for(shared_.engine.id, functions_, options_);
+  form.lease = options_.lease;
+  for (int i = 0; i < options_.threads; ++i)
+    slots_.push_back(std::make_unique<Slot>(shared_, form, options_.prefetch_max));
+}
+
+EngineEnd Engine::Impl::run() {
+  std::optional<CrashReport> report;
+  if (options_.report_crashes) report.emplace();
+  join_farm();
+  auto control = open_control();
+  // The slots' threads are in the arena for as long as they live, so that a parallel loop in a task
+  // runs there; what it may have beyond its own thread are the arena's workers.
+  const tbb::global_control limit(tbb::global_control::max_allowed_parallelism,
+                                  static_cast<std::size_t>(options_.concurrency));
+  tbb::task_arena arena(options_.threads + options_.concurrency - 1,
+                        static_cast<unsigned>(options_.threads));
+  open_slots();
+  {
+    std::vector<std::jthread> threads;
+    for (const auto& slot : slots_) {
+      threads.emplace_back([&arena, &slot] {
+        const CrashReport::Stack stack;
+        arena.execute([&slot] { slot->serve(); });
+      });
+    }
+    look_after(control);
+    close_slots();
+  }
+  for (const auto& slot : slots_) {
+    if (slot->failure()) std::rethrow_exception(slot->failure());
+  }
+  control.close();
+  return end_;
+}
+
+void Engine::Impl::look_after(Stream& control) {
+  const auto has_ended = [](const auto& slot) { return slot->has_ended(); };
+  while (!stopping_.load() && std::ranges::none_of(slots_, has_ended)) {
+    std::this_thread::sleep_for(kRound);
+    try {
+      for (const auto& word : control.next_batch(Duration::zero(), kWordsAtOnce)) hear(word.tuple);
+      const auto now = TaskOutput::Clock::now();
+      for (const auto& slot : slots_) slot->send_old_output(now);
+    } catch (const Error&) {
+      return;  // the session has ended; a slot tells why
+    }
   }
 }
 
-Tuple result_of(const Tuple& task, Outcome outcome, List meta) {
-  return Tuple{"result",        task[kClient],
-               task[kNumber],   std::move(outcome.status),
-               std::move(meta), std::move(outcome.payload)};
+void Engine::Impl::close_slots() noexcept {
+  for (const auto& slot : slots_) {
+    try {
+      slot->close();
+    } catch (const Error&) {
+      // The session has ended, and with it the stream.
+    }
+  }
+}
+
+void Engine::Impl::hear(const Tuple& word) {
+  const std::string verb = word[2].as_text();
+  const Value argument = word[3];
+  if (verb == "cancel" && argument.type() == FieldType::kList) {
+    cancel(argument.as_list());
+  } else if (verb == "shutdown") {
+    if (argument == Value("restart")) end_ = EngineEnd::kRestart;
+    stop();
+  } else if (verb == "signal" && argument.type() == FieldType::kInt) {
+    signal(argument);
+  }
+}
+
+void Engine::Impl::cancel(const List& task) {
+  const bool names_one =
+      task.size() == 2 && task[0].type() == FieldType::kText && task[1].type() == FieldType::kInt;
+  if (!names_one) return;
+  const farm::TaskId id{task[0].as_text(), task[1].as_int()};
+  // Noted first: a task that begins just now finds the wish, or is found.
+  shared_.wishes.add(id);
+  for (const auto& slot : slots_) {
+    if (!slot->cancel(id)) continue;
+    (void)shared_.wishes.take(id);
+    return;
+  }
+}
+
+// SIGINT interrupts what runs, as far as that can be done; the others are for the process.
+void Engine::Impl::signal(const Value& number) {
+  if (number.as_int() == SIGINT) {
+    for (const auto& slot : slots_) slot->cancel();
+  } else if (number.as_int() > 0 && number.as_int() < NSIG) {
+    ::kill(::getpid(), static_cast<int>(number.as_int()));
+  }
 }
 
 Engine::Engine(Space space, FunctionRegistry functions, EngineOptions options)
-    : space_(std::move(space)), functions_(std::move(functions)), options_(std::move(options)) {
-  if (functions_.names().empty()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "an engine needs at least one function; add it to the registry first");
-  }
+    : impl_(std::make_unique<Impl>(std::move(space), std::move(functions), std::move(options))) {}
+Engine::~Engine() = default;
+
+EngineEnd Engine::run() {
+  return impl_->run();
 }
-
-// Visible to space-admin; ("engine", ...) is for engines that run Python.
-void Engine::register_engine() {
-  List names;
-  for (const auto& name : functions_.names()) names.emplace_back(name);
-  Attributes attributes;
-  attributes.lives_with = space_.client().session();
-  space_.put(Tuple{"native_engine", to_string(space_.client().session()), options_.name, ::getpid(),
-                   names},
-             attributes);
+void Engine::stop() noexcept {
+  impl_->stop();
 }
-
-void Engine::run_task(Stream& stream, const Handout& task) {
-  const auto started = wall_clock_s();
-  const TaskKey key = key_of(task.tuple);
-  // It may have been cancelled at an engine that has died since.
-  if (task.attempt > 1 && space_.try_read(Template{"cancelled", key.client, key.number})) {
-    cancellations_.cancel(key);
-  }
-  running_task = cancellations_.begin(key);
-  Outcome outcome;
-  if (!running_task.stop_requested()) outcome = run_call(functions_, task.tuple);
-  running_task = {};
-  if (cancellations_.end(key)) outcome = {"cancelled", nullptr};
-  List meta{nullptr, to_string(space_.client().session()), started, wall_clock_s()};
-  NewTuple put{result_of(task.tuple, std::move(outcome), std::move(meta)), {}};
-  stream.finish({task.id, task.attempt}, {std::move(put)}, stream.queued() == 0);
-  ++done_;
+std::int64_t Engine::id() const noexcept {
+  return impl_->id();
 }
-
-void Engine::listen(Stream& control, const std::stop_token& ended) {
-  try {
-    while (!ended.stop_requested()) {
-      const auto wish = control.next(kStopCheck);
-      if (!wish) continue;
-      const List task = wish->tuple[3].as_list();
-      const bool names_one = task.size() == 2 && task[0].type() == FieldType::kText &&
-                             task[1].type() == FieldType::kInt;
-      if (names_one) cancellations_.cancel({task[0].as_text(), task[1].as_int()});
-    }
-  } catch (const Error&) {
-    // The session has ended; run() hears of it, too.
-  }
-}
-
-void Engine::run() {
-  register_engine();
-  const int threads =
-      options_.threads > 0 ? options_.threads : tbb::this_task_arena::max_concurrency();
-  // This thread only hands tasks out, so no place is kept for it, and there must be as many workers
-  // as may run tasks, however few cores there are.
-  const tbb::global_control workers(tbb::global_control::max_allowed_parallelism,
-                                    static_cast<std::size_t>(threads) + 1);
-  tbb::task_arena arena(threads, 0);
-  StreamOp form;
-  form.mode = TakeMode::kReserve;
-  form.templates = {tasks_of(functions_)};
-  form.credit = static_cast<std::uint32_t>(threads) + options_.prefetch;
-  form.lease = options_.lease;
-  auto stream = space_.open_stream(std::move(form));
-  StreamOp wishes;
-  wishes.mode = TakeMode::kTake;
-  wishes.templates = {cancels_for(to_string(space_.client().session()))};
-  wishes.credit = kWishesAtOnce;
-  auto control = space_.open_stream(std::move(wishes));
-  std::jthread listener([&](const std::stop_token& ended) { listen(control, ended); });
-
-  // At most `threads` run at once, so that what waits here still counts as un-started and can be
-  // recalled.
-  std::counting_semaphore<> free_threads(threads);
-  tbb::task_group running;
-  const auto wait_for_all = [&] { arena.execute([&] { running.wait(); }); };
-  try {
-    while (!stopping_.load()) {
-      if (!free_threads.try_acquire_for(kStopCheck)) continue;
-      auto task = stream.next(kStopCheck);
-      if (!task) {
-        free_threads.release();
-        continue;
-      }
-      arena.enqueue(running.defer([this, &stream, &free_threads, task = std::move(*task)] {
-        try {
-          run_task(stream, task);
-        } catch (const Error&) {
-          // The session has ended: the task is handed to somebody else, and next() tells run().
-        }
-        free_threads.release();
-      }));
-    }
-  } catch (...) {
-    wait_for_all();
-    throw;
-  }
-  wait_for_all();
-  stream.flush();
-  stream.close();
-  listener.request_stop();
-  listener.join();
-  control.close();
+std::uint64_t Engine::done() const noexcept {
+  return impl_->done();
 }
 
 }  // namespace linden

@@ -106,22 +106,28 @@ class Array {
   // Takes over the elements.  Without a shape it has one dimension.
   template <ArrayElement T>
   requires(!std::same_as<T, bool>) [[nodiscard]] static Array
-      adopt(std::vector<T>&& elements, std::vector<std::size_t> shape = {}) {
-    if (shape.empty()) shape = {elements.size()};
+      adopt(std::vector<T>&& elements, std::vector<std::size_t> shape) {
     auto owner = std::make_shared<const std::vector<T>>(std::move(elements));
     const std::string_view bytes(reinterpret_cast<const char*>(owner->data()),
                                  owner->size() * sizeof(T));
     return {std::string(kDtype<T>), std::move(shape), Bytes::share(std::move(owner), bytes)};
   }
+  template <ArrayElement T>
+  requires(!std::same_as<T, bool>) [[nodiscard]] static Array adopt(std::vector<T>&& elements) {
+    const std::size_t count = elements.size();
+    return adopt(std::move(elements), {count});
+  }
 
   // Copies the elements.
   template <ArrayElement T>
-  [[nodiscard]] static Array copy_of(std::span<const T> elements,
-                                     std::vector<std::size_t> shape = {}) {
-    if (shape.empty()) shape = {elements.size()};
+  [[nodiscard]] static Array copy_of(std::span<const T> elements, std::vector<std::size_t> shape) {
     const std::string_view bytes(reinterpret_cast<const char*>(elements.data()),
                                  elements.size_bytes());
     return {std::string(kDtype<T>), std::move(shape), Bytes::copy_of(bytes)};
+  }
+  template <ArrayElement T>
+  [[nodiscard]] static Array copy_of(std::span<const T> elements) {
+    return copy_of(elements, {elements.size()});
   }
 
   [[nodiscard]] const std::string& dtype() const noexcept { return dtype_; }

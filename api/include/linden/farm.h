@@ -71,7 +71,7 @@ struct Call {
   std::optional<EngineRef> engine;  // whose queue it is: the task ends with that engine's session
 };
 // The task, with the result that the space gives by itself should its engines die.
-[[nodiscard]] NewTuple new_task(Call call);
+[[nodiscard]] NewTuple new_task(const Call& call);
 
 // Most tasks of a client, or the one of `number`.
 [[nodiscard]] Template tasks_form(const std::string& client,

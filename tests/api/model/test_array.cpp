@@ -23,6 +23,8 @@ TEST(Array, HasElementsOfOneTypeAndAShape) {
   EXPECT_EQ(array.size(), 6U);
   EXPECT_EQ(array.as<double>()[5], 6.0);
   EXPECT_EQ(array.shape(), (std::vector<std::size_t>{2, 3}));
+  EXPECT_EQ(Array::adopt(std::vector<double>{1}, {}).shape().size(), 0U);
+  EXPECT_EQ(Array::adopt(std::vector<double>{1}).shape(), (std::vector<std::size_t>{1}));
 }
 
 TEST(Array, ComesBackFromATupleAsItWas) {

@@ -10,10 +10,10 @@
 #include <gtest/gtest.h>
 
 #include <linden/client.h>
+#include <linden/engine.h>
 #include <linden/space.h>
 
 #include "server_process.h"
-#include "workers/cpp/engine.h"
 
 namespace linden {
 namespace {
@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 class RunningEngine {
  public:
   explicit RunningEngine(const std::string& address)
-      : client_(connect(address)), space_(open(client_)), engine_(space_, functions(), {1}) {
+      : client_(connect(address)), space_(open(client_)), engine_(space_, functions(), options()) {
     thread_ = std::thread([this] { engine_.run(); });
   }
   ~RunningEngine() {
@@ -54,10 +54,16 @@ class RunningEngine {
   static Space open(Client client) {
     SpaceOptions options;
     options.create = true;
+    options.initial = farm::initial_tuples();
     return client.open_space("farm", options);
   }
 
  private:
+  static EngineOptions options() {
+    EngineOptions options;
+    options.threads = 1;
+    return options;
+  }
   FunctionRegistry functions() {
     FunctionRegistry functions;
     functions.add("run", [this]() -> bool {
@@ -80,6 +86,18 @@ class RunningEngine {
   std::thread thread_;
 };
 
+NewTuple a_task(std::int64_t number) {
+  farm::Call call;
+  call.task = {"me", number};
+  call.queue = farm::kNativeQueue;
+  call.function = "run";
+  call.payload = List{};
+  return farm::new_task(std::move(call));
+}
+void put_task(Space& space, std::int64_t number) {
+  space.put_many({a_task(number)});
+}
+
 std::string status_of(Space& space, std::int64_t number) {
   return space.take({"result", "me", number, kText, kAny, kAny}, 20s).tuple[3].as_text();
 }
@@ -94,7 +112,7 @@ TEST(EngineCancelF6, WhatRunsAndWhatWaitsAtTheEngineEndsAsCancelled) {
   testing::ServerProcess server;
   auto space = RunningEngine::open(RunningEngine::connect(server.address()));
   RunningEngine engine(server.address());
-  for (const std::int64_t number : {1, 2, 3}) space.put(native_task("me", number, "run", {}));
+  for (const std::int64_t number : {1, 2, 3}) put_task(space, number);
   ASSERT_TRUE(engine.begins());
   cancel(space, engine, 2);  // heard before the next one, for they are taken in order
   cancel(space, engine, 1);
@@ -113,7 +131,7 @@ TEST(EngineCancelF6, AWishThatNamesNoTaskHarmsNobody) {
   RunningEngine engine(server.address());
   space.put({"control", engine.session(), "cancel", List{}});
   space.put({"control", engine.session(), "cancel", List{1, "me"}});
-  space.put(native_task("me", 1, "run", {}));
+  put_task(space, 1);
   ASSERT_TRUE(engine.begins());
   cancel(space, engine, 1);
   EXPECT_EQ(status_of(space, 1), "cancelled");
@@ -123,7 +141,7 @@ TEST(EngineCancelF6, AWishThatNamesNoTaskHarmsNobody) {
 TEST(EngineCancelF6, WhatWasCancelledElsewhereIsNotStartedAgain) {
   testing::ServerProcess server;
   auto space = RunningEngine::open(RunningEngine::connect(server.address()));
-  space.put(native_task("me", 7, "run", {}));
+  put_task(space, 7);
   {
     auto died = space.reserve({"task", "native", kText, kInt, kText, "call", kText, kAny, kList});
     space.put({"cancelled", "me", 7});

@@ -1,5 +1,5 @@
 // tests/workers/cpp/test_function_registry.cpp
-#include "workers/cpp/function_registry.h"
+#include <linden/function_registry.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -57,6 +57,33 @@ TEST(FunctionRegistry, SaysHowManyArgumentsWereWanted) {
               HasSubstr("wanted 2 arguments, found 1"));
 }
 
+TEST(FunctionRegistry, TakesAndGivesArraysAndVectors) {
+  FunctionRegistry functions;
+  functions.add("sum", [](const Array& array) {
+    double sum = 0;
+    for (const double element : array.as<double>()) sum += element;
+    return sum;
+  });
+  functions.add("zeros", [](std::int64_t count) {
+    return Array::adopt(std::vector<float>(static_cast<std::size_t>(count)));
+  });
+  functions.add("lengths", [](const std::vector<std::string>& texts) {
+    std::vector<std::int64_t> lengths;
+    for (const auto& text : texts) lengths.push_back(static_cast<std::int64_t>(text.size()));
+    return lengths;
+  });
+  const List array(1, Array::adopt(std::vector<double>{1, 2, 3.5}));
+  EXPECT_EQ(functions.call("sum", array), Value(6.5));
+  EXPECT_EQ(Array(functions.call("zeros", {3})).as<float>().size(), 3U);
+  const List texts(1, Value(List{"a", "bcd"}));
+  EXPECT_EQ(functions.call("lengths", texts), Value(List{1, 3}));
+  EXPECT_THAT(message_of(functions, "sum", {1.0}), HasSubstr("argument 0: wanted an array"));
+  const List mixed(1, Value(List{"a", 1}));
+  EXPECT_THAT(message_of(functions, "lengths", mixed), HasSubstr("text"));
+  const List wrong(1, Array::adopt(std::vector<float>{1}));
+  EXPECT_THROW((void)functions.call("sum", wrong), Error) << "nothing is converted";
+}
+
 TEST(FunctionRegistry, KnowsItsNames) {
   EXPECT_EQ(some_functions().names(),
             (std::vector<std::string>{"count", "join", "nothing", "same", "twice"}));
@@ -67,6 +94,8 @@ TEST(FunctionRegistry, RefusesASecondFunctionOfOneName) {
   auto functions = some_functions();
   EXPECT_THROW(functions.add("twice", &twice), Error);
   EXPECT_THROW(functions.add("", &twice), Error);
+  EXPECT_THROW(functions.add("module:twice", &twice), Error) << "so functions in Python are named";
+  EXPECT_THROW(functions.add("\xFF", &twice), Error);
 }
 
 }  // namespace
