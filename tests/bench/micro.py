@@ -14,6 +14,8 @@ PROGRAMS = Path(__file__).resolve().parents[2] / "build" / "tests" / "bench"
 # What each is about; `recovery` fills 10 million tuples first and takes minutes.
 GROUPS = {"commit": "bench_commit", "match": "bench_match", "recovery": "bench_recovery"}
 
+_WORKER_TASKS = 400_000
+
 Sample = tuple[str, str, float]  # what, unit, value
 
 
@@ -23,6 +25,9 @@ def samples(group: str) -> Iterator[Sample]:
         return
     if group == "crowd":
         yield from crowd()
+        return
+    if group == "worker":
+        yield from worker()
         return
     ran = subprocess.run(
         [PROGRAMS / GROUPS[group], "--benchmark_format=json"], check=True, capture_output=True, text=True
@@ -52,6 +57,31 @@ def crowd() -> Iterator[Sample]:
                 finally:
                     daemon.close()
             yield f"crowd_{tuples}_by_{'a_shared' if field == 0 else 'its_own'}_field", "us", float(ran.stdout)
+
+
+def worker() -> Iterator[Sample]:
+    """Tasks that do nothing, from a client in C++ to space-worker with 2 threads and back."""
+    build = PROGRAMS.parents[1]
+    functions = build / "tests" / "workers" / "cpp" / "plugins" / "test_functions.so"
+    with tempfile.TemporaryDirectory(prefix="ld-bench-", dir="/tmp") as name:
+        folder = Path(name)
+        address = f"unix:{folder / 's'}"
+        daemon = Daemon(cycles.linden_argv(folder, "process"), folder / "s", folder)
+        command = [build / "workers" / "cpp" / "space-worker", "--connection", address, "--load", functions]
+        engine = subprocess.Popen([*command, "--threads", "2", "--quiet"], stdin=subprocess.DEVNULL)
+        try:
+            ran = subprocess.run(
+                [PROGRAMS / "bench_worker", address, str(_WORKER_TASKS), "nothing"],
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+        finally:
+            engine.terminate()
+            engine.wait(timeout=30)
+            daemon.close()
+    yield "worker_noop", "tasks/s", float(ran.stdout)
 
 
 def instructions() -> Iterator[Sample]:
