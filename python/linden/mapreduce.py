@@ -129,7 +129,7 @@ class MapReduce:
         partitions = self.partitions or max(1, 2 * len(engines))
         directory = _made(output)
         splits = splits_of(source, len(engines))
-        map_task, reduce_task = self._tasks(partitions, self._threads_of(engines), directory)
+        map_task, reduce_task = self._tasks(partitions, self._threads_of(engines), directory, self._is_shared(engines))
         functions = {"map": client.submitter.publish(map_task)[0], "reduce": client.submitter.publish(reduce_task)[0]}
         facts = {
             "mapper": name_of(self.mapper),
@@ -179,15 +179,22 @@ class MapReduce:
         attached.cancel()
         attached.purge()
 
-    def _tasks(self, partitions: int, threads: int, directory: str | None) -> tuple[MapTask, ReduceTask]:
+    def _tasks(
+        self, partitions: int, threads: int, directory: str | None, share: bool = False
+    ) -> tuple[MapTask, ReduceTask]:
         reduced = _in_cpp(self.reducer)
         combined = reduced if self.combiner is None else _in_cpp(self.combiner)
         combiner = self.combiner if self.combiner is not None and combined is None else None
-        settings = Settings(partitions, self.memory, threads, combined, counts=self.reducer is count)
+        settings = Settings(partitions, self.memory, threads, combined, counts=self.reducer is count, share=share)
         reducer = None if reduced is not None else self.reducer
         yields = inspect.isgeneratorfunction(reducer) or inspect.isgeneratorfunction(getattr(reducer, "__call__", None))  # noqa: B004
         reduce_settings = settings._replace(combine=reduced if reduced is not None else combined)
         return MapTask(self.mapper, combiner, settings), ReduceTask(reducer, reduce_settings, yields, directory)
+
+    @staticmethod
+    def _is_shared(engines: list[farm.Engine]) -> bool:
+        """Whether engines must fetch runs from other hosts; a client on another host fetches large results."""
+        return len({os.uname().nodename, *(engine.info.get("host") for engine in engines)}) > 1
 
     def _threads_of(self, engines: list[farm.Engine]) -> int:
         if self.threads is not None:

@@ -23,6 +23,7 @@ from .mapreduce_state import MAP, REDUCE, Action, Cancel, Drop, Fail, JobState, 
 from .mapreduce_task import runs_of
 from .outcome import Failure, decode
 from .result_facts import run_time
+from .stored_file import take_pickled
 
 if TYPE_CHECKING:
     from .client import Client
@@ -257,9 +258,9 @@ class Driver:
         facts = self.job.facts
         payload: Any = task.index
         if task.phase != MAP:
-            payload = serialize.pack(
-                ((self.job.id, task.index, self.state.outputs_for_reduce()), {}), "the map outputs"
-            )
+            outputs = self.state.outputs_for_reduce()
+            payload = serialize.pack(((self.job.id, task.index, outputs), {}), "the map outputs")
+            take_pickled()  # runs that are shared are kept by the results of map tasks
         return farm.task(
             farm.ANY_QUEUE,
             self.job.id,

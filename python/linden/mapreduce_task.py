@@ -48,6 +48,7 @@ class Settings(NamedTuple):
     threads: int
     combine: str | None = None  # "sum", "min" or "max": done in C++, on both sides unless there is a reducer
     counts: bool = False  # mappers yield keys, each of which counts one
+    share: bool = False  # runs are fetched from other hosts, too
 
 
 # ---- Counters ------------------------------------------------------------------------------------------------------
@@ -100,6 +101,8 @@ class MapTask:
             return _facts(output, run=None, bytes=0, pairs_out=0)
         written = {"pairs": 0}
         run = store.write(runs_of(job, "map"), lambda descriptor: self._finish(output, descriptor, written))
+        if settings.share:
+            run = run_store.share(run)
         return _facts(output, run=run, bytes=run[-1], pairs_out=written["pairs"] or output.pairs_out)
 
     def _feed(self, output: _shuffle.Output, split: TextSplitSpec | RecordsSpec) -> Callable[[], bool]:
@@ -227,16 +230,16 @@ class ReduceTask:
 
     def _keep(self, job: str, pairs: _shuffle.Pairs) -> dict[str, Any]:
         facts: dict[str, Any] = {}
-        run = run_store.store.write(
-            runs_of(job, "reduce"), lambda descriptor: self._reduce_to_run(pairs, descriptor, facts)
-        )
-        if run[-1] > INLINE_BYTES_MAX:
+        group = runs_of(job, "reduce")
+        run = run_store.store.write(group, lambda descriptor: self._reduce_to_run(pairs, descriptor, facts))
+        if run[-1] > INLINE_BYTES_MAX and not self.settings.share:
             return _facts(None, run=run, data=None, **facts)
+        if run[-1] > INLINE_BYTES_MAX:
+            return _facts(None, run=run_store.share(run), data=None, **facts)
         try:
-            data = bytes(run_store.fetch(run))
+            return _facts(None, run=None, data=bytes(run_store.fetch(run)), **facts)
         finally:
             run_store.drop(run)
-        return _facts(None, run=None, data=data, **facts)
 
     def _reduce_to_run(self, pairs: _shuffle.Pairs, descriptor: int, facts: dict[str, Any]) -> int:
         if self.reducer is None:

@@ -1,4 +1,4 @@
-"""Where an engine keeps finished runs of MapReduce: files in a private directory, named by plain values that fit into tuples.
+"""Where an engine keeps finished runs of MapReduce: files in a private directory; or, if several hosts take part, in the host's store.
 
 The directory belongs to one process, which holds a lock (flock) on it for as long as it lives, however it ends.  So whoever
 finds one that is not locked knows that its process has gone, and removes it: the next engine that starts a store, and every
@@ -19,8 +19,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .stored_file import StoredFile
+
 _PREFIX = f"linden-runs-{os.getuid()}-"
-Ref = list[Any]  # host, path, bytes
+Ref = list[Any]  # host, path or StoredFile, bytes
 
 
 class RunLost(LookupError):
@@ -67,12 +69,26 @@ class RunStore:
             shutil.rmtree(path, ignore_errors=True)
 
 
+def share(ref: Ref) -> Ref:
+    """Give a run of this process to the store of its host; it then goes with the result of the task that names it."""
+    from .data import adopt
+
+    host, path, size = ref
+    try:
+        return [host, adopt(path), size]
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+
+
 def fetch(ref: Ref) -> memoryview:
     """The bytes of a run, mapped.
 
     Raises: RunLost.
     """
     host, path, size = ref
+    if isinstance(path, StoredFile):
+        return _read_stored(path)
     if host != os.uname().nodename:
         raise RunLost(f"{path} is on {host}, and this is {os.uname().nodename}")
     try:
@@ -84,10 +100,19 @@ def fetch(ref: Ref) -> memoryview:
         raise RunLost(f"{path} on {host} is gone with its engine: {error}") from None
 
 
+def _read_stored(file: StoredFile) -> memoryview:
+    from .data import DataLost
+
+    try:
+        return file.read()
+    except DataLost as error:
+        raise RunLost(str(error)) from None
+
+
 def drop(ref: Ref) -> None:
-    """Remove a run, if it is still there."""
+    """Remove a run, if it is still there; one that is shared goes with its result."""
     host, path, _ = ref
-    if host == os.uname().nodename and _is_ours(path):
+    if not isinstance(path, StoredFile) and host == os.uname().nodename and _is_ours(path):
         with suppress(OSError):
             os.unlink(path)
 

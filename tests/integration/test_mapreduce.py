@@ -260,6 +260,23 @@ def test_large_results_stay_with_their_engine_and_are_made_again_if_it_dies(farm
     assert left_in(rc) == []
 
 
+def test_runs_go_through_the_stores_of_hosts_where_there_are_several(
+    farm: Farm, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One host that is told that there are more: what it cannot show is the way over the network (tests of the data path do)."""
+    monkeypatch.setattr(linden.MapReduce, "_is_shared", staticmethod(lambda engines: True))
+    _cluster, rc = farm(2)
+    job = linden.MapReduce(words, total).run(rc, linden.TextFiles(text, split_bytes=3000)).get(60)
+    assert job.as_dict() == counted(text)
+    job.purge()
+    large = linden.MapReduce(lambda n: [(n, "x" * 100_000)], lambda _key, values: next(values), partitions=1)
+    running = large.run(rc, range(60)).get(60)
+    assert {key: len(value) for key, value in running} == dict.fromkeys(range(60), 100_000)
+    running.purge()
+    assert left_in(rc) == []
+    assert runs_left() == []
+
+
 def test_counters_and_progress(farm: Farm, text: Path) -> None:
     _cluster, rc = farm(2)
 
@@ -272,6 +289,46 @@ def test_counters_and_progress(farm: Farm, text: Path) -> None:
     assert job.counters["reduce keys"] == len(counted(text))
     assert job.progress["reduce"] == (3, 3)
     job.purge()
+
+
+LIBRARY = """
+#include <linden/mapreduce.h>
+#include <algorithm>
+
+using namespace linden::mapreduce;
+
+extern "C" void linden_register_mapreduce(Functions& functions) {
+  functions.add_mapper("lengths", [](std::string_view line, Emitter& emit) {
+    if (line == "bad") throw std::runtime_error("this line is bad");
+    emit(line.size(), 1);
+  });
+  functions.add_reducer("largest", [](const Datum& key, Values& values, Emitter& emit) {
+    std::int64_t largest = 0;
+    for (Datum value; values.next(value);) largest = std::max(largest, value.as_int());
+    emit(key, largest);
+  });
+}
+"""
+
+
+@pytest.mark.slow
+def test_functions_come_from_a_library_that_needs_nothing_but_one_header(farm: Farm, scratch: Path) -> None:
+    library = scratch / "liblengths.so"
+    headers = Path(__file__).parents[2] / "api" / "include"
+    compile_it = ["g++", "-std=c++20", "-shared", "-fPIC", f"-I{headers}", "-x", "c++", "-", "-o", str(library)]
+    subprocess.run(compile_it, input=LIBRARY, text=True, check=True)
+    (scratch / "good.txt").write_text("a\nbb\ncc\n")
+    (scratch / "bad.txt").write_text("a\nbad\n")
+    _cluster, rc = farm(1)
+    lengths = linden.MapReduce(native("lengths", library), sum)
+    assert list(lengths.run(rc, linden.TextFiles(scratch / "good.txt"))) == [(1, 1), (2, 2)]
+    largest = linden.MapReduce(lambda line: [(line[0], len(line))], native("largest", library))
+    assert list(largest.run(rc, linden.TextFiles(scratch / "good.txt"))) == [("a", 1), ("b", 2), ("c", 2)]
+    with pytest.raises(RuntimeError, match=r"mapper lengths at byte 2 of .*bad.txt: this line is bad"):
+        lengths.run(rc, linden.TextFiles(scratch / "bad.txt")).get(30)
+    nowhere = linden.MapReduce(native("lengths", "/nowhere/libnone.so"), sum)
+    with pytest.raises(RuntimeError, match=r"cannot load /nowhere/libnone\.so"):
+        nowhere.run(rc, linden.TextFiles(scratch / "good.txt")).get(30)
 
 
 # ---- slow tasks
