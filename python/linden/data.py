@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native, farm
 from .errors import LindenError, NoMatch, Overloaded, StorageFailed
+from .fields import ANY
 from .serialize import BY_REFERENCE, LARGE_BYTES
 from .stored_file import StoredFile
 
@@ -53,6 +54,10 @@ class DataRef(NamedTuple):
     store: str
 
 
+# Bytes that stay as long as this process has it.
+Held = _native.DataRef | StoredFile
+
+
 # ---- Payloads ------------------------------------------------------------------------------------------------------
 
 
@@ -82,9 +87,9 @@ def _table(parts: Sequence[Any]) -> tuple[str, list[tuple[str, DataRef | None]]]
     return farm_id, rows
 
 
-# Who can get the data of a farm in this process, by the farm's id.
-_nodes: weakref.WeakValueDictionary[str, FarmData]
+# All of this process: clients, and the engine that it may be.
 _all: weakref.WeakSet[FarmData]
+_listing = threading.Lock()
 
 
 def resolve(codec: str, parts: Sequence[Any]) -> tuple[str, list[Any]]:
@@ -103,18 +108,15 @@ def node_of(farm_id: str) -> FarmData:
 
     Raises: DataLost: it has none.
     """
-    node = _nodes.get(farm_id)
-    if node is None:
-        for other in [
-            other for other in _all if not other.is_joined
-        ]:  # it has had nothing to do with large data so far
-            other.join()
-        node = _nodes.get(farm_id)
-    if node is None:
-        raise DataLost(
-            "this value has large parts in a farm of which this process has no open client; connect to it first"
-        )
-    return node
+    with _listing:
+        known = sorted(_all, key=lambda data: (not data.is_joined, data.is_closed))
+    # A closed one still has what is on this host; one that has not joined has had nothing to do with large data so far.
+    for data in known:
+        if not data.is_joined and not data.is_closed:
+            data.join()
+        if data.is_joined and data.node.farm_id == farm_id:
+            return data
+    raise DataLost("this value has large parts in a farm of which this process has no open client; connect to it first")
 
 
 def adopt(path: str | os.PathLike[str]) -> StoredFile:
@@ -135,41 +137,46 @@ class FarmData:
 
     def __init__(self, space: _native.Space, info: ConnectionInfo | None = None, *, is_engine: bool = False) -> None:
         # What has no tuple yet that keeps it.
-        self.pending: dict[str, _native.DataRef | StoredFile] = {}
+        self.pending: dict[str, Held] = {}
         self._space = space
         self._is_engine = is_engine
         self._info = info
         self._node: _native.DataNode | None = None
         self._joining = threading.RLock()
         self._shares = (0.0, False)  # when it was asked whether engines share this host's store, and the answer
-        self._kept: deque[tuple[float, list[_native.DataRef | StoredFile]]] = deque()
+        self._kept: deque[tuple[float, list[Held]]] = deque()
         self._released: deque[tuple[list[tuple[str, int]], set[str]]] = deque()
         self._keeper: threading.Thread | None = None
         self._work = threading.Event()
         self._closed = False
-        _all.add(self)
+        with _listing:
+            _all.add(self)
 
     # ---- bytes in
 
     def offload(self, codec: str, parts: list[Any], files: Sequence[StoredFile] = ()) -> tuple[str, list[Any]]:
         """Codec and parts with large parts by reference, if there are any; `files` are named inside of the parts."""
+        codec, parts, held = self.refer(codec, parts, files)
+        self.pending.update((each.name, each) for each in held)
+        return codec, parts
+
+    def refer(
+        self, codec: str, parts: list[Any], files: Sequence[StoredFile] = ()
+    ) -> tuple[str, list[Any], list[_native.DataRef | StoredFile]]:
+        """As `offload`, for who has no tuple that keeps them: what went by reference is there as long as the third result lives."""
         if self._closed or not (files or any(_size(part) >= LARGE_BYTES for part in parts)):
-            return codec, parts
+            return codec, parts, []
         refs: list[_native.DataRef | None] = []
         try:
             refs += [self._store(part) if _size(part) >= LARGE_BYTES else None for part in parts]
         except (Overloaded, StorageFailed):  # neither this host nor the space has room by reference: as small data go
-            return codec, parts
-        for ref in refs:
-            if ref is not None:
-                self.pending[ref.name] = ref
+            return codec, parts, []
         inline = [part for part, ref in zip(parts, refs, strict=True) if ref is None]
         lines = [self.node.farm_id]
         lines += [_INLINE if ref is None else f"{_ELSEWHERE} {ref.name} {ref.store}" for ref in refs]
         lines += [f"{_NAMED} {file.name} {file.store}" for file in files]
         table = "".join(f"{line}\n" for line in lines)
-        self.pending.update((file.name, file) for file in files)
-        return codec + BY_REFERENCE, [table.encode(), *inline]
+        return codec + BY_REFERENCE, [table.encode(), *inline], [*filter(None, refs), *files]
 
     def _store(self, part: Any) -> _native.DataRef:
         if self._is_engine or self._engines_share():
@@ -193,22 +200,24 @@ class FarmData:
         """The tuples that keep the arguments of the tasks among `puts`, until `call` has all of its results."""
         uses: list[_native.Put] = []
         keys: list[tuple[str, int]] = []
-        held: list[_native.DataRef | StoredFile] = []
+        held: list[Held] = []
         for put in puts:
             fields = put.fields
             if fields[0] != "task":
                 continue
             key = fields[farm.TASK_CLIENT], fields[farm.TASK_NUMBER]
-            found = dict.fromkeys(refs_in(fields[farm.TASK_PAYLOAD]))
-            for ref in found:
-                uses.append(farm.data_use(ref.name, *key, farm.ARGUMENT))
-                if (kept := self.pending.pop(ref.name, None)) is not None:
-                    held.append(kept)
-            if found:
+            if own := self.claim_payload(*key, fields[farm.TASK_PAYLOAD], held):
+                uses += own
                 keys.append(key)
         if keys:
-            call.add_done_callback(lambda _: self._release(keys, held))
+            call.add_done_callback(lambda _: self.release(keys, held))
         return uses
+
+    def claim_payload(self, client: str, number: int, payload: Any, held: list[Held]) -> list[_native.Put]:
+        """The tuples that keep what a payload names, until `release`; `held` gets what this process is to hold as long."""
+        found = dict.fromkeys(ref.name for ref in refs_in(payload))
+        held += [ref for name in found if (ref := self.pending.pop(name, None)) is not None]
+        return [farm.data_use(name, client, number, farm.ARGUMENT) for name in found]
 
     def claim_result(self, client: str, number: int, payload: Any) -> list[_native.Put]:
         """The tuples that keep what the result of that task names."""
@@ -220,7 +229,8 @@ class FarmData:
             self._start_keeper()
         return [farm.data_use(name, client, number, farm.RESULT) for name in found]
 
-    def _release(self, keys: list[tuple[str, int]], held: list[_native.DataRef | StoredFile]) -> None:
+    def release(self, keys: list[tuple[str, int]], held: list[Held]) -> None:
+        """What the payloads of these numbers name is needed no longer."""
         self._released.append((keys, {ref.name for ref in held if not ref.store}))
         held.clear()
         self.nudge()
@@ -268,8 +278,13 @@ class FarmData:
 
     @property
     def is_joined(self) -> bool:
-        """Whether it has this host's store open, or cannot open it any more."""
-        return self._node is not None or self._closed
+        """Whether it has this host's store open."""
+        return self._node is not None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it cannot speak to its farm any more."""
+        return self._closed
 
     def join(self) -> None:
         """Open this host's store, which then stays at least as long as this process."""
@@ -279,7 +294,6 @@ class FarmData:
             address = self._space.client.address
             listen = _listening_host(self._info, address)
             node = _native.DataNode.join(self._space, listen, serve=self._is_engine and address.startswith("tcp:"))
-            _nodes[node.farm_id] = self
             self._node = node
 
     def nudge(self) -> None:
@@ -303,6 +317,7 @@ class FarmData:
                 return
             with suppress(LindenError):
                 self._drop_released()
+                self._drop_orphans()
                 self._confirm_kept()
                 pause = _SWEEP_S if self.node.sweep() or told else min(2 * pause, _SWEEP_MAX_S)
 
@@ -319,6 +334,18 @@ class FarmData:
                     wait(request)
             for name in uploaded:
                 self.node.drop_uploaded(name)
+
+    def _drop_orphans(self) -> None:
+        """Take back what keeps arguments of tasks that have results and whose client has died before it could."""
+        wait = self._space.client.wait
+        form = farm.data_use_form(None, ANY, ANY, farm.ARGUMENT)
+        for row in wait(self._space.send_list(form, limit=_PAGE, all_states=False))["tuples"]:
+            _, name, client, number, role = row["fields"]
+            has_result = farm.results_form(client, number)
+            if client != self._space.client.session and wait(self._space.send_count(has_result)):
+                use = farm.data_use_form(name, client, number, role)
+                with suppress(NoMatch):
+                    wait(self._space.send_take(_native.TAKE, [use], timeout=0.0))
 
     def _confirm_kept(self) -> None:
         """Let go of results whose tuples are known to have been put: requests take effect in order (P9), so with the answer to one."""
@@ -338,7 +365,6 @@ class FarmData:
                 self._node.leave(remove)
 
 
-_nodes = weakref.WeakValueDictionary()
 _all = weakref.WeakSet()
 # That of the engine which this process is.
 _of_engine: FarmData | None = None

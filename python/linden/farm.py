@@ -78,6 +78,7 @@ DRAIN = "drain"  # finish what runs, take nothing more, leave
 SIGNAL = "signal"
 CANCEL = "cancel"
 GIVE = "give"  # a kept value to another engine: client, number and item (or None) of it, who asks, under which number
+TAKEN = "taken"  # what was given: the session that has asked for it, and the number
 DROP = "drop"  # kept values: client and number, or a client and None for all of it
 # So long it is remembered that a task was cancelled, lest another engine starts it once more.
 CANCELLED_TTL_S = 3600.0
@@ -436,6 +437,11 @@ def given(asker: str, n: int, ok: bool, payload: Any) -> _native.Put:
     return _native.Put(("given", asker, n, ok, payload), lives_with=asker)
 
 
+def taken(holder: str, asker: str, n: int) -> _native.Put:
+    """To the engine of the session `holder`: what it has given under that number is where it should be."""
+    return control(holder, TAKEN, [asker, n])
+
+
 def given_form(asker: str, n: int) -> tuple[Any, ...]:
     """The answer to what was asked for under that number."""
     return ("given", asker, n, ANY, ANY)
@@ -660,7 +666,7 @@ def data_use(name: str, client: str, number: int, role: str) -> _native.Put:
     return _native.Put(("data", name, client, number, role))
 
 
-def data_use_form(name: str | None, client: str, number: Any, role: Any = ANY) -> tuple[Any, ...]:
+def data_use_form(name: str | None, client: Any, number: Any, role: Any = ANY) -> tuple[Any, ...]:
     """Uses of data by a client's tasks; a name of None is any."""
     return ("data", _TEXT if name is None else name, client, number, role)
 

@@ -17,6 +17,7 @@ from .errors import LindenError
 
 if TYPE_CHECKING:
     from .client import Client
+    from .data import Held
 
 Loader = Callable[[str, int], Any]
 
@@ -67,6 +68,8 @@ class SharedValues:
         self._seen: dict[int, weakref.ref[Any]] = {}  # by id, while they live
         self._shared: dict[int, Shared] = {}
         self._tuples: list[int] = []
+        self._keys: list[tuple[str, int]] = []
+        self._held: list[Held] = []  # by this process, of large values
 
     def share(self, value: Any) -> Any:
         """What stands for `value` in a task: itself the first time, since many a value is used once; then a Shared.
@@ -82,8 +85,12 @@ class SharedValues:
             return value
         shared = Shared(self._client.session, next(self._numbers))
         native = self._client.space.native
-        put = farm.shared_payload(shared.client, shared.number, serialize.pack(value, "an argument"))
-        self._tuples += native.client.wait(native.send_put([put], patient=True))
+        data = self._client.submitter.data
+        payload = serialize.pack(value, "an argument", data)
+        puts = data.claim_payload(shared.client, shared.number, payload, self._held)
+        puts.append(farm.shared_payload(shared.client, shared.number, payload))
+        self._tuples += native.client.wait(native.send_put(puts, patient=True))[-1:]
+        self._keys.append((shared.client, shared.number))
         self._shared[key] = shared
         return shared
 
@@ -101,3 +108,5 @@ class SharedValues:
         if tuples:
             with suppress(LindenError):  # it was purged, or the client is closed
                 native.client.wait(native.send_commit([], [], tuples))
+        self._client.submitter.data.release(self._keys, self._held)
+        self._keys, self._held = [], []

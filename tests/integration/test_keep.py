@@ -105,6 +105,35 @@ def test_a_task_waits_for_its_engine_only_while_no_other_is_free(
     assert runs(log) == 1
 
 
+def file_of(values: Any) -> str:
+    """In which file the array lies; "" if it is in the process's own memory."""
+    from pathlib import Path
+
+    address = values.ctypes.data
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        span, *_, name = line.split(maxsplit=5) if len(line.split()) > 5 else (line.split()[0], "")
+        start, _, end = span.partition("-")
+        if int(start, 16) <= address < int(end, 16):
+            return str(name)
+    return ""
+
+
+def test_a_large_value_comes_through_shared_memory(farm: Farm, scratch: Path, wait_for: Callable[..., None]) -> None:
+    numpy = pytest.importorskip("numpy")
+    _, rc = farm(2)
+    kept, engine = keep_and_know_engine(rc, numpy.arange, 4_000_000)
+    assert "linden" not in rc.load_balanced_view().apply_sync(file_of, kept)
+    busy = rc[[engine]].apply_async(wait_for_go, str(scratch))
+    wait_for((scratch / "busy").exists, WITHIN_S)
+    result = rc.load_balanced_view().apply_async(lambda values: (int(values.sum()), file_of(values)), kept)
+    total, file = result.get(timeout=WITHIN_S)
+    assert total == 4_000_000 * 3_999_999 // 2
+    assert result.engine_id != engine
+    assert "linden" in file
+    (scratch / "go").touch()
+    busy.get(timeout=WITHIN_S)
+
+
 def test_what_cannot_be_pickled_waits_for_its_engine(farm: Farm, scratch: Path, wait_for: Callable[..., None]) -> None:
     _, rc = farm(2)
     kept, engine = keep_and_know_engine(rc, threading.Lock)

@@ -119,6 +119,43 @@ def test_a_client_that_has_gone_leaves_the_arguments_to_its_tasks(farm: Farm) ->
     assert rc.get_result(id_, block=True) == checksum(array())
 
 
+ORPHANS = """
+import os, sys
+import linden
+
+rc = linden.Client(sys.argv[1])
+print(rc.load_balanced_view().apply(len, b"x" * (2 << 20)).msg_id, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_client_has_put_goes_when_its_tasks_have_ended(farm: Farm, scratch: Path, memory: Path) -> None:
+    cluster, rc = farm(1)
+    (scratch / "client.py").write_text(ORPHANS)
+    command = [sys.executable, str(scratch / "client.py"), str(cluster.connection_file)]
+    id_ = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout.strip()
+    assert rc.get_result(id_, block=True) == 2 << 20
+    rc[0].push({"x": array(1)}, block=True)  # whoever has large data looks after those of others
+    wait_for(lambda: rc.space.count(("data", str, str, int, schema.ARGUMENT)) == 0, 60)
+    rc[0].clear(block=True)
+    wait_for(lambda: not kept(memory), 60)
+
+
+def test_a_client_in_a_task_does_not_take_the_engines_place(farm: Farm) -> None:
+    cluster, rc = farm(1)
+
+    def nested(where: str, value: Any) -> int:
+        import linden
+
+        with linden.Client(where) as inner:
+            return len(inner.ids) + int(value[0])
+
+    value = array()
+    expected = 1 + int(value[0])
+    assert rc[0].apply_sync(nested, str(cluster.connection_file), value) == expected
+    assert rc[0].apply_sync(nested, str(cluster.connection_file), value) == expected
+
+
 def test_a_result_outlives_its_engine_and_the_server(farm: Farm) -> None:
     """F1: kill -9 of whoever made it."""
     cluster, rc = farm(2)

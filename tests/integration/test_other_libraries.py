@@ -69,6 +69,19 @@ def test_grid_search_gives_the_same_on_engines_as_at_home(farm: Farm, joblib: An
     assert (there.predict(x) == here.predict(x)).all()
 
 
+def test_large_arguments_that_joblib_repeats_go_by_reference(farm: Farm, joblib: Any) -> None:
+    import numpy
+
+    _cluster, rc = farm(2)
+    value = numpy.ones(3 << 20, dtype=numpy.uint8)
+    rc.load_balanced_view().register_joblib_backend()
+    with joblib.parallel_config(backend="linden"):
+        sums = joblib.Parallel()(joblib.delayed(numpy.sum)(value) for _ in range(6))
+    assert sums == [value.sum()] * 6
+    assert next(space for space in rc.connection.spaces() if space["name"] == "farm")["bytes"] < 1 << 20
+    wait_until(lambda: rc.space.count(("data", str, str, int, "argument")) == 0)
+
+
 @pytest.mark.parametrize("name", ["linden", "ipyparallel"])
 def test_joblib_runs_on_the_engines_of_a_view(farm: Farm, joblib: Any, name: str) -> None:
     _cluster, rc = farm(2)

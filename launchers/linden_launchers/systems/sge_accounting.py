@@ -41,7 +41,8 @@ def _end(fields: Mapping[str, str]) -> MemberStatus | None:
     """None: this was an attempt after which the job was put back into the queue."""
     failed, _, words = fields.get("failed", "0").partition(":")
     failure = int(failed.split()[0]) if failed.split() and failed.split()[0].isdigit() else 0
-    code = int(fields["exit_status"]) if fields.get("exit_status", "").isdigit() else None
+    said = fields.get("exit_status", "").split()  # "137                  (Killed)"
+    code = int(said[0]) if said and said[0].isdigit() else None
     reason = words.strip()
     if failure in _RESCHEDULED:
         return None

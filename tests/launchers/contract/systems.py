@@ -1,8 +1,8 @@
 """The systems on which the contract suite runs: how each is brought up, how its launcher is made, and what it can do.
 
 What a system *can*: ``members`` (parts of a job can be stopped), ``signals`` (it hands them on to engines), ``pending`` (there is
-`room` for so many engines, and more have to wait), ``refuses`` (it knows queues, and that there is none called "nowhere"),
-``steering`` (the example with MPI finds its mpiexec or srun).
+`room` for so many engines, and more have to wait), ``reasons`` (it says for what they wait), ``refuses`` (it knows queues, and that
+there is none called "nowhere"), ``steering`` (the example with MPI finds its mpiexec or srun).
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Slurm(WithSetUp):
 
     name = "slurm"
     group = CI
-    can = frozenset({"members", "signals", "pending", "refuses"})
+    can = frozenset({"members", "signals", "pending", "reasons", "refuses"})
     script = "slurm.sh"
 
     def launcher(self) -> Launcher:
@@ -158,6 +158,10 @@ class Srun(Slurm):
     name = "srun"
     group = ALL
     can = frozenset({"signals", "steering"})
+
+    def environment(self) -> dict[str, str]:
+        # Both nodes are this machine, where ranks of different nodes would take each other's shared memory for their own.
+        return {**super().environment(), "OMPI_MCA_btl": "self,tcp"}
 
     def program(self, argv: list[str]) -> list[str]:
         return ["salloc", "--ntasks=4", "--", *argv]

@@ -34,6 +34,7 @@ def test_engines_that_are_stopped_are_gone_and_known_to_be(contract: Contract) -
     status = contract.launcher.stop(job)
     assert status.is_over, str(status)
     contract.wait_ids([])
+    contract.wait_status(job, lambda status: status.is_over)  # accounting may know of the end a little later
     assert contract.launcher.stop(job).is_over, "a second stop finds nothing to do"
 
 
@@ -130,7 +131,8 @@ def test_what_finds_no_room_is_pending_with_a_reason_and_can_be_cancelled(contra
     contract.wait_for_engines(room, job)
     status = contract.wait_status(job, lambda status: status.count(JobState.PENDING) == 2)
     assert status.count(JobState.RUNNING) == room
-    assert status.reasons(JobState.PENDING), str(status)
+    if "reasons" in contract.system.can:
+        assert status.reasons(JobState.PENDING), str(status)
     assert contract.launcher.stop(job).is_over
     contract.wait_ids([])
 

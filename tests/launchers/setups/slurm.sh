@@ -20,7 +20,8 @@ fi
 hub() {
   own_host slurmhost 10.99.0.1/24
   state=/var/lib/linden-slurm
-  mkdir -p $state/state $state/spool $state/log /run/munge /etc/munge
+  # A step of PMIx has one folder for each node, whose name does not tell nodes of one machine apart.
+  mkdir -p $state/state $state/spool $state/log $state/tmp.n1 $state/tmp.n2 /run/munge /etc/munge
   chmod 755 $state
   if [ ! -s /etc/munge/munge.key ]; then dd if=/dev/urandom of=/etc/munge/munge.key bs=1 count=1024 status=none; fi
   chmod 400 /etc/munge/munge.key
@@ -56,6 +57,7 @@ SlurmdUser=root
 AuthType=auth/munge
 StateSaveLocation=$state/state
 SlurmdSpoolDir=$state/spool/%n
+TmpFS=$state/tmp.%n
 SlurmctldPidFile=/run/slurmctld.pid
 SlurmdPidFile=/run/slurmd.%n.pid
 SlurmctldLogFile=$state/log/slurmctld

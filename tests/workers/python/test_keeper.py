@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -73,7 +74,8 @@ class Engines:
         except TimeoutError:
             return
         verb, argument = handout.fields[2:]
-        {farm.GIVE: self.keepers[engine].give, farm.DROP: self.keepers[engine].drop}[verb](*argument)
+        keeper = self.keepers[engine]
+        {farm.GIVE: keeper.give, farm.TAKEN: keeper.taken, farm.DROP: keeper.drop}[verb](*argument)
 
     def dies(self, engine: int) -> None:
         """Its session ends, and what lived with it."""
@@ -118,6 +120,37 @@ def test_another_engine_is_given_a_copy_and_keeps_some(engines: Engines) -> None
     assert len(engines.keepers[1]._copies) == module._COPIES_MAX
     assert kept_at(engines) == [(number, 0) for number in range(1, 12)]
     assert engines.space.find(("given", ANY, ANY, ANY, ANY)) == []
+
+
+class Store:
+    """What goes by reference is there as long as somebody holds it."""
+
+    class Held:
+        pass
+
+    def __init__(self) -> None:
+        self.held: list[Any] = []
+
+    def refer(self, codec: str, parts: list[Any], _files: Any) -> Any:
+        held = self.Held()
+        self.held.append(weakref.ref(held))
+        return codec, parts, [held]
+
+
+def test_what_goes_by_reference_is_held_until_it_has_come(engines: Engines) -> None:
+    store = Store()
+    engines.keepers[0]._data = store  # type: ignore[assignment]
+    kept = engines.run(0, 7, [1, 2])
+    own = engines.sessions[0]
+    asker = SESSIONS[1]
+    engines.put(1, [farm.give(SESSIONS[0], CLIENT, 7, None, asker, 99)])  # and dies
+    engines.listen(0)
+    assert engines.value_at(1, kept) == [1, 2]
+    engines.listen(0)
+    assert [held() is not None for held in store.held] == [True, False]
+    own.client.wait(own.send_put([farm.taken(SESSIONS[0], asker, 99)]))
+    engines.listen(0)
+    assert [held() for held in store.held] == [None, None]
 
 
 def test_what_cannot_be_pickled_stays_and_the_task_has_to_go_there(engines: Engines) -> None:

@@ -158,6 +158,8 @@ class Attendant:
             self._interrupts.cancel((argument[0], argument[1]))
         elif verb == farm.GIVE and self.keeper is not None and isinstance(argument, list) and len(argument) == 5:
             self.keeper.give(*argument)
+        elif verb == farm.TAKEN and self.keeper is not None and isinstance(argument, list) and len(argument) == 2:
+            self.keeper.taken(*argument)
         elif verb == farm.DROP and self.keeper is not None and isinstance(argument, list) and len(argument) == 2:
             self.keeper.drop(*argument)
 

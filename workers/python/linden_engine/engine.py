@@ -255,7 +255,7 @@ class Engine:
         stream = space.open_stream(
             _native.RESERVE, farm.task_forms(id_, self._tags), credit=prefetch.credit, lease=_LEASE_S
         )
-        keeper = self._make_keeper(space, id_, runner)
+        keeper = self._make_keeper(space, id_, runner, data)
         self._attendant_wakes(stream, keeper)
         self._output.send_with(FarmSink(space))
         conditional = Conditional(space, id_)
@@ -285,8 +285,8 @@ class Engine:
             if prefetch.observe(self._ended - started):
                 stream.set_credit(prefetch.credit)
 
-    def _make_keeper(self, space: _native.Space, id_: int, runner: TaskRunner) -> Keeper:
-        keeper = Keeper(space, id_, runner.load_function)
+    def _make_keeper(self, space: _native.Space, id_: int, runner: TaskRunner, data: FarmData) -> Keeper:
+        keeper = Keeper(space, id_, runner.load_function, data)
         set_kept_loader(keeper.value)
         runner.keep = keeper.keep
         return keeper

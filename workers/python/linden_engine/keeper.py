@@ -12,12 +12,17 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from linden import _native, farm, serialize
 from linden.error import KeptResultLost, UnmetDependency
 from linden.errors import LindenError, NoMatch
 from linden.kept import Kept
+from linden.stored_file import take_pickled
+
+if TYPE_CHECKING:
+    from linden.data import FarmData
 
 Key = tuple[str, int]
 
@@ -27,6 +32,7 @@ _COPIES_MAX = 8
 _LOOK_S = 1.0
 # The attendant of an engine answers even while a task runs, unless that does not let go of the interpreter.
 _GIVE_S = 600.0
+_PUT_S = 60.0
 _WHAT_LENGTH_MAX = 80
 _MISSING = object()
 
@@ -35,8 +41,13 @@ class Keeper:
     """Keeps values for one session of an engine."""
 
     def __init__(
-        self, space: _native.Space, engine_id: int, load_function: Callable[[str], Callable[..., Any]]
+        self,
+        space: _native.Space,
+        engine_id: int,
+        load_function: Callable[[str], Callable[..., Any]],
+        data: FarmData | None = None,
     ) -> None:
+        """`data`: where large parts go of what others ask for."""
         self._space = space
         self._client = space.client
         self._me = farm.Engine(engine_id, space.client.session, {})
@@ -46,6 +57,8 @@ class Keeper:
         self._new: list[Key] = []
         self._lock = threading.Lock()  # of the main thread, and the attendant's
         self._asked = itertools.count(1)
+        self._data = data
+        self._lent: OrderedDict[tuple[str, int], tuple[float, Any]] = OrderedDict()  # the attendant's
 
     # ---- by the main thread
 
@@ -109,7 +122,10 @@ class Keeper:
             ok, payload = answer
             if not ok:
                 raise UnmetDependency(f"the value of {kept.msg_id} cannot leave the engine that keeps it: {payload}")
-            return serialize.unpack_result(payload)
+            value = serialize.unpack_result(payload)
+            with suppress(LindenError):  # it has gone meanwhile
+                self._client.wait(self._space.send_put([farm.taken(holder, self._me.session, n)]))
+            return value
         return _MISSING
 
     def _answer(self, key: Key, holder: str, n: int) -> tuple[bool, Any] | None:
@@ -177,13 +193,31 @@ class Keeper:
     def give(self, client: str, number: int, item: int | None, asker: str, n: int) -> None:
         """Put a value for another engine; that its tuple tells of it and it is not here, happens while it is being dropped."""
         value = self._values.get((client, number), _MISSING)
-        ok, payload = False, "it was dropped just now"
+        answer = farm.given(asker, n, False, "it was dropped just now")
         if value is not _MISSING:
             try:
-                ok, payload = True, serialize.pack_result(value if item is None else value[item])
+                answer = farm.given(asker, n, True, self._packed(value if item is None else value[item], (asker, n)))
             except Exception as error:  # noqa: BLE001  (pickling runs the code of any class)
-                payload = f"{type(error).__name__}: {error}"
-        self._space.send_put([farm.given(asker, n, ok, payload)], patient=True)
+                answer = farm.given(asker, n, False, f"{type(error).__name__}: {error}")
+        with suppress(LindenError):  # nobody waits for it any more
+            self._client.wait(self._space.send_put([answer], patient=True), _PUT_S)
+
+    def _packed(self, value: Any, loan: tuple[str, int]) -> Any:
+        """`value` as a payload; what of it goes by reference is there until it has been taken."""
+        if self._data is None or type(value) in serialize.PLAIN_TYPES:
+            return serialize.pack_result(value)
+        now = time.monotonic()
+        while self._lent and next(iter(self._lent.values()))[0] < now - _GIVE_S:  # whoever has asked for it has died
+            self._lent.popitem(last=False)
+        codec, parts = serialize.dumps(value, "the value")
+        codec, parts, held = self._data.refer(codec, parts, take_pickled())
+        if held:
+            self._lent[loan] = now, held
+        return _native.Object(codec, parts)
+
+    def taken(self, asker: str, n: int) -> None:
+        """It is where it should be."""
+        self._lent.pop((asker, n), None)
 
     def drop(self, client: str, number: int | None) -> None:
         """Forget the value of a task, or those of all tasks of a client."""
