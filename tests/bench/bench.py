@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import contestant, cycles, machine, micro, words
+from tests.bench import contestant, cycles, engines, machine, micro, words
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS_PYTHON = ROOT / ".cache" / "peers" / "bin" / "python"
@@ -29,7 +29,7 @@ FROM_PYPI = {"ipyparallel", "dask.distributed"}
 
 UNITS = contestant.UNITS | machine.UNITS
 USUAL_FIGURES = [*contestant.USUAL, *machine.UNITS]
-LESS_IS_BETTER = {"us", "ms", "s", "bytes", "instructions"}
+LESS_IS_BETTER = {"us", "ms", "s", "MB", "bytes", "instructions"}
 SECONDS_PER_CONTESTANT = 300
 
 Figure = tuple[str, str, str]  # what, who, unit
@@ -89,6 +89,25 @@ def measure_parts(groups: list[str], rounds: int) -> dict[Figure, list[float]]:
     return found
 
 
+def measure_engines(count: int, rounds: int) -> dict[Figure, list[float]]:
+    """Figures of many engines."""
+    found: dict[Figure, list[float]] = defaultdict(list)
+    for turn in range(1, rounds + 1):
+        note(f"round {turn} of {rounds}: {count} engines, then simulated ones")
+        for what, unit, value in engines.samples(count):
+            found[what, "linden", unit].append(value)
+    return found
+
+
+def report(found: dict[Figure, list[float]], *, as_json: bool) -> None:
+    """To stdout."""
+    if as_json:
+        for figure, values in found.items():
+            print(json.dumps(line_of(figure, values)))
+    else:
+        print(table(found))
+
+
 def line_of(figure: Figure, values: list[float]) -> dict[str, object]:
     what, who, unit = figure
     rounded = [float(f"{value:.4g}") for value in (statistics.median(values), min(values), max(values))]
@@ -130,7 +149,15 @@ def main() -> None:
         help="figures or contestants; cycle: all cycles; match, recovery, worker, instructions: parts alone; may be repeated",
     )
     parser.add_argument("--rounds", type=int, default=3, help="how often everybody has a turn (default: %(default)s)")
+    parser.add_argument(
+        "--engines", type=int, metavar="N", help="only: what N engines cost, and 2,000 simulated ones beside 4"
+    )
     options = parser.parse_args()
+    if options.engines is not None:
+        if options.engines < 1:
+            parser.error("--engines wants a number of engines, 1 or more")
+        report(measure_engines(options.engines, options.rounds), as_json=options.json)
+        return
 
     everybody = USUAL + (PEERS if options.peers else [])
     only = options.only or []
@@ -152,11 +179,7 @@ def main() -> None:
     found |= measure_parts([part for part in parts if part != words.FIGURE], options.rounds)
     if words.FIGURE in parts:
         found |= words.measure(options.rounds, note)
-    if options.json:
-        for figure, values in found.items():
-            print(json.dumps(line_of(figure, values)))
-    else:
-        print(table(found))
+    report(found, as_json=options.json)
     missing = [
         what
         for what in wanted
