@@ -14,7 +14,7 @@ import linden
 import pytest
 from linden_launchers.engine_set import EngineSet
 from linden_launchers.job_options import JobOptions
-from linden_launchers.launcher import Job, JobStatus, LaunchError
+from linden_launchers.launcher import Job, JobState, JobStatus, LaunchError
 
 from tests.launchers.contract.set_up import NAMESPACES, ROOT, SetUpFailed
 from tests.launchers.contract.system import System
@@ -125,6 +125,13 @@ class Contract:
             assert time.monotonic() < deadline, f"still {status}\n{self.launcher.log(job)}"
             time.sleep(0.05)
         return status
+
+    def wait_failed(self, job: Job) -> None:
+        """Until it has ended, and not well, as far as the system tells; exit code or signal are told."""
+        status = self.wait_status(job, lambda status: status.is_over)
+        if self.system.tells_how_jobs_end:
+            assert status.state is JobState.FAILED, str(status)
+        assert status.members[0].why(), "exit code or signal, or that it is not known"
 
     def wait_until(self, true: Callable[[], bool], what: str) -> None:
         """For what nobody tells of; *what* should be true."""

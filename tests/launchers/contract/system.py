@@ -19,6 +19,7 @@ class System:
     can: ClassVar[frozenset[str]] = frozenset()
     needs_namespaces: ClassVar[bool] = False
     room: ClassVar[int] = 4  # engines that can run at a time
+    tells_how_jobs_end: ClassVar[bool] = True
     programs: ClassVar[tuple[str, ...]] = ()  # of this machine, which packages.txt names
 
     def up(self) -> None:

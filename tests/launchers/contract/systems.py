@@ -2,7 +2,8 @@
 
 What a system *can*: ``members`` (parts of a job can be stopped), ``signals`` (it hands them on to engines), ``pending`` (there is
 `room` for so many engines, and more have to wait), ``reasons`` (it says for what they wait), ``refuses`` (it knows queues, and that
-there is none called "nowhere"), ``steering`` (the example with MPI finds its mpiexec or srun).
+there is none called "nowhere"), ``mpi`` (its engines are ranks under mpiexec), ``steering`` (the example with MPI finds its mpiexec
+or srun).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from linden_launchers.launcher import Launcher
@@ -89,8 +90,16 @@ class OpenMpi(System):
 
     name = "openmpi"
     group = CI
-    can = frozenset({"signals", "steering"})
-    programs = ("mpiexec.openmpi",)
+    can = frozenset({"signals", "steering", "mpi"})
+    programs = ("mpiexec.openmpi", "mpiexec.mpich")
+
+    def up(self) -> None:
+        super().up()
+        self._mpich = SetUp("mpich.sh")
+        self._mpich.start()
+
+    def down(self) -> None:
+        self._mpich.stop()
 
     def environment(self) -> dict[str, str]:
         return {
@@ -99,8 +108,15 @@ class OpenMpi(System):
             "OMPI_MCA_rmaps_base_oversubscribe": "1",
         }
 
+    def launcher_options(self) -> dict[str, Any]:
+        return {"mpiexec": "mpiexec.openmpi", "mpi4py": "mpi4py"}
+
     def launcher(self) -> Launcher:
-        return load_launcher("mpi", {"mpiexec": "mpiexec.openmpi", "mpi4py": "mpi4py"})
+        return load_launcher("mpi", self.launcher_options())
+
+    def wrong_mpi(self) -> dict[str, str]:
+        """By which mpi4py of the engines finds another MPI than that of mpiexec."""
+        return {"LD_LIBRARY_PATH": str(self._mpich.directory / "lib"), "MPI4PY_MPIABI": "mpich"}
 
     def members(self, n: int) -> int:
         return 1
@@ -111,7 +127,7 @@ class Mpich(System):
 
     name = "mpich"
     group = CI
-    can = frozenset({"signals"})
+    can = frozenset({"signals", "mpi"})
     programs = ("mpiexec.mpich",)
 
     def up(self) -> None:
@@ -125,8 +141,14 @@ class Mpich(System):
     def engine_environment(self) -> dict[str, str]:
         return {"LD_LIBRARY_PATH": str(self._set_up.directory / "lib"), "MPI4PY_MPIABI": "mpich"}
 
+    def launcher_options(self) -> dict[str, Any]:
+        return {"mpiexec": "mpiexec.mpich", "mpi4py": "mpi4py"}
+
     def launcher(self) -> Launcher:
-        return load_launcher("mpi", {"mpiexec": "mpiexec.mpich", "mpi4py": "mpi4py"})
+        return load_launcher("mpi", self.launcher_options())
+
+    def wrong_mpi(self) -> dict[str, str]:
+        return {"MPI4PY_MPIABI": "openmpi"}
 
     def members(self, n: int) -> int:
         return 1
@@ -180,6 +202,7 @@ class Torque(Slurm):
     group = ALL
     can = frozenset({"members", "pending", "refuses"})
     variables: ClassVar[Mapping[str, str]] = {"LINDEN_SLURM_TORQUE": "1"}
+    tells_how_jobs_end = False  # its qstat knows no exit_status
 
     def launcher(self) -> Launcher:
         return load_launcher("pbs")  # finds out what it has

@@ -102,15 +102,12 @@ def test_an_engine_that_crashes_ends_as_failed_and_its_task_says_so(contract: Co
     job = contract.start_and_wait(1)
     with pytest.raises(linden.error.EngineError):
         contract.client[0].apply_sync(crash)
-    status = contract.wait_status(job, lambda status: status.is_over)
-    assert status.state is JobState.FAILED
-    assert status.members[0].why(), "exit code or signal"
+    contract.wait_failed(job)
 
 
 def test_an_engine_that_finds_no_server_is_failed_with_the_reason_in_its_log(contract: Contract) -> None:
     job = contract.start(1, address="unix:/tmp/linden-nobody.sock", arguments=("--timeout", "0.5"))
-    status = contract.wait_status(job, lambda status: status.is_over)
-    assert status.state is JobState.FAILED
+    contract.wait_failed(job)
     # By ssh it is the socket of a tunnel which nobody answers.
     assert re.search(r"/tmp/linden-\w+\.sock", contract.launcher.log(job, lines=40))
 

@@ -12,7 +12,8 @@ from linden import _native, farm
 from linden.data import host_id
 from linden.errors import NoMatch
 
-_REGISTER_S = 30.0
+_LOOK_S = 10.0
+_REGISTER_S = 300.0  # thousands that begin at once take ids one after the other
 
 
 def describe(name: str, tags: Sequence[str] = ()) -> dict[str, Any]:
@@ -46,11 +47,14 @@ def set_aside(space: _native.Space, count: int) -> int:
 
 
 def _advance(space: _native.Space, count: int, also: Any) -> int:
+    deadline = time.monotonic() + _REGISTER_S
     while True:
-        request = space.send_take(_native.RESERVE, [farm.engine_id_form()], timeout=_REGISTER_S)
+        request = space.send_take(_native.RESERVE, [farm.engine_id_form()], timeout=_LOOK_S)
         try:
             counter = space.client.wait(request)[0]
         except NoMatch:
+            if time.monotonic() < deadline and _has_counter(space):
+                continue  # others register just now
             raise TimeoutError(
                 f"space {space.name!r} has no counter of engine ids; is it a farm, or does somebody hold it?"
             ) from None
@@ -58,3 +62,9 @@ def _advance(space: _native.Space, count: int, also: Any) -> int:
         puts = [farm.engine_counter(first + count), *also(first)]
         if space.client.wait(space.send_finish([((counter.id, counter.attempt), puts)]))[0] == 0:
             return first
+
+
+def _has_counter(space: _native.Space) -> bool:
+    """Whether it is there, if only in somebody's hands."""
+    listed = space.client.wait(space.send_list(farm.engine_id_form(), limit=1, all_states=True))
+    return bool(listed["tuples"])
