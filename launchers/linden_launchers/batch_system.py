@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from .command import Command, CommandFailed, Output
 from .engine_set import EngineSet
+from .job_options import ONE
 from .launcher import Job, JobState, MemberStatus
 
 # The system's id of a job, and the index in its array, from 0; None is the job as a whole: what is true of its members that are
@@ -75,7 +76,21 @@ class BatchSystem(Protocol):
 
 def members_of(engine_set: EngineSet) -> int:
     """How many members the job of an engine set has."""
-    return 1 if engine_set.job.shape == "one" else max(1, -(-engine_set.n // engine_set.job.engines_per_job))
+    return 1 if engine_set.job.shape == ONE else max(1, -(-engine_set.n // engine_set.job.engines_per_job))
+
+
+class Size(NamedTuple):
+    """What a member of an array needs, or each engine in one allocation."""
+
+    cores: int
+    memory_mb: int | None
+
+
+def size_of(engine_set: EngineSet) -> Size:
+    """What the user has asked for, as many times as there are engines in a member."""
+    options = engine_set.job
+    count = 1 if options.shape == ONE else options.engines_per_job
+    return Size((options.cores or 1) * count, options.memory_mb * count if options.memory_mb else None)
 
 
 def ids_of(job: Job, members: Sequence[int] | None, form: Callable[[str, int], str]) -> list[str]:

@@ -6,19 +6,19 @@ condor_rm, and "Job ClassAd Attributes" (JobStatus, HoldReason, ExitBySignal, La
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..batch_system import BatchSystem, Key, Script, Source, ids_of, members_of, unknown_state
+from ..batch_system import BatchSystem, Key, Script, Source, ids_of, members_of, size_of, unknown_state
 from ..command import Command, CommandFailed, Output
 from ..engine_set import EngineSet
 from ..job_options import ONE
 from ..job_script import Directive, Names, directives, fill, job_name, job_script
 from ..launcher import Job, JobState, LaunchError, MemberStatus
+from .answers import json_of, reading
 
 # The submit description puts them into the environment.
 _NAMES = Names(job_id="$LINDEN_JOB_ID", index="${LINDEN_ARRAY_INDEX:-0}")
@@ -42,7 +42,7 @@ class HTCondor(BatchSystem):
             )
         if options.queue:
             raise LaunchError('HTCondor has no queues; use directives such as "requirements = ..." in place of a queue')
-        per_job = options.engines_per_job
+        size = size_of(engine_set)
         log = engine_set.log_directory / f"engine-{engine_set.name}-$(ProcId).log"
         made: list[Directive] = [
             _line("universe", "vanilla"),
@@ -55,10 +55,10 @@ class HTCondor(BatchSystem):
             _line("stream_error", "true"),
             _line("log", f"{engine_set.log_directory}/job-{engine_set.name}.condor"),
             _line("should_transfer_files", "if_needed"),
-            _line("request_cpus", str((options.cores or 1) * per_job)),
+            _line("request_cpus", str(size.cores)),
         ]
-        if options.memory_mb:
-            made += [_line("request_memory", f"{options.memory_mb * per_job}MB")]
+        if size.memory_mb:
+            made += [_line("request_memory", f"{size.memory_mb}MB")]
         if self.disk_mb:
             made += [_line("request_disk", f"{self.disk_mb}MB")]
         if options.walltime_s:
@@ -103,17 +103,12 @@ def _line(name: str, value: str) -> Directive:
 
 def _parse(output: Output) -> Mapping[Key, MemberStatus]:
     output.check()
-    if "[" not in output.stdout:  # no job is listed
-        return {}
-    try:
-        ads = json.loads(output.stdout[output.stdout.index("[") :])
-        found: dict[Key, MemberStatus] = {}
-        for ad in ads:
+    found: dict[Key, MemberStatus] = {}
+    with reading(output, "the JSON of ClassAds"):
+        for ad in json_of(output, "[") or ():  # nothing is printed when no job is listed
             found.setdefault(
                 (str(ad["ClusterId"]), int(ad["ProcId"])), _state(ad)
             )  # the history begins with the latest
-    except (ValueError, KeyError, TypeError) as error:
-        raise CommandFailed(output, f"printed what is not the JSON of ClassAds ({error})") from error
     return found
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..batch_system import BatchSystem, Script, Source, members_of
+from ..batch_system import BatchSystem, Script, Source, members_of, size_of
 from ..command import Command, CommandFailed, Output
 from ..engine_set import EngineSet
 from ..job_options import ONE
@@ -86,9 +86,8 @@ class Kubernetes(BatchSystem):
             labels["kueue.x-k8s.io/queue-name"] = options.queue
         if options.account:
             labels["linden/account"] = options.account
-        wanted: dict[str, Any] = {"cpu": str((options.cores or 1) * options.engines_per_job)}
-        if options.memory_mb:
-            wanted["memory"] = f"{options.memory_mb * options.engines_per_job}M"
+        size = size_of(engine_set)
+        wanted = {"cpu": str(size.cores)} | ({"memory": f"{size.memory_mb}M"} if size.memory_mb else {})
         downward = {"fieldRef": {"fieldPath": "metadata.labels['job-name']"}}
         container = {
             "name": "engine",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from ..batch_system import Key, unknown_state
-from ..command import CommandFailed, Output
+from ..command import Output
 from ..launcher import JobState, MemberStatus
+from .answers import json_of, reading
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _JOB = ("batch.kubernetes.io/job-name", "job-name")
@@ -19,13 +19,13 @@ _PREEMPTED = frozenset(
 
 def parse_objects(output: Output) -> Mapping[Key, MemberStatus]:
     output.check()
-    try:
-        items = json.loads(output.stdout)["items"]
+    found: dict[Key, MemberStatus] = {}
+    with reading(output, "a list of jobs, pods and events"):
+        items = json_of(output)["items"]
         by_kind: dict[str, list[dict[str, Any]]] = {"Job": [], "Pod": [], "Event": []}
         for item in items:
             by_kind.get(item["kind"], []).append(item)
         warnings = _warnings(by_kind["Event"])
-        found: dict[Key, MemberStatus] = {}
         for job in by_kind["Job"]:
             name = job["metadata"]["name"]
             found[name, None] = _job(job, warnings.get(("Job", name), ""))
@@ -33,8 +33,6 @@ def parse_objects(output: Output) -> Mapping[Key, MemberStatus]:
         for pod in sorted(by_kind["Pod"], key=lambda pod: str(pod["metadata"].get("creationTimestamp", ""))):
             if (key := _key(pod)) and (key[0], None) in found:
                 found[key] = _pod(pod, warnings, found[key[0], None])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CommandFailed(output, f"printed what is not a list of jobs, pods and events ({error!r})") from error
     return found
 
 

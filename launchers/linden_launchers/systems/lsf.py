@@ -6,7 +6,6 @@ and the environment variables LSB_JOBID and LSB_JOBINDEX of the "Configuration R
 
 from __future__ import annotations
 
-import json
 import re
 import signal as signals
 from collections.abc import Mapping, Sequence
@@ -14,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ..batch_system import BatchSystem, Key, Script, Source, ids_of, members_of, unknown_state
+from ..batch_system import BatchSystem, Key, Script, Source, ids_of, members_of, size_of, unknown_state
 from ..command import Command, CommandFailed, Output
 from ..engine_set import EngineSet
 from ..job_options import ONE
 from ..job_script import Directive, Names, job_name, job_script, quoted
 from ..launcher import Job, JobState, MemberStatus
+from .answers import json_of, reading
 from .clock import hours_minutes
 
 # Arrays of LSF begin with 1; a job that is none has LSB_JOBINDEX=0.
@@ -55,7 +55,8 @@ class Lsf(BatchSystem):
         one = options.shape == ONE
         members = members_of(engine_set)
         name = job_name(engine_set) + (f"[1-{members}]" if members > 1 else "")
-        slots = engine_set.n if one else (options.cores or 1) * options.engines_per_job
+        size = size_of(engine_set)
+        slots = size.cores * (engine_set.n if one else 1)
         made: list[Directive] = [
             ("-J", f'-J "{name}"'),
             ("-o", f"-o {quoted(engine_set.log_directory)}/job-{engine_set.name}.out"),  # else it is sent by mail
@@ -63,9 +64,9 @@ class Lsf(BatchSystem):
         ]
         if not one:
             made += [("-R", '-R "span[hosts=1]"')]
-        if options.memory_mb:
-            memory = options.memory_mb * (1 if one else options.engines_per_job)
-            made += [("-M", f"-M {memory * 1024 if self.memory_unit == 'KB' else memory}{self.memory_unit}")]
+        if size.memory_mb:
+            memory = size.memory_mb * 1024 if self.memory_unit == "KB" else size.memory_mb
+            made += [("-M", f"-M {memory}{self.memory_unit}")]
         if options.walltime_s:
             made += [("-W", f"-W {hours_minutes(options.walltime_s)}")]
             if options.leave_before_s:
@@ -120,12 +121,9 @@ def _parse_bjobs(output: Output) -> Mapping[Key, MemberStatus]:
         ):
             output.check()
         return {}
-    try:
-        records = json.loads(text[text.index("{") : text.rindex("}") + 1], strict=False)["RECORDS"]
-        found = [record for record in records if record.get("STAT")]
+    with reading(output, "the JSON of bjobs"):
+        found = [record for record in json_of(output)["RECORDS"] if record.get("STAT")]
         return {_key(record["JOBID"], record.get("JOBINDEX", "")): _state(record) for record in found}
-    except (ValueError, KeyError, AttributeError) as error:
-        raise CommandFailed(output, f"printed what is not the JSON of bjobs ({error})") from error
 
 
 def _state(record: Mapping[str, str]) -> MemberStatus:

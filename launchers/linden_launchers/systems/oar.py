@@ -6,19 +6,19 @@ of OAR 2.5.9, and its sources where they are silent.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..batch_system import BatchSystem, Key, Script, Source, ids_of, members_of, unknown_state
+from ..batch_system import BatchSystem, Key, Script, Source, ids_of, members_of, size_of, unknown_state
 from ..command import Command, CommandFailed, Output
 from ..engine_set import EngineSet
 from ..job_options import ONE
 from ..job_script import Directive, Names, job_name, job_script, quoted
 from ..launcher import Job, JobState, MemberStatus
+from .answers import json_of, reading
 from .clock import hours_minutes_seconds
 
 # Each job of an array has an id of its own.
@@ -47,7 +47,8 @@ class Oar(BatchSystem):
         options = engine_set.job
         one = options.shape == ONE
         members = members_of(engine_set)
-        cores = engine_set.n if one else (options.cores or 1) * options.engines_per_job
+        size = size_of(engine_set)
+        cores = size.cores * (engine_set.n if one else 1)
         where = f"/core={cores}" if one else f"/nodes=1/core={cores}"
         # One -l has both: of several only the last would count.
         wall = f",walltime={hours_minutes_seconds(options.walltime_s)}" if options.walltime_s else ""
@@ -59,9 +60,8 @@ class Oar(BatchSystem):
         ]
         if members > 1:
             made += [("--array", f"--array {members}")]
-        if options.memory_mb:
-            memory = options.memory_mb * (1 if one else options.engines_per_job)
-            made += [("-p", f'-p "{self.memory_property} >= {memory}"')]
+        if size.memory_mb:
+            made += [("-p", f'-p "{self.memory_property} >= {size.memory_mb}"')]
         if options.leave_before_s:
             made += [("--checkpoint", f"--checkpoint {options.leave_before_s}"), ("--signal", f"--signal {_USR1}")]
         if options.queue:
@@ -97,14 +97,10 @@ class Oar(BatchSystem):
 
 
 def _parse(output: Output) -> Mapping[Key, MemberStatus]:
+    """Without any of the jobs it prints nothing."""
     output.check()
-    if "{" not in output.stdout:
-        return {}
-    try:
-        jobs = json.loads(output.stdout[output.stdout.index("{") :], strict=False)
-        return {(id, None): _state(job) for id, job in jobs.items()}
-    except (ValueError, KeyError, AttributeError) as error:
-        raise CommandFailed(output, f"printed what is not the JSON of oarstat ({error})") from error
+    with reading(output, "the JSON of oarstat"):
+        return {(id, None): _state(job) for id, job in (json_of(output) or {}).items()}
 
 
 def _state(job: Mapping[str, Any]) -> MemberStatus:

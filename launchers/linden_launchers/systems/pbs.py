@@ -9,6 +9,7 @@ from ..command import Command, CommandFailed, Output
 from ..engine_set import EngineSet
 from ..job_script import Directive, job_name, quoted
 from ..launcher import JobState, MemberStatus
+from .answers import last_line
 from .clock import hours_minutes_seconds
 
 VERSION = Command(("qstat", "--version"))
@@ -62,10 +63,7 @@ def head(engine_set: EngineSet) -> list[Directive]:
 
 def submitted(output: Output) -> str:
     """qsub prints the id alone: "17.server", "17[].server"; a site's hooks may print lines before."""
-    for line in reversed(output.stdout.splitlines()):
-        if re.fullmatch(r"\d+(\[\])?(\.[\w.-]+)?", line.strip()):
-            return line.strip()
-    raise CommandFailed(output, "printed no line with the id of a job alone")
+    return last_line(output, r"\d+(\[\])?(\.[\w.-]+)?")[0]
 
 
 def key_of(id: str) -> Key:

@@ -5,19 +5,19 @@ Follows the "PBS Professional Reference Guide" 2020 to 2022: qsub, qstat, qdel, 
 
 from __future__ import annotations
 
-import json
 import signal as signals
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..batch_system import BatchSystem, Key, Script, Source, Unavailable, ids_of, members_of
-from ..command import Command, CommandFailed, Output
+from ..batch_system import BatchSystem, Key, Script, Source, Unavailable, ids_of, members_of, size_of
+from ..command import Command, Output
 from ..engine_set import EngineSet
 from ..job_options import ONE
 from ..job_script import Names, job_script
 from ..launcher import Job, MemberStatus
+from .answers import json_of, reading
 from .pbs import element, head, key_of, only_missing, state_of, submitted
 
 _NAMES = Names(job_id="${PBS_ARRAY_ID:-$PBS_JOBID}", index="${PBS_ARRAY_INDEX:-0}", redirects=True)
@@ -33,10 +33,10 @@ class PbsPro(BatchSystem):
     def render(self, engine_set: EngineSet) -> Script:
         options = engine_set.job
         one = options.shape == ONE
-        cores = (options.cores or 1) * (1 if one else options.engines_per_job)
-        chunk = f"{engine_set.n if one else 1}:ncpus={cores}"
-        if options.memory_mb:
-            chunk += f":mem={options.memory_mb * (1 if one else options.engines_per_job)}mb"
+        size = size_of(engine_set)
+        chunk = f"{engine_set.n if one else 1}:ncpus={size.cores}"
+        if size.memory_mb:
+            chunk += f":mem={size.memory_mb}mb"
         made = [*head(engine_set), ("-l select", f"-l select={chunk}")]
         if (members := members_of(engine_set)) > 1:
             made += [("-J", f"-J 0-{members - 1}")]
@@ -67,13 +67,9 @@ def _parse(output: Output) -> Mapping[Key, MemberStatus]:
     # Some ids are unknown (153) or have finished (35): the others are listed all the same.
     if output.exit_code and not (output.stderr.strip() and only_missing(output)):
         output.check()
-    if not (text := output.stdout.strip()):
-        return {}
-    try:
-        jobs = json.loads(text[text.index("{") :], strict=False).get("Jobs") or {}  # a banner may come first
+    with reading(output, "the JSON of qstat"):
+        jobs = (json_of(output) or {}).get("Jobs") or {}
         return {key_of(id): _state(job) for id, job in jobs.items()}
-    except (ValueError, AttributeError, TypeError) as error:
-        raise CommandFailed(output, f"printed what is not the JSON of qstat ({error})") from error
 
 
 def _parse_history(output: Output) -> Mapping[Key, MemberStatus]:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ..batch_system import BatchSystem, Key, Script, Source, members_of, unknown_state
+from ..batch_system import BatchSystem, Key, Script, Source, members_of, size_of, unknown_state
 from ..command import Command, CommandFailed, Output
 from ..engine_set import EngineSet
 from ..job_options import ONE
 from ..job_script import Directive, Names, job_name, job_script, quoted
 from ..launcher import Job, JobState, MemberStatus
+from .answers import last_line
 from .clock import hours_minutes_seconds
 from .sge_accounting import parse_qacct
 
@@ -50,11 +51,11 @@ class Sge(BatchSystem):
         ]
         if (members := members_of(engine_set)) > 1:
             made += [("-t", f"-t 1-{members}")]
-        slots = engine_set.n if one else (options.cores or 1) * options.engines_per_job
+        slots = size_of(engine_set).cores * (engine_set.n if one else 1)
         if one or slots > 1:
             made += [("-pe", f"-pe {self.pe_one if one else self.pe} {slots}")]
         if options.memory_mb:
-            per_slot = options.memory_mb if one else -(-options.memory_mb // (options.cores or 1))
+            per_slot = -(-options.memory_mb // (options.cores or 1))
             made += [(f"-l {self.memory_resource}", f"-l {self.memory_resource}={per_slot}M")]
         if options.walltime_s:
             made += [("-l h_rt", f"-l h_rt={hours_minutes_seconds(options.walltime_s)}")]
@@ -72,10 +73,7 @@ class Sge(BatchSystem):
 
     def parse_submit(self, output: Output) -> tuple[str, ...]:
         """`-terse` prints "17" or "17.1-3:1"; a job verifier of the site may print lines before."""
-        for line in reversed(output.stdout.splitlines()):
-            if match := re.fullmatch(r"(\d+)(\.\d+-\d+:\d+)?", line.strip()):
-                return (match[1],)
-        raise CommandFailed(output, "printed no line with the id of a job alone")
+        return (last_line(output, r"(\d+)(\.\d+-\d+:\d+)?")[1],)
 
     @property
     def sources(self) -> Sequence[Source]:

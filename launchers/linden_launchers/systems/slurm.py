@@ -6,7 +6,6 @@ Follows the manual pages sbatch(1), squeue(1), sacct(1), scontrol(1), scancel(1)
 
 from __future__ import annotations
 
-import re
 import signal as signals
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +13,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..batch_system import BatchSystem, Script, Source, ids_of, members_of
-from ..command import Command, CommandFailed, Output
+from ..command import Command, Output
 from ..engine_set import EngineSet
 from ..job_options import ONE
 from ..job_script import Directive, Names, job_name, job_script, quoted
 from ..launcher import Job
+from .answers import last_line
 from .clock import hours_minutes_seconds
 from .slurm_status import parse_sacct, parse_scontrol, parse_squeue
 
@@ -70,10 +70,7 @@ class Slurm(BatchSystem):
 
     def parse_submit(self, output: Output) -> tuple[str, ...]:
         """`--parsable` prints "jobid" or "jobid;cluster"; a site's submit plugin may print lines of its own before."""
-        for line in reversed(output.stdout.splitlines()):
-            if match := re.fullmatch(r"(\d+)(;\S+)?", line.strip()):
-                return (match[1],)
-        raise CommandFailed(output, "printed no line with the id of a job alone")
+        return (last_line(output, r"(\d+)(;\S+)?")[1],)
 
     @property
     def sources(self) -> Sequence[Source]:

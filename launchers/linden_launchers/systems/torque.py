@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ..batch_system import BatchSystem, Key, Script, Source, ids_of, members_of
+from ..batch_system import BatchSystem, Key, Script, Source, ids_of, members_of, size_of
 from ..command import Command, Output
 from ..engine_set import EngineSet
 from ..job_options import ONE
@@ -69,12 +69,11 @@ class Torque(BatchSystem):
     def _script(self, engine_set: EngineSet, members: int, index: str) -> str:
         options = engine_set.job
         one = options.shape == ONE
-        cores = (options.cores or 1) * (1 if one else options.engines_per_job)
-        nodes = f"nodes={engine_set.n if one else 1}:ppn={cores}"
+        size = size_of(engine_set)
+        nodes = f"nodes={engine_set.n if one else 1}:ppn={size.cores}"
         made = [*head(engine_set), ("-l nodes", f"-l {nodes}")]
-        if options.memory_mb:
-            total = options.memory_mb * (engine_set.n if one else options.engines_per_job)
-            made += [("-l mem", f"-l mem={total}mb")]
+        if size.memory_mb:  # of the whole job
+            made += [("-l mem", f"-l mem={size.memory_mb * (engine_set.n if one else 1)}mb")]
         if members > 1:
             made += [("-t", f"-t 0-{members - 1}")]
         names = Names(job_id=_MEMBER_ID if members > 1 else _ID, index=index, redirects=True)

@@ -17,10 +17,9 @@ from typing import Any, ClassVar
 from linden_launchers.launcher import Launcher
 from linden_launchers.plugins import load_launcher
 
-from tests.launchers.contract.system import CI, System
+from tests.launchers.contract.system import CI, System, of_checkout
 
 STUBS_FOLDER = Path(__file__).resolve().parents[1] / "stubs"
-ROOT = STUBS_FOLDER.parents[2]
 _DOWN_S = 30.0
 
 
@@ -55,9 +54,7 @@ class StubSystem(System):
         return {"PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
     def engine_environment(self) -> dict[str, str]:
-        """Where the tests import the packages from a checkout, and not from where they are installed, the engines do, too."""
-        path = os.environ.get("PYTHONPATH")
-        return {"PYTHONPATH": os.pathsep.join([str(ROOT), path])} if path else {}
+        return of_checkout()
 
     def launcher(self) -> Launcher:
         return load_launcher(self.name, self.options)

@@ -21,7 +21,7 @@ from linden_launchers.process import ExitWatcher
 
 from tests.launchers.contract.set_up import NAMESPACES, SetUp
 from tests.launchers.contract.stub_systems import STUBS
-from tests.launchers.contract.system import ALL, CI, System
+from tests.launchers.contract.system import ALL, CI, System, of_checkout
 
 
 class Local(System):
@@ -219,7 +219,21 @@ class GridEngine(WithSetUp):
         return load_launcher("sge")
 
 
-REAL: list[type[System]] = [Local, Ssh, OpenMpi, Mpich, Slurm, Srun, SlurmAccounting, Torque, GridEngine]
+class RealOar(WithSetUp):
+    """A real OAR: one host with four cores.  The stand-in called "oar" is what CI runs."""
+
+    name = "real-oar"
+    can = frozenset({"members", "signals", "pending", "refuses"})
+    script = "oar.sh"
+
+    def engine_environment(self) -> dict[str, str]:
+        return of_checkout()
+
+    def launcher(self) -> Launcher:
+        return load_launcher("oar")
+
+
+REAL: list[type[System]] = [Local, Ssh, OpenMpi, Mpich, Slurm, Srun, SlurmAccounting, Torque, GridEngine, RealOar]
 
 SYSTEMS: dict[str, type[System]] = {system.name: system for system in [*REAL, *STUBS]}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from linden_launchers.job_options import JobOptions
 from linden_launchers.launcher import Job, JobState, JobStatus
 from linden_launchers.local import LocalServer
 from linden_launchers.plugins import load_launcher
-from linden_launchers.process import end_processes
+from linden_launchers.process import Child, end_processes
 from linden_launchers.server_command import ServerOptions, find_program
 
 from tests.launchers.contract.stub_systems import STUBS, StubSystem
@@ -81,6 +82,14 @@ class Bench:
         self.jobs.append(started)
         return started
 
+    def start_engine(self, **options: Any) -> Job:
+        """A real one, of the server that is serving here."""
+        plain = replace(self.engine_set(), python=sys.executable, address=f"unix:{self.folder / 's'}")
+        engine_set = replace(plain, environment=self.stub.engine_environment(), **options)
+        started = self.launcher.start(engine_set)
+        self.jobs.append(started)
+        return started
+
     def status(self, job: Job) -> JobStatus:
         return self.launcher.status([job])[job]
 
@@ -101,6 +110,20 @@ class Bench:
         for job in self.jobs:
             self.launcher.stop(job)
         self.wait_unended(0)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Child]:
+    """A server at ``folder / "s"``."""
+    options = ServerOptions(find_program("space-server"), directory=folder / "data", unix_path=folder / "s", tcp=None)
+    server = LocalServer(options, folder / "server.log")
+    child = server.start()
+    try:
+        server.wait_ready(20)
+        yield child
+    finally:
+        end_processes([child.id], grace_s=3.0)
+        child.reap()
 
 
 def _sleeper(folder: Path) -> Path:
@@ -262,29 +285,27 @@ def test_an_image_that_cannot_be_had_is_the_reason(bench: Bench) -> None:
         assert str(status) == '1 pending (ImagePullBackOff: Back-off pulling image "linden:no-such")'
 
 
+@on("pbspro", "winhpc", "kubernetes")
+def test_engines_leave_before_the_walltime_is_over(bench: Bench) -> None:
+    """These systems send no signal before; so the job ends as done, not as a timeout, with its engine's goodbye in the log."""
+    with serving(bench.folder):
+        job = bench.start_engine(job=JobOptions(walltime_s=24, leave_before_s=60))
+        assert bench.wait(job, lambda status: status.is_over).state is JobState.DONE
+    log = bench.launcher.log(job, lines=30)
+    assert "registered" in log
+    assert "reason=walltime" in log
+
+
 @on("pbspro", "lsf", "htcondor", "oar")
 def test_engines_leave_by_themselves_when_the_server_stays_away(bench: Bench) -> None:
     """Whoever could have cancelled the job was killed, and the server, too: no orphan burns the user's hours."""
-    folder = bench.folder
-    options = ServerOptions(find_program("space-server"), directory=folder / "data", unix_path=folder / "s", tcp=None)
-    server = LocalServer(options, folder / "server.log")
-    child = server.start()
-    server.wait_ready(20)
-    engine_set = replace(
-        bench.engine_set(),
-        python=sys.executable,
-        address=f"unix:{folder / 's'}",
-        arguments=("--reconnect", "0.5"),
-        environment=bench.stub.engine_environment(),
-    )
-    job = bench.launcher.start(engine_set)
-    bench.jobs.append(job)
-    deadline = time.monotonic() + 60
-    while "registered" not in bench.launcher.log(job):
-        assert time.monotonic() < deadline, bench.launcher.log(job, lines=30)
-        time.sleep(0.05)
-    end_processes([child.id], grace_s=0.0)
-    child.reap()
+    with serving(bench.folder) as server:
+        job = bench.start_engine(arguments=("--reconnect", "0.5"))
+        deadline = time.monotonic() + 60
+        while "registered" not in bench.launcher.log(job):
+            assert time.monotonic() < deadline, bench.launcher.log(job, lines=30)
+            time.sleep(0.05)
+        end_processes([server.id], grace_s=0.0)
     status = bench.wait(job, lambda status: status.is_over)
     assert status.state is JobState.FAILED
     assert status.members[0].exit_code == 3
