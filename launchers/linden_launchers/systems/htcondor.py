@@ -127,6 +127,8 @@ def _state(ad: Mapping[str, Any]) -> MemberStatus:
     if status == _COMPLETED:
         if ad.get("ExitBySignal"):
             return MemberStatus(JobState.FAILED, signal=int(ad.get("ExitSignal", 0)) or None)
-        code = int(ad["ExitCode"]) if "ExitCode" in ad else None
+        if "ExitCode" not in ad:
+            return MemberStatus(JobState.FAILED, "no exit code is told")
+        code = int(ad["ExitCode"])
         return MemberStatus(JobState.FAILED if code else JobState.DONE, exit_code=code)
     return unknown_state("HTCondor", str(status))

@@ -58,4 +58,6 @@ def _end(fields: Mapping[str, str]) -> MemberStatus | None:
         return MemberStatus(JobState.FAILED, reason or f"failed {failure}", exit_code=code)
     if code is not None and code > 128:
         return MemberStatus(JobState.FAILED, signal=code - 128)
+    if code is None:
+        return MemberStatus(JobState.FAILED, f"exit_status is {fields.get('exit_status', 'not told')!r}")
     return MemberStatus(JobState.FAILED if code else JobState.DONE, exit_code=code)
