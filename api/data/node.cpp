@@ -17,6 +17,7 @@
 #include "api/data/interfaces.h"
 #include "api/data/payload.h"
 #include "api/data/peer.h"
+#include "api/data/store_files.h"
 
 namespace linden {
 
@@ -482,7 +483,7 @@ Value DataNode::resolve(const Value& field, Duration timeout, const Interrupt& i
   }
   if (field.type() != FieldType::kObject) return field;
   const Object& object = field.as_object();
-  if (!object.codec.ends_with(data::kByReference)) return field;
+  if (!is_by_reference(object)) return field;
   if (object.parts.empty())
     throw Error(ErrorCode::kMalformed, "an object by reference has no table");
   const auto table = data::parse_table(object.parts[0].view()).value_or_throw();
@@ -508,12 +509,11 @@ Value DataNode::offload(const Value& field, std::vector<DataRef>& refs) {
   }
   if (field.type() != FieldType::kObject) return field;
   const Object& object = field.as_object();
-  const auto is_large = [](const Bytes& part) { return part.size() >= data::kLargeBytes; };
-  if (std::ranges::none_of(object.parts, is_large)) return field;
+  if (!is_large(object)) return field;
   data::Table table{farm_id(), {}};
   Object rest{object.codec + std::string(data::kByReference), {Bytes()}};
   for (const Bytes& part : object.parts) {
-    if (!is_large(part)) {
+    if (part.size() < data::kLargeBytes) {
       table.lines.emplace_back();
       rest.parts.push_back(part);
       continue;
@@ -557,6 +557,23 @@ void DataNode::leave(bool remove) {
 void DataNode::preserve() {
   impl_->stop_serving();
   impl_->store().preserve();
+}
+
+bool is_by_reference(const Object& object) noexcept {
+  return object.codec.ends_with(data::kByReference);
+}
+
+bool is_large(const Object& object) noexcept {
+  return std::ranges::any_of(object.parts,
+                             [](const Bytes& part) { return part.size() >= data::kLargeBytes; });
+}
+
+std::string data_host_id(const DataOptions& options) {
+  try {
+    return data::directory_id(completed(options).memory_directory);
+  } catch (const Error&) {
+    return {};
+  }
 }
 
 std::size_t sweep_data_stores(const DataOptions& options) {

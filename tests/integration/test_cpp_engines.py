@@ -113,6 +113,20 @@ def test_arrays_are_arguments_and_results(rc: linden.Client, work: Work) -> None
         view.apply_sync(native("scaled"), numpy.zeros(3, "f4"), 2.0)
 
 
+def test_large_arrays_go_by_reference_both_ways(rc: linden.Client, work: Work, scratch: Path) -> None:
+    work(rc)
+    view = rc.load_balanced_view()
+    array = numpy.arange(400_000, dtype="f8")
+    back = view.apply_sync(native("scaled"), array, 2.0)
+    assert (back == array * 2).all()
+    assert (view.map_sync(native("scaled"), [array, back], [1.0, 0.5])[1] == array).all()
+    assert next(space for space in rc.connection.spaces() if space["name"] == "farm")["bytes"] < 1 << 20
+    assert len(list((scratch / "shm").glob("linden-*/kept/*"))) >= 2
+    rc.purge_everything()
+    del back
+    wait_for(lambda: rc.space.count(("data", str, str, int, str)) == 0)
+
+
 def test_a_direct_view_calls_one_engine_or_all_in_cpp(farm: Farm, work: Work) -> None:
     _, rc = farm(1)
     first, second = work(rc).id, work(rc, "--threads", "1").id

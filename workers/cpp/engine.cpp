@@ -65,7 +65,7 @@ class Engine::Impl {
   Impl(Space space, FunctionRegistry functions, EngineOptions options)
       : functions_(std::move(functions)),
         options_(checked(std::move(options))),
-        shared_{std::move(space), functions_, {}, {}, {}} {
+        shared_{space, functions_, {}, EngineData(space), {}, {}} {
     if (functions_.empty())
       throw Error(ErrorCode::kInvalidArgument,
                   "an engine needs at least one function; add it to the registry first");
@@ -156,6 +156,7 @@ void Engine::Impl::look_after(Stream& control) {
       for (const auto& word : control.next_batch(Duration::zero(), kWordsAtOnce)) hear(word.tuple);
       const auto now = TaskOutput::Clock::now();
       for (const auto& slot : slots_) slot->send_old_output(now);
+      shared_.data.keep_house(now);
     } catch (const Error&) {
       return;  // the session has ended; a slot tells why
     }

@@ -8,6 +8,8 @@
 #include <span>
 #include <thread>
 
+#include <linden/data.h>
+
 #include "workers/cpp/utf8_text.h"
 
 namespace linden {
@@ -61,6 +63,8 @@ std::string engine_info(const FunctionRegistry& functions, const EngineOptions& 
   std::string json = "{\"language\": \"C++\"";
   json += ", \"pid\": " + std::to_string(::getpid());
   json += ", \"host\": " + quoted(host_name());
+  if (const auto host_id = data_host_id(); !host_id.empty())
+    json += ", \"host_id\": " + quoted(host_id);
   json += ", \"name\": " + quoted(options.name);
   json += ", \"cores\": " + std::to_string(std::thread::hardware_concurrency());
   json += ", \"threads\": " + std::to_string(options.threads);

@@ -104,7 +104,8 @@ farm::Outcome failed(std::string type, std::string_view message) {
 }
 
 farm::Outcome run_call(const FunctionRegistry& functions, const TaskView& task,
-                       const std::function<bool()>& is_cancelled) {
+                       const std::function<bool()>& is_cancelled,
+                       const std::function<Value(Value)>& take_in) {
   farm::Outcome refusal;
   const auto* function = find(functions, task.kind(), task.function(), refusal);
   if (function == nullptr) return refusal;
@@ -112,7 +113,8 @@ farm::Outcome run_call(const FunctionRegistry& functions, const TaskView& task,
     return failed(kTypeError, "the payload of a call is a list of arguments, found " +
                                   to_string(encoding::value_of(task.payload())));
   try {
-    const Value payload = encoding::value_of(task.payload());
+    Value payload = encoding::value_of(task.payload());
+    if (take_in) payload = take_in(std::move(payload));
     if (task.kind() == farm::kCallMap) return run_map(*function, payload.as_list(), is_cancelled);
     return {farm::kOk, (*function)(payload.as_list())};
   } catch (...) {

@@ -86,7 +86,9 @@ farm::Outcome Slot::outcome_of(const TaskView& task) {
   // A thread that waits for a parallel loop of its task must not run another task meanwhile.
   tbb::this_task_arena::isolate([&] {
     current_slot = this;
-    outcome = run_call(shared_.functions, task, [this] { return running_.is_cancelled(); });
+    outcome = run_call(
+        shared_.functions, task, [this] { return running_.is_cancelled(); },
+        [this](Value payload) { return shared_.data.take_in(std::move(payload)); });
     current_slot = nullptr;
   });
   return outcome;
@@ -111,8 +113,14 @@ void Slot::run(const Handout& task) {
 
 void Slot::finish(const Handout& task, farm::Outcome outcome, double started, double ended) {
   const Token token{task.id, task.attempt};
+  std::vector<NewTuple> uses;
+  if (outcome.status == farm::kOk) {
+    const TaskView view(task.tuple);
+    outcome.payload = shared_.data.give_out(std::move(outcome.payload),
+                                            {std::string(view.client()), view.number()}, uses);
+  }
   const auto puts_with = [&](const farm::Outcome& end) {
-    std::vector<NewTuple> puts;
+    std::vector<NewTuple> puts = uses;
     output_.end(puts);
     auto again = end.status == farm::kError ? retry_of(task.tuple) : std::nullopt;
     if (!again)

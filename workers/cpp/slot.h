@@ -11,6 +11,7 @@
 #include <linden/stream.h>
 
 #include "workers/cpp/cancel_wishes.h"
+#include "workers/cpp/engine_data.h"
 #include "workers/cpp/prefetch.h"
 #include "workers/cpp/running_task.h"
 #include "workers/cpp/task_output.h"
@@ -23,6 +24,7 @@ struct Shared {
   Space space;
   const FunctionRegistry& functions;
   farm::EngineRef engine;
+  EngineData data;
   CancelWishes wishes;
   std::atomic<std::uint64_t> done{0};
 };

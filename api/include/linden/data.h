@@ -116,6 +116,15 @@ class DataNode {
   std::shared_ptr<Impl> impl_;
 };
 
+// Whether some parts of an object are only named, and whether some are so large that they should
+// be: what resolve() and offload() would have to do something about.
+[[nodiscard]] bool is_by_reference(const Object& object) noexcept;
+[[nodiscard]] bool is_large(const Object& object) noexcept;
+
+// The same for all processes that share a memory directory, and for no others; what an engine says
+// of itself, so that clients know whether data in memory are at hand for it.  "" if there is none.
+[[nodiscard]] std::string data_host_id(const DataOptions& options = {});
+
 // ("data", name, client, number, role): keeps the data for a task of a client ("argument") or for
 // its result ("result").
 [[nodiscard]] Tuple data_use(const DataRef& ref, std::string_view client, std::int64_t number,

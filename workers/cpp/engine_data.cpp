@@ -1,0 +1,71 @@
+// workers/cpp/engine_data.cpp
+#include "workers/cpp/engine_data.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace linden {
+namespace {
+
+// A finish is on its way to the server no later than this.
+constexpr std::chrono::seconds kFlushed{1};
+constexpr std::chrono::seconds kSweepMin{2};
+constexpr std::chrono::seconds kSweepMax{60};
+
+// Whether an object in the field, at any depth, is one that `wanted` is true of.  Nearly always
+// there is none, so this is what most tasks pay.
+template <class Wanted>
+bool any_object(const Value& field, const Wanted& wanted) {
+  if (field.type() == FieldType::kObject) return wanted(field.as_object());
+  if (field.type() != FieldType::kList) return false;
+  return std::ranges::any_of(field.as_list(),
+                             [&](const Value& item) { return any_object(item, wanted); });
+}
+
+}  // namespace
+
+DataNode EngineData::node() {
+  const std::scoped_lock lock(mutex_);
+  if (!node_) node_.emplace(DataNode::join(space_));
+  return *node_;
+}
+
+Value EngineData::take_in(Value payload) {
+  if (!any_object(payload, &is_by_reference)) return payload;
+  return node().resolve(payload);
+}
+
+Value EngineData::give_out(Value result, const farm::TaskId& task, std::vector<NewTuple>& puts) {
+  if (!any_object(result, &is_large)) return result;
+  std::vector<DataRef> refs;
+  Value reference = node().offload(result, refs);
+  const std::scoped_lock lock(mutex_);
+  for (DataRef& ref : refs) {
+    puts.push_back({data_use(ref, task.client, task.number, "result"), {}});
+    held_.push_back({Clock::now(), std::move(ref)});
+  }
+  return reference;
+}
+
+void EngineData::keep_house(Clock::time_point now) {
+  std::optional<DataNode> node;
+  bool confirm = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!node_ || now - swept_ < pause_) return;
+    swept_ = now;
+    node = node_;
+    confirm = !held_.empty();
+  }
+  if (confirm) {
+    // Requests take effect in order (P9): with this answer what was finished before has, too.
+    static_cast<void>(space_.count(Template{"data", "", "", 0, ""}));
+    const std::scoped_lock lock(mutex_);
+    while (!held_.empty() && now - held_.front().since > kFlushed) held_.pop_front();
+  }
+  const bool removed = node->sweep() > 0;
+  const std::scoped_lock lock(mutex_);
+  pause_ = removed || confirm ? kSweepMin : std::min(2 * pause_, kSweepMax);
+}
+
+}  // namespace linden
