@@ -30,6 +30,8 @@ from .fields import check_timeout
 if TYPE_CHECKING:
     import linden
 
+    from .data import FarmData
+
 # As long as others of its kind wait by default; who dies or fails is noticed at once.
 TIMEOUT_S = 1800.0
 
@@ -326,6 +328,7 @@ class _Task(NamedTuple):
     space: _native.Space
     fields: Sequence[Any]
     engine: int
+    data: FarmData | None
 
 
 _task: _Task | None = None
@@ -349,7 +352,7 @@ def group(timeout: float | None = -1) -> Group:
                 "view.apply(function) with a view of several engines, such as rc[:]"
             )
         rank = task.fields[farm.TASK_NUMBER] - call.start
-        post = Post(task.space, task.fields[farm.TASK_CLIENT], call, rank, task.engine)
+        post = Post(task.space, task.fields[farm.TASK_CLIENT], call, rank, task.engine, task.data)
         _group = Group(post, rank, len(call)), post
     if timeout is None or timeout != -1:
         check_timeout(timeout)
@@ -357,10 +360,10 @@ def group(timeout: float | None = -1) -> Group:
     return _group[0]
 
 
-def begin_task(space: _native.Space, fields: Sequence[Any], engine: int) -> None:
-    """For engines: a task begins."""
+def begin_task(space: _native.Space, fields: Sequence[Any], engine: int, data: FarmData | None = None) -> None:
+    """For engines: a task begins.  `data`: where large parts of messages go."""
     global _task
-    _task = _Task(space, fields, engine)
+    _task = _Task(space, fields, engine, data)
 
 
 def end_task(status: str, payload: Any) -> None:

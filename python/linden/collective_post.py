@@ -7,19 +7,24 @@ has ended.  So nobody waits in vain, and whoever ends last removes what is left.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native, farm, serialize
+from .data import DataLost
 from .error import CollectiveTimeout, RankFailed, RanksDisagree
 from .errors import LindenError, NoMatch
 from .listing import PAGE
 
 if TYPE_CHECKING:
+    from .data import FarmData
     from .space import Space
 
 _space: Space | None = None
+_LOOK_S = 0.2
 
 
 class Message(NamedTuple):
@@ -32,8 +37,19 @@ class Message(NamedTuple):
 class Post:
     """Sends and receives for the task `rank` of the tasks `call` of a client."""
 
-    def __init__(self, space: _native.Space, client: str, call: range, rank: int, engine: int) -> None:
+    def __init__(
+        self,
+        space: _native.Space,
+        client: str,
+        call: range,
+        rank: int,
+        engine: int,
+        data: FarmData | None = None,
+    ) -> None:
+        """`data`: where large parts of messages go."""
         self._space = space
+        self._data = data
+        self._lent: dict[tuple[int, int], Any] = {}  # by receiver and number, what goes by reference
         self._client = client
         self._call = call
         self._rank = rank
@@ -66,8 +82,11 @@ class Post:
 
         Raises: NotPicklable.
         """
-        payload = [what, serialize.pack_result(value)]
-        put = farm.collective(self._client, self._call.start, self._sent[to], self._rank, to, payload, self._session)
+        packed, lent = (serialize.pack_result(value), None) if self._data is None else self._data.lend(value)
+        n = self._sent[to]
+        put = farm.collective(self._client, self._call.start, n, self._rank, to, [what, packed], self._session)
+        if lent:
+            self._lent[to, n] = lent
         self._sent[to] += 1
         self._unanswered.append(self._space.send_put([put], patient=True))
 
@@ -88,7 +107,11 @@ class Post:
             raise self._bad_news(found.fields, source, what)
         self._received[source] += 1
         self._to_remove.append(found.id)
-        return Message(found.fields[-1][0], serialize.unpack_result(found.fields[-1][1]))
+        name, packed = found.fields[-1]
+        try:
+            return Message(name, serialize.unpack_result(packed))
+        except DataLost as error:
+            raise RankFailed(f"{what}: rank {source} has sent a large value, and has gone with it: {error}") from None
 
     def settle(self) -> None:
         """Wait until the space has all that was sent, and let it remove what was received.
@@ -105,6 +128,26 @@ class Post:
         if self._to_remove:
             self._removing.append(self._space.send_commit([], [], self._to_remove))
             self._to_remove = []
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of large values whose messages have been received, and so removed."""
+        if not self._lent:
+            return
+        form, start = farm.collective_form, self._call.start
+        asked = [
+            (key, self._space.send_count(form(self._client, start, key[1], self._rank, key[0]))) for key in self._lent
+        ]
+        for key, request in asked:
+            if not self._space.client.wait(request):
+                del self._lent[key]
+
+    def _linger(self) -> None:
+        """The task has ended, and somebody has not received all yet: he will, or whoever ends last removes it."""
+        with suppress(LindenError):  # the connection is closed
+            while self._lent:
+                time.sleep(_LOOK_S)
+                self._let_go()
 
     def _wait_for_removal(self, request: int) -> None:
         try:
@@ -129,6 +172,9 @@ class Post:
             return
         if self._is_last():
             self._remove_all()
+            self._lent.clear()
+        if self._lent:
+            threading.Thread(target=self._linger, name="linden-lent", daemon=True).start()
 
     def _is_last(self) -> bool:
         wait, count = self._space.client.wait, self._space.send_count

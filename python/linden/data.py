@@ -17,11 +17,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import _native, farm
+from . import _native, farm, serialize
 from .errors import LindenError, NoMatch, Overloaded, StorageFailed
 from .fields import ANY
 from .serialize import BY_REFERENCE, LARGE_BYTES
-from .stored_file import StoredFile
+from .stored_file import StoredFile, take_pickled
 
 if TYPE_CHECKING:
     from .connection_file import ConnectionInfo
@@ -177,6 +177,17 @@ class FarmData:
         lines += [f"{_NAMED} {file.name} {file.store}" for file in files]
         table = "".join(f"{line}\n" for line in lines)
         return codec + BY_REFERENCE, [table.encode(), *inline], [*filter(None, refs), *files]
+
+    def lend(self, value: Any, what: str = "the value") -> tuple[Any, list[Held]]:
+        """`value` as a payload for somebody who reads it soon, and what has to live until he has.
+
+        Raises: NotPicklable.
+        """
+        if type(value) in serialize.PLAIN_TYPES:
+            return serialize.pack_result(value), []
+        codec, parts = serialize.dumps(value, what)
+        codec, parts, held = self.refer(codec, parts, take_pickled())
+        return _native.Object(codec, parts), held
 
     def _store(self, part: Any) -> _native.DataRef:
         if self._is_engine or self._engines_share():

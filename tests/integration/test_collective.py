@@ -144,6 +144,61 @@ def test_errors_of_ranks_reach_the_client_as_what_they_are(farm: Farm) -> None:
     assert isinstance(errors[1], ValueError)
 
 
+def test_large_values_go_by_reference_and_are_let_go_of(farm: Farm) -> None:
+    """However long a group iterates, no more is held than what the others have yet to receive."""
+    _, rc = farm(3)
+
+    def reduce(rounds: int) -> tuple[bool, bool, int]:
+        from pathlib import Path
+
+        import numpy
+        from linden import collective
+
+        group = collective.group()
+        value = numpy.full(300_000, float(group.rank))
+        right = all((group.allreduce(value) == 3.0).all() for _ in range(rounds))
+        received = group.broadcast(value)
+        spans = [
+            line.split()[0].split("-") for line in Path("/proc/self/maps").read_text().splitlines() if "linden-" in line
+        ]
+        is_shared = any(int(start, 16) <= received.ctypes.data < int(end, 16) for start, end in spans)
+        group.barrier()
+        group.barrier()
+        return right, is_shared, len(group._post._lent)
+
+    results = rc[:].apply_async(reduce, 6).get(timeout=WITHIN_S)
+    assert results == [(True, rank != 0, 0) for rank in range(3)]
+    assert left_in(rc) == []
+
+
+def test_a_large_message_is_there_when_its_sender_has_ended(farm: Farm, scratch: Path) -> None:
+    _, rc = farm(2)
+
+    def pass_on(directory: str) -> float:
+        import time
+        from pathlib import Path
+
+        import numpy
+        from linden import collective
+
+        group = collective.group()
+        ended = Path(directory) / "ended"
+        if group.rank == 0:
+            group.send(1, numpy.ones(300_000))
+            return 0.0
+        deadline = time.monotonic() + 20
+        while not ended.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return float(group.receive(0).sum())
+
+    result = rc[:].apply_async(pass_on, str(scratch))
+    first, second = result.split()
+    assert first.get(timeout=WITHIN_S) == 0.0
+    (scratch / "ended").touch()
+    assert second.get(timeout=WITHIN_S) == 300_000.0
+    assert left_in(rc) == []
+
+
 def test_purging_removes_what_a_call_has_left(farm: Farm) -> None:
     """Such as a call whose last task was killed when the others had ended."""
     _, rc = farm(1)

@@ -274,7 +274,7 @@ class Engine:
                 stream.finish(task.id, task.attempt, instead)
                 continue
             started = time.time()
-            collective.begin_task(space, fields, id_)
+            collective.begin_task(space, fields, id_, data)
             status, payload, puts = self._run(runner, fields, started)
             collective.end_task(status, payload)
             puts += keeper.announce(status)

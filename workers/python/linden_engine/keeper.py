@@ -19,7 +19,6 @@ from linden import _native, farm, serialize
 from linden.error import KeptResultLost, UnmetDependency
 from linden.errors import LindenError, NoMatch
 from linden.kept import Kept
-from linden.stored_file import take_pickled
 
 if TYPE_CHECKING:
     from linden.data import FarmData
@@ -204,16 +203,15 @@ class Keeper:
 
     def _packed(self, value: Any, loan: tuple[str, int]) -> Any:
         """`value` as a payload; what of it goes by reference is there until it has been taken."""
-        if self._data is None or type(value) in serialize.PLAIN_TYPES:
+        if self._data is None:
             return serialize.pack_result(value)
         now = time.monotonic()
         while self._lent and next(iter(self._lent.values()))[0] < now - _GIVE_S:  # whoever has asked for it has died
             self._lent.popitem(last=False)
-        codec, parts = serialize.dumps(value, "the value")
-        codec, parts, held = self._data.refer(codec, parts, take_pickled())
+        packed, held = self._data.lend(value)
         if held:
             self._lent[loan] = now, held
-        return _native.Object(codec, parts)
+        return packed
 
     def taken(self, asker: str, n: int) -> None:
         """It is where it should be."""
