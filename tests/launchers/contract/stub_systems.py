@@ -103,25 +103,25 @@ def _is_zombie(pid: int) -> bool:
 
 class PbsPro(StubSystem):
     name = "pbspro"
-    can = frozenset({"members", "pending", "refuses", "signals"})
+    can = frozenset({"members", "pending", "reasons", "refuses", "signals"})
     commands = ("qsub", "qstat", "qdel", "qsig")
 
 
 class Lsf(StubSystem):
     name = "lsf"
-    can = frozenset({"members", "pending", "refuses", "signals"})
+    can = frozenset({"members", "pending", "reasons", "refuses", "signals"})
     commands = ("bsub", "bjobs", "bhist", "bkill")
 
 
 class HTCondor(StubSystem):
     name = "htcondor"
-    can = frozenset({"members", "pending", "refuses"})
+    can = frozenset({"members", "pending", "reasons", "refuses"})
     commands = ("condor_submit", "condor_q", "condor_history", "condor_rm")
 
 
 class Oar(StubSystem):
     name = "oar"
-    can = frozenset({"members", "pending", "refuses", "signals"})
+    can = frozenset({"members", "pending", "reasons", "refuses", "signals"})
     commands = ("oarsub", "oarstat", "oardel")
 
 
@@ -136,7 +136,7 @@ class WindowsHpc(StubSystem):
 class Kubernetes(StubSystem):
     name = "kubernetes"
     module = "kubectl"
-    can = frozenset({"pending", "refuses"})
+    can = frozenset({"pending", "reasons", "refuses"})
     commands = ("kubectl",)
     options: ClassVar[dict[str, Any]] = {"image": "linden", "namespace": "bio"}
 

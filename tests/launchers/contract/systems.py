@@ -223,7 +223,7 @@ class RealOar(WithSetUp):
     """A real OAR: one host with four cores.  The stand-in called "oar" is what CI runs."""
 
     name = "real-oar"
-    can = frozenset({"members", "signals", "pending", "refuses"})
+    can = frozenset({"members", "signals", "pending", "reasons", "refuses"})
     script = "oar.sh"
 
     def engine_environment(self) -> dict[str, str]:
