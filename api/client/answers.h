@@ -51,6 +51,21 @@ inline std::vector<TupleId> ids_of(Answer&& answer, const std::string& what) {
   return ids;
 }
 
+// Throws Error if the one finish in it was refused.
+inline void expect_finished(const FinishDone& done, Token token, const std::string& space) {
+  if (done.codes.at(0) == ErrorCode::kKeyConflict) {
+    throw Error(done.codes[0], "finish on '" + space +
+                                   "': a key was used for another tuple or other attributes; "
+                                   "nothing was done, use a new key for something new");
+  }
+  if (done.codes.at(0) != ErrorCode::kOk) {
+    throw Error(done.codes[0],
+                "finish on '" + space + "': tuple " + std::to_string(token.tuple.value) +
+                    " attempt " + std::to_string(token.attempt) +
+                    " is no longer yours; its lease has ended, and nothing was done");
+  }
+}
+
 inline TakeOp take_op(TakeMode mode, const Template& form, std::uint32_t count_max,
                       Duration timeout, Duration lease = std::chrono::seconds(30)) {
   TakeOp take;

@@ -30,15 +30,6 @@ constexpr std::size_t kTakenUntold = 64;               // takes that the space m
 constexpr std::size_t kTakenUntoldBytes = 256 * 1024;  // and their bytes
 constexpr std::size_t kUnsentBytesMax = std::size_t{64} << 20;
 
-bool is_quick(const std::variant<Operation, wire::ServerOperation>& operation) {
-  const auto* of_space = std::get_if<Operation>(&operation);
-  if (of_space == nullptr) return true;
-  const auto* take = std::get_if<TakeOp>(of_space);
-  return !(take != nullptr && take->timeout > Duration::zero()) &&
-         !std::holds_alternative<StreamOp>(*of_space) &&
-         !std::holds_alternative<SubscribeOp>(*of_space);
-}
-
 int poll_timeout_ms(SteadyTime until) {
   if (until == SteadyTime::max()) return -1;
   const auto left =
@@ -55,6 +46,16 @@ SteadyTime deadline_after(Duration timeout) {
   return now + timeout;
 }
 
+// No take that waits and nothing that stands.
+bool Core::is_quick(const std::variant<Operation, wire::ServerOperation>& operation) {
+  const auto* of_space = std::get_if<Operation>(&operation);
+  if (of_space == nullptr) return true;
+  const auto* take = std::get_if<TakeOp>(of_space);
+  return !(take != nullptr && take->timeout > Duration::zero()) &&
+         !std::holds_alternative<StreamOp>(*of_space) &&
+         !std::holds_alternative<SubscribeOp>(*of_space);
+}
+
 // ---- Sending
 // ----------------------------------------------------------------------------------------------------------------
 
@@ -63,13 +64,17 @@ void Core::check_alive() const {
     throw Error(failure_.code, failure_.message);
 }
 
-RequestId Core::send(SpaceNumber space, std::variant<Operation, wire::ServerOperation> operation,
-                     AnswerTo answer_to) {
-  Lock lock(mutex_);
+void Core::wait_for_room(Lock& lock) {
   check_alive();
   if (out_.size() > kUnsentBytesMax) {
     wait_until(lock, SteadyTime::max(), {}, [this] { return out_.size() <= kUnsentBytesMax; });
   }
+}
+
+RequestId Core::send(SpaceNumber space, std::variant<Operation, wire::ServerOperation> operation,
+                     AnswerTo answer_to) {
+  Lock lock(mutex_);
+  wait_for_room(lock);
   const bool quick = is_quick(operation);
   const auto id = enqueue(space, std::move(operation), answer_to, quick);
   write_soon();
@@ -332,11 +337,14 @@ void Core::dispatch(wire::ServerMessage&& message) {
 }
 
 void Core::take_answer(RequestId id, AnyAnswer&& answer) {
-  const auto request = pending_.finish(id);
+  auto request = pending_.finish(id);
   if (const auto stream = streams_.find(id); stream != streams_.end()) {
     const auto* of_space = std::get_if<Answer>(&answer);
     const auto* refused = of_space != nullptr ? std::get_if<Refused>(of_space) : nullptr;
-    if (refused != nullptr) stream->second->ended = *refused;
+    if (refused != nullptr) {
+      stream->second->ended = *refused;
+      if (stream->second->sink) stream->second->sink->end(*refused);
+    }
     return;
   }
   if (const auto told = subscriptions_.find(id); told != subscriptions_.end()) {
@@ -345,6 +353,7 @@ void Core::take_answer(RequestId id, AnyAnswer&& answer) {
   if (!request) return;
   if (!closing_.empty()) closing_.erase(id);
   note_taken(id, *request, answer);
+  if (request->future) return answer_future(*request, std::move(answer));
   if (request->answer_to == AnswerTo::kWaiter || request->answer_to == AnswerTo::kPatientWaiter) {
     answers_.emplace(id, std::move(answer));
   } else if (request->answer_to == AnswerTo::kQueue) {
@@ -389,13 +398,21 @@ void Core::take_event(RequestId id, Event&& event) {
   auto& stream = *found->second;
   if (auto* delivered = std::get_if<Delivered>(&event)) {
     stream.deliver(std::move(delivered->tuples));
+    if (stream.sink) deliver_to_sink(stream);
   } else if (const auto* recalled = std::get_if<Recalled>(&event)) {
     if (auto reply = stream.recall(recalled->token)) {
       say_later(stream.space, std::move(*reply));
     }
   } else if (auto* ended = std::get_if<StreamEnded>(&event)) {
     stream.ended = std::move(ended->why);
+    if (stream.sink) stream.sink->end(*stream.ended);
   }
+}
+
+void Core::deliver_to_sink(StreamState& stream) {
+  while (!stream.queue.empty()) stream.sink->deliver(stream.pop());
+  if (auto acknowledgement = stream.acknowledgement())
+    say_later(stream.space, std::move(*acknowledgement));
 }
 
 // The stream was closed a moment ago.  What was on its way to it goes back; of what it took the

@@ -22,9 +22,11 @@
 #include <vector>
 
 #include <linden/client.h>
+#include <linden/future.h>
 #include <linden/stream.h>
 
 #include "api/client/address.h"
+#include "api/client/callbacks.h"
 #include "api/client/pending_requests.h"
 #include "api/client/socket.h"
 #include "api/client/stream_state.h"
@@ -69,7 +71,20 @@ class Core {
   void cancel(SpaceNumber space, RequestId id);
   std::vector<Completion> completions(Duration timeout, const Interrupt& interrupt);
 
-  std::shared_ptr<StreamState> open_stream(SpaceNumber space, StreamOp form);
+  // The answer makes `future` ready, and it is that of nobody else.
+  void send(SpaceNumber space, Operation operation,
+            const std::shared_ptr<detail::FutureState>& future, detail::GiveBack give_back,
+            AnswerTo patience = AnswerTo::kQueue);
+  // Until any future that this session makes ready is.
+  bool wait(const detail::FutureState& future, Duration timeout, const Interrupt& interrupt);
+  void abandon(detail::FutureState& future);
+  [[nodiscard]] const std::shared_ptr<Callbacks>& callbacks() const { return callbacks_; }
+  // The first of `count` numbers for tasks of this session.
+  std::int64_t task_numbers(std::int64_t count) { return task_numbers_.fetch_add(count); }
+
+  // With a sink, which takes what comes; the stream must be one that reads.
+  std::shared_ptr<StreamState> open_stream(SpaceNumber space, StreamOp form,
+                                           std::shared_ptr<DeliverySink> sink = nullptr);
   std::vector<Handout> next(StreamState& stream, Duration timeout, std::size_t count_max,
                             const Interrupt& interrupt);
   void finish(StreamState& stream, std::optional<Token> token, std::vector<NewTuple> puts,
@@ -131,11 +146,21 @@ class Core {
   void take_event(SubscriptionState& state, Event&& event);
   void announce_news(SubscriptionState& state);
   void note_taken(RequestId id, const PendingRequest& request, const AnyAnswer& answer);
+  void deliver_to_sink(StreamState& stream);
+
+  // ---- futures (core_futures.cpp) -----
+  static void make_source(const std::shared_ptr<Core>& core);
+  void answer_future(PendingRequest& request, AnyAnswer&& answer);
+  void end_futures();
+
   void say_later(SpaceNumber space, Operation operation);
   void run_native();
   SteadyTime do_duties(SteadyTime now);
 
   // ---- writing -----
+  static bool is_quick(const std::variant<Operation, wire::ServerOperation>& operation);
+  // Before something is said; throws Error if the session has ended.
+  void wait_for_room(Lock& lock);
   RequestId enqueue(SpaceNumber space, std::variant<Operation, wire::ServerOperation>&& operation,
                     AnswerTo answer_to, bool quick);
   void encode_request(RequestId id, const PendingRequest& request);
@@ -154,6 +179,7 @@ class Core {
   const Address address_;
   const SessionId session_;
   std::atomic<std::uint32_t> server_pid_{0};
+  std::atomic<std::int64_t> task_numbers_{1};
   std::atomic<std::uint32_t> frame_bytes_max_{
       wire::kFrameBytesMaxDefault};  // what the server takes
 
@@ -164,6 +190,8 @@ class Core {
   wire::Encoder encoder_;
   wire::WriteBuffer out_;
   PendingRequests pending_;
+  const std::shared_ptr<Callbacks> callbacks_ = std::make_shared<Callbacks>();
+  std::shared_ptr<detail::FutureSource> source_;      // of futures
   std::unordered_map<RequestId, AnyAnswer> answers_;  // for a waiter, not yet asked for
   std::vector<Completion> completions_;               // kQueue
   std::unordered_map<RequestId, std::shared_ptr<StreamState>> streams_;

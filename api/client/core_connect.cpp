@@ -89,12 +89,14 @@ std::shared_ptr<Core> Core::connect(const ConnectOptions& options, const Interru
   core->state_ = State::kConnected;
   core->last_heard_ = core->last_sent_ = std::chrono::steady_clock::now();
   core->timer_.arm(std::chrono::milliseconds(1));
+  make_source(core);
   core->native_ = std::thread([raw = core.get()] { raw->run_native(); });
   return core;
 }
 
 Core::~Core() {
   close(false);
+  callbacks_->end();
 }
 
 Result<Descriptor> Core::connect_once(bool resume, Duration absent, milliseconds timeout) {
@@ -164,8 +166,7 @@ void Core::fail(Failure why) {
   state_ = State::kFailed;
   failure_ = std::move(why);
   native_wake_.signal();
-  leader_wake_.signal();
-  changed_.notify_all();
+  end_futures();
 }
 
 // Runs on the native thread, which alone may use reader_ and decoder_ while the state is kBroken.
@@ -264,8 +265,7 @@ void Core::close(bool goodbye) {
       state_ = State::kClosed;
       failure_ = {ErrorCode::kClosed, "the client was closed"};
       native_wake_.signal();
-      leader_wake_.signal();
-      changed_.notify_all();
+      end_futures();
       changed_.wait(lock, [this] { return leader_ == Leader::kNobody; });
       if (reachable && goodbye) {
         const auto deadline = std::chrono::steady_clock::now() + kGoodbyeMax;

@@ -19,12 +19,14 @@ std::size_t bytes_of(const std::vector<NewTuple>& puts) {
 
 }  // namespace
 
-std::shared_ptr<StreamState> Core::open_stream(SpaceNumber space, StreamOp form) {
+std::shared_ptr<StreamState> Core::open_stream(SpaceNumber space, StreamOp form,
+                                               std::shared_ptr<DeliverySink> sink) {
   const Lock lock(mutex_);
   check_alive();
   auto stream = std::make_shared<StreamState>();
   stream->space = space;
   stream->form = form;
+  stream->sink = std::move(sink);
   if (form.mode == TakeMode::kReserve) keep_pace_with(form.lease);
   stream->last = form.after;
   stream->id = enqueue(space, Operation(std::move(form)), AnswerTo::kNobody, false);

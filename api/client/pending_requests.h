@@ -5,6 +5,7 @@
 #include <chrono>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <variant>
 
@@ -12,6 +13,10 @@
 #include <linden/operation.h>
 
 #include "api/wire/messages.h"
+
+namespace linden::detail {
+class FutureState;  // linden/future.h
+}
 
 namespace linden::client {
 
@@ -24,6 +29,7 @@ struct PendingRequest {
   SteadyTime deadline = SteadyTime::max();  // of a take that waits
   bool quick = true;     // its answer is expected soon: no take that waits, no stream
   bool patient = false;  // its answer may wait for company (wire::Request)
+  std::shared_ptr<detail::FutureState> future = nullptr;  // that the answer makes ready, if any
 };
 
 // Request ids rise by one, so the table is a deque with a moving start; what may wait for ever lies

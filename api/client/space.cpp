@@ -95,18 +95,8 @@ Reservation Space::reserve(const Template& form, Duration lease, Duration timeou
 void Space::finish(Token token, std::vector<NewTuple> puts) {
   FinishOp finish;
   finish.items.push_back({token, std::move(puts)});
-  const auto done = expect<FinishDone>(ask(std::move(finish), kAnswerMax, {}), "finish");
-  if (done.codes.at(0) == ErrorCode::kKeyConflict) {
-    throw Error(done.codes[0], "finish on '" + name_ +
-                                   "': a key was used for another tuple or other attributes; "
-                                   "nothing was done, use a new key for something new");
-  }
-  if (done.codes.at(0) != ErrorCode::kOk) {
-    throw Error(done.codes[0],
-                "finish on '" + name_ + "': tuple " + std::to_string(token.tuple.value) +
-                    " attempt " + std::to_string(token.attempt) +
-                    " is no longer yours; its lease has ended, and nothing was done");
-  }
+  client::expect_finished(expect<FinishDone>(ask(std::move(finish), kAnswerMax, {}), "finish"),
+                          token, name_);
 }
 
 void Space::release(Token token, bool started, Duration delay) {

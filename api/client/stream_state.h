@@ -5,11 +5,14 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include <linden/operation.h>
+
+#include "api/client/delivery_sink.h"
 
 namespace linden::client {
 
@@ -25,6 +28,8 @@ struct StreamState {
   RequestId id;
   SpaceNumber space;
   StreamOp form;  // as first asked: mode, templates, credit, lease
+
+  std::shared_ptr<DeliverySink> sink;  // takes what comes; null: it waits in `queue`
 
   std::deque<Handout> queue;
   std::unordered_map<TupleId, std::uint32_t>

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # What a header is, by its name; the first pattern that fits decides.
 KINDS = [
-    ("generated", r"linden/(wire/v1/.*\.pb\.h|version\.h)$"),
+    ("generated", r"linden/wire/v1/.*\.pb\.h$"),
     ("public", r"linden/"),
     ("ours", r"(api|space|workers|launchers|python|tests)/"),
     ("asio", r"boost/asio"),
@@ -62,6 +62,7 @@ LAYERS = {
     "api/wire": layer("public generated protobuf iovec", "api/wire", "api/model", pure=True),
     "api/client": layer("public generated iovec posix asio crypto", "api/client", "api/wire", "api/model"),
     "api/data": layer("public posix crypto", "api/data", "api/client"),
+    "api/farm": layer("public json", "api/farm", "api/client"),
     "space/core": layer("public containers", "space/core", "api/model", pure=True),
     "space/storage": layer(
         "public generated containers rocksdb iovec posix", "space/storage", "space/core", "api/model"

@@ -88,6 +88,7 @@ def test_every_method_of_cpp_is_named() -> None:
         re.findall(r"^\s{2}(?:\[\[nodiscard\]\] )?[\w:<>&, ]+?[&\s](\w+)\(", re.sub(r"//.*", "", body), re.MULTILINE)
     )
     assert {"put", "take", "summarize"} <= public
+    public = {name.removesuffix("_async") for name in public}  # "What holds for all" says what that is
     assert sorted(public - named("C++") - {"name", "number", "durability", "created", "client"}) == []
 
 

@@ -130,10 +130,10 @@ class Array {
     return copy_of(elements, {elements.size()});
   }
 
-  [[nodiscard]] const std::string& dtype() const noexcept { return dtype_; }
-  [[nodiscard]] const std::vector<std::size_t>& shape() const noexcept { return shape_; }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }  // elements
-  [[nodiscard]] const Bytes& bytes() const noexcept { return elements_; }
+  [[nodiscard]] const std::string& dtype() const noexcept { return dtype_; }  // numpy's
+  [[nodiscard]] const std::vector<std::size_t>& shape() const noexcept { return shape_; }  // sizes
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }        // elements
+  [[nodiscard]] const Bytes& bytes() const noexcept { return elements_; }  // all
 
   // All elements in C order, without copying.  Throws Error kInvalidArgument that says wanted and
   // found if the dtype is not that of T: nothing is converted (P2).

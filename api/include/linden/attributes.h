@@ -64,7 +64,7 @@ class Rare {
   std::shared_ptr<const RareAttributes> shared_;
 };
 
-struct Attributes {
+struct Attributes {             // all that a put may say
   std::int32_t priority = 0;    // higher is handed out first (P5, P22)
   std::optional<Duration> ttl;  // gone after this; at least 10 ms (P21)
   std::uint32_t max_attempts =
@@ -74,17 +74,17 @@ struct Attributes {
       will;  // put in the same step when the attempts are used up or `lives_with` ends (P19)
   std::optional<SessionId>
       lives_with;  // gone when that session ends (P25); the will, if any, is put instead
-  Rare rare;
+  Rare rare;       // the rest
 
-  [[nodiscard]] bool is_plain() const noexcept {
+  [[nodiscard]] bool is_plain() const noexcept {  // nothing but a priority
     return !ttl && max_attempts == 0 && !will && !lives_with && !rare;
   }
   friend bool operator==(const Attributes&, const Attributes&) = default;
 };
 
-struct NewTuple {
-  Tuple tuple;
-  Attributes attributes;
+struct NewTuple {         // what is put
+  Tuple tuple;            // its fields
+  Attributes attributes;  // what is said of it
   friend bool operator==(const NewTuple&, const NewTuple&) = default;
 };
 

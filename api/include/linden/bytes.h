@@ -30,7 +30,7 @@ class Bytes {
     result.view_ = bytes;
     return result;
   }
-
+  // Where they are.
   [[nodiscard]] const char* data() const noexcept { return view_.data(); }
   [[nodiscard]] std::size_t size() const noexcept { return view_.size(); }
   [[nodiscard]] bool empty() const noexcept { return view_.empty(); }

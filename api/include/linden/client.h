@@ -15,12 +15,13 @@
 namespace linden {
 
 namespace client {
-class Core;  // api/client/core.h
-}
+class Core;        // api/client/core.h
+class FarmClient;  // api/farm/farm_client.h
+}  // namespace client
 class Space;
 class Stream;
 
-struct ConnectOptions {
+struct ConnectOptions {                        // how to reach a server
   std::string address;                         // "unix:/path/to.sock" or "tcp:host:port"
   std::string name;                            // what the client calls itself, for people
   Duration timeout{std::chrono::seconds(10)};  // for the first connection, retried until then
@@ -29,29 +30,29 @@ struct ConnectOptions {
   Duration reconnect{std::chrono::seconds(60)};  // how long calls outlive a server that is away
 };
 
-struct SpaceOptions {
+struct SpaceOptions {                     // how to open a space
   bool create = false;                    // make the space if it does not exist
   std::optional<std::string> durability;  // "memory", "process", "sync"; none: the server's default
   std::vector<NewTuple> initial;          // put if and only if this call creates the space
 };
 
-struct SpaceStatus {
-  SpaceNumber number;
-  std::string name;
-  std::string durability;
-  std::uint64_t tuples = 0;
-  std::uint64_t ready = 0;
-  std::uint64_t reserved = 0;
-  std::uint64_t dead = 0;
-  std::uint64_t waiters = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t scans = 0;  // look-ups that compared many tuples in vain: see Space::explain
-  std::uint64_t paused = 0;
-  std::uint64_t pauses = 0;  // pauses and drains that are set: see Space::pauses
-  std::uint64_t delayed = 0;
-  std::uint64_t behind = 0;
-  std::uint64_t guarded = 0;
-  std::uint64_t subscriptions = 0;
+struct SpaceStatus {           // what there is in a space now
+  SpaceNumber number;          // under which requests name it
+  std::string name;            // as it was opened
+  std::string durability;      // "memory", "process", "sync"
+  std::uint64_t tuples = 0;    // in whatever state
+  std::uint64_t ready = 0;     // free
+  std::uint64_t reserved = 0;  // under a lease
+  std::uint64_t dead = 0;      // attempts used up (P19)
+  std::uint64_t waiters = 0;   // requests that wait for a match
+  std::uint64_t bytes = 0;     // of all tuples
+  std::uint64_t scans = 0;     // look-ups that compared many tuples in vain: see Space::explain
+  std::uint64_t paused = 0;    // free, but handed out to nobody
+  std::uint64_t pauses = 0;    // pauses and drains that are set: see Space::pauses
+  std::uint64_t delayed = 0;   // not visible yet (P22)
+  std::uint64_t behind = 0;    // an earlier one of their group (P22)
+  std::uint64_t guarded = 0;   // wait for their guards (P24)
+  std::uint64_t subscriptions = 0;  // that are told of its puts
   // Since the server was started.
   std::uint64_t puts = 0;
   std::uint64_t takes = 0;  // under a lease or not
@@ -59,16 +60,16 @@ struct SpaceStatus {
   std::uint64_t expired = 0;
 };
 
-struct ServerInfo {
-  std::string version;
-  std::uint32_t pid = 0;
-  Duration up{0};
-  std::string directory;
-  std::string durability;
-  std::uint64_t connections = 0;
-  std::uint64_t sessions = 0;
-  std::uint64_t requests = 0;
-  std::uint64_t commits = 0;
+struct ServerInfo {               // what a server says of itself
+  std::string version;            // of the program
+  std::uint32_t pid = 0;          // of its process
+  Duration up{0};                 // since it was started
+  std::string directory;          // where its data lies
+  std::string durability;         // "memory", "process", "sync"
+  std::uint64_t connections = 0;  // open now
+  std::uint64_t sessions = 0;     // that it remembers
+  std::uint64_t requests = 0;     // since it was started, like the next
+  std::uint64_t commits = 0;      // to the disk
 };
 
 // Asked by a call that waits, in the waiting thread with nothing locked: after a signal, and at
@@ -85,9 +86,9 @@ enum class AnswerTo : std::uint8_t {
   kNobody,         // dropped
 };
 
-struct Completion {
-  RequestId request;
-  Answer answer;
+struct Completion {   // an answer, and what it answers
+  RequestId request;  // as send() gave it
+  Answer answer;      // a refusal is one, too
 };
 
 // One session with a server.  Copies share it.  Every method may be called from any thread.
@@ -142,11 +143,11 @@ class Client {
   [[nodiscard]] std::vector<Completion> completions(Duration timeout,
                                                     const Interrupt& interrupt = {});
 
-  [[nodiscard]] SessionId session() const;
-  [[nodiscard]] const std::string& address() const;
+  [[nodiscard]] SessionId session() const;               // made by the client at random
+  [[nodiscard]] const std::string& address() const;      // as it was given
   [[nodiscard]] bool connected() const;                  // right now
   [[nodiscard]] std::optional<Failure> failure() const;  // why the session has ended for good
-  [[nodiscard]] std::uint32_t server_pid() const;
+  [[nodiscard]] std::uint32_t server_pid() const;        // the process it talks to
 
   // Says goodbye (leases end at once) or just drops the connection (they are held, P18); wakes
   // every waiting call with kClosed.
@@ -156,6 +157,7 @@ class Client {
   friend class Space;
   friend class Stream;
   friend class Subscription;
+  friend class client::FarmClient;
   explicit Client(std::shared_ptr<client::Core> core) : core_(std::move(core)) {}
   std::shared_ptr<client::Core> core_;
 };

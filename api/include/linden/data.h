@@ -30,7 +30,7 @@ struct DataRef {
   }
 };
 
-struct DataOptions {
+struct DataOptions {  // where data lies, and how much of it
   // Below these are the stores of all farms.  "": $LINDEN_DATA_DIRECTORY, else /dev/shm.
   std::string memory_directory;
   // "": $LINDEN_SPILL_DIRECTORY, else /var/tmp.
@@ -96,12 +96,12 @@ class DataNode {
   // Returns how many.
   std::size_t sweep();
 
-  struct Usage {
+  struct Usage {               // what is on this host
     std::uint64_t memory = 0;  // bytes, of all processes of the host
-    std::uint64_t disk = 0;
-    std::size_t count = 0;
+    std::uint64_t disk = 0;    // bytes, likewise
+    std::size_t count = 0;     // of pieces of data
   };
-  [[nodiscard]] Usage usage() const;
+  [[nodiscard]] Usage usage() const;  // now
 
   // Stops serving others; what is mapped, or on this host, can still be had.  Removes this host's
   // store if it is empty and no other process has it open; `remove`: in any case, because the farm

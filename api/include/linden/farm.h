@@ -17,7 +17,7 @@
 
 namespace linden::farm {
 
-inline constexpr std::string_view kDefaultSpace = "farm";
+inline constexpr std::string_view kDefaultSpace = "farm";  // its name
 
 // ---- Tasks
 
@@ -52,22 +52,22 @@ inline constexpr std::string_view kCallMap = "call_map";
 // Plain values are nil, bool, int, float, text, bytes, arrays (linden/array.h) and lists of these.
 [[nodiscard]] bool is_plain(const Value& value);
 
-struct EngineRef {
-  std::int64_t id = 0;
+struct EngineRef {      // an engine and its session
+  std::int64_t id = 0;  // its number
   std::string session;  // 32 hexadecimal digits
 };
 
-struct Call {
-  TaskId task;
-  std::string queue;     // one of the above
-  std::string function;  // its name
-  Value payload;         // list of arguments; kCallMap: of such lists
-  bool is_map = false;
+struct Call {                           // a task in the making
+  TaskId task;                          // which one
+  std::string queue;                    // one of the above
+  std::string function;                 // its name
+  Value payload;                        // list of arguments; kCallMap: of such lists
+  bool is_map = false;                  // kCallMap
   std::string name;                     // for people; empty: the function's
   std::optional<std::int64_t> retries;  // docs/decisions/0007-retries.md
-  std::int32_t priority = 0;
-  double submitted = 0.0;  // seconds since 1970
-  std::optional<std::string> label;
+  std::int32_t priority = 0;            // higher is begun first
+  double submitted = 0.0;               // seconds since 1970
+  std::optional<std::string> label;     // for people
   std::optional<EngineRef> engine;  // whose queue it is: the task ends with that engine's session
 };
 // The task, with the result that the space gives by itself should its engines die.
@@ -85,21 +85,21 @@ inline constexpr std::string_view kError = "error";
 inline constexpr std::string_view kCancelled = "cancelled";
 inline constexpr std::string_view kEngineDied = "engine_died";
 
-struct TaskError {
+struct TaskError {        // what a function has thrown
   std::int64_t item = 0;  // 0 unless the task is a map
-  std::string type;
-  std::string message;
-  std::string traceback;
+  std::string type;       // of what was thrown
+  std::string message;    // what it said
+  std::string traceback;  // as its language prints it
 };
 
-struct TaskResult {
-  TaskId task;
-  std::string status;
+struct TaskResult {                    // how a task has ended
+  TaskId task;                         // which one
+  std::string status;                  // kOk, ...
   Value payload;                       // kOk: the value; a failed map: the list of all values
   std::vector<TaskError> errors;       // kError
   std::optional<std::int64_t> engine;  // that had it last
   double started = 0.0;                // seconds since 1970; 0: nobody began it
-  double ended = 0.0;
+  double ended = 0.0;                  // likewise
 };
 // Throws Error kInvalidArgument: it is no result.
 [[nodiscard]] TaskResult parse_result(const Tuple& tuple);

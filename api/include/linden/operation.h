@@ -29,9 +29,9 @@ struct PutOp {
   RequestId transaction;  // 0: none; else of the BeginOp: the ids are given when it commits
 };
 
-enum class TakeMode : std::uint8_t {
-  kRead = 0,  // rd: the tuple stays
-  kTake = 1,  // in: the tuple leaves
+enum class TakeMode : std::uint8_t {  // what becomes of a tuple that is found
+  kRead = 0,                          // rd: the tuple stays
+  kTake = 1,                          // in: the tuple leaves
   kReserve =
       2,  // the tuple is hidden under a lease until finish, release, or the lease's end (P16)
 };
@@ -201,7 +201,7 @@ struct ReviveOp {
   std::uint32_t limit = 100'000;
 };
 
-enum class PauseKind : std::uint8_t {
+enum class PauseKind : std::uint8_t {  // what is held up
   kPause = 0,  // what matches is handed out to no take and no reservation; reads and counts see it
   kDrain = 1,  // puts of what matches are refused with kOverloaded; takes go on
 };
@@ -213,8 +213,8 @@ enum class PauseKind : std::uint8_t {
 // something may put something, also while that is drained.  Answer: FinishDone, one code: kOk, or
 // kNoMatch if it stood already, and still says who set it first.
 struct PauseOp {
-  PauseKind kind = PauseKind::kPause;
-  std::optional<Template> form;  // none: the whole space
+  PauseKind kind = PauseKind::kPause;  // which of the two
+  std::optional<Template> form;        // none: the whole space
 };
 
 // Ends what was set for exactly this template, or for the whole space.  What was paused goes to
@@ -239,7 +239,7 @@ struct ExplainOp {
   Template form;
 };
 
-enum class TupleState : std::uint8_t {
+enum class TupleState : std::uint8_t {  // whether it can be found, or what it waits for
   kReady = 0,
   kReserved = 1,  // handed out under a lease, not begun
   kStarted = 2,   // handed out under a lease and begun
@@ -272,7 +272,7 @@ struct SummarizeOp {
 
 // What the space knows of sessions.  Answer: SessionsListed.
 struct ListSessionsOp {};
-
+// What can be asked of a space.
 using Operation =
     std::variant<PutOp, TakeOp, StreamOp, SubscribeOp, AckOp, CreditOp, CancelOp, FinishOp,
                  ReleaseOp, CountOp, ExplainOp, ListOp, SummarizeOp, ListSessionsOp, CommitOp,
@@ -312,27 +312,27 @@ struct Handout {
   std::uint32_t attempt = 0;         // kReserve: of the token
   std::uint32_t template_index = 0;  // which of the request's templates matched
   bool started = false;              // kReserve: the space counts it as begun already
-  Tuple tuple;
+  Tuple tuple;                       // its fields
   friend bool operator==(const Handout&, const Handout&) = default;
 };
 
-struct Found {
-  std::vector<Handout> tuples;
+struct Found {                  // what a take has found
+  std::vector<Handout> tuples;  // at least one
   friend bool operator==(const Found&, const Found&) = default;
 };
 
-struct FinishDone {
-  std::vector<ErrorCode> codes;
+struct FinishDone {              // how each item has ended
+  std::vector<ErrorCode> codes;  // kOk, or why nothing was done
   friend bool operator==(const FinishDone&, const FinishDone&) = default;
 };
 
-struct Counted {
-  std::uint64_t count = 0;
+struct Counted {            // how many there are
+  std::uint64_t count = 0;  // of tuples
   friend bool operator==(const Counted&, const Counted&) = default;
 };
 
-struct Explained {
-  std::uint32_t arity = 0;
+struct Explained {          // how a template is looked up
+  std::uint32_t arity = 0;  // number of fields
   std::uint64_t index =
       0;                 // bit i: field i leads to the candidates; 0: all tuples of that arity are
   bool learned = false;  // the index is there; false: the next look-up makes it
@@ -343,14 +343,14 @@ struct Explained {
   friend bool operator==(const Explained&, const Explained&) = default;
 };
 
-struct ListedTuple {
-  TupleId id;
-  TupleState state = TupleState::kReady;
-  std::uint32_t attempt = 0;
-  std::int32_t priority = 0;
-  SessionId holder;  // kReserved, kStarted
-  std::optional<Duration> expires_in;
-  Tuple tuple;
+struct ListedTuple {                      // a tuple with all that is known of it
+  TupleId id;                             // in order of put
+  TupleState state = TupleState::kReady;  // what it waits for
+  std::uint32_t attempt = 0;              // how often it was handed out
+  std::int32_t priority = 0;              // as it was put
+  SessionId holder;                       // kReserved, kStarted
+  std::optional<Duration> expires_in;     // none: never
+  Tuple tuple;                            // its fields
   // kReserved, kStarted: when it comes back if nothing is heard of its holder.
   std::optional<Duration> lease_left;
   // kReserved, kStarted: since it was handed out; none: in a transaction, or before the server was
@@ -359,43 +359,43 @@ struct ListedTuple {
   std::optional<Duration> visible_in;  // kDelayed
   std::uint32_t open_guards = 0;       // kGuarded: not met yet
   std::uint32_t max_attempts = 0;      // as it was put, like the rest; 0: no bound
-  bool has_will = false;
+  bool has_will = false;               // something is put when it ends unfinished
   SessionId lives_with;
   std::string key;
   std::string group;
 };
 struct Listed {
   std::vector<ListedTuple> tuples;
-  bool more = false;
+  bool more = false;  // there are more groups than were asked for
 };
 
-struct SummaryGroup {
-  std::uint32_t arity = 0;
-  std::vector<Value> first_fields;
-  std::uint64_t ready = 0;
-  std::uint64_t reserved = 0;
-  std::uint64_t started = 0;
-  std::uint64_t dead = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t delayed = 0;
-  std::uint64_t behind = 0;
-  std::uint64_t guarded = 0;
-  std::uint64_t paused = 0;
+struct SummaryGroup {               // tuples whose first fields are equal
+  std::uint32_t arity = 0;          // number of fields
+  std::vector<Value> first_fields;  // large ones as their type
+  std::uint64_t ready = 0;          // free
+  std::uint64_t reserved = 0;       // handed out, not begun
+  std::uint64_t started = 0;        // handed out and begun
+  std::uint64_t dead = 0;           // attempts used up
+  std::uint64_t bytes = 0;          // of all of them
+  std::uint64_t delayed = 0;        // not visible yet
+  std::uint64_t behind = 0;         // an earlier one of their group
+  std::uint64_t guarded = 0;        // wait for their guards
+  std::uint64_t paused = 0;         // free, but handed out to nobody
 };
-struct Summary {
+struct Summary {                     // what is in a space, by groups
   std::vector<SummaryGroup> groups;  // sorted by arity and fields
-  std::uint64_t tuples = 0;
-  std::uint64_t waiters = 0;
-  std::uint64_t streams = 0;
-  bool more = false;
-  std::uint64_t pauses = 0;  // pauses and drains that are set
+  std::uint64_t tuples = 0;          // in all groups
+  std::uint64_t waiters = 0;         // requests that wait for a match
+  std::uint64_t streams = 0;         // that stand
+  bool more = false;                 // there are more groups than were asked for
+  std::uint64_t pauses = 0;          // pauses and drains that are set
 };
 
-struct SessionInfo {
-  SessionId id;
-  std::string name;  // what the client calls itself
-  bool connected = false;
-  Duration silent_for{0};
+struct SessionInfo {          // a client, as a space knows it
+  SessionId id;               // made by the client
+  std::string name;           // what the client calls itself
+  bool connected = false;     // right now
+  Duration silent_for{0};     // since it was heard
   std::uint64_t held = 0;     // tuples under its leases
   std::uint64_t waiting = 0;  // blocked requests and streams
   // Until the first of its leases ends if nothing is heard of it; none: it holds nothing.
@@ -405,23 +405,23 @@ struct SessionsListed {
   std::vector<SessionInfo> sessions;
 };
 
-struct PauseInfo {
-  PauseKind kind = PauseKind::kPause;
-  std::optional<Template> form;  // none: the whole space
-  std::string set_by;            // what the client called itself
-  Duration set_for{0};           // so long ago
-  std::uint64_t tuples = 0;      // free ones that match
+struct PauseInfo {                     // a pause or drain that is set
+  PauseKind kind = PauseKind::kPause;  // which of the two
+  std::optional<Template> form;        // none: the whole space
+  std::string set_by;                  // what the client called itself
+  Duration set_for{0};                 // so long ago
+  std::uint64_t tuples = 0;            // free ones that match
 };
-struct PausesListed {
+struct PausesListed {             // all that is set
   std::vector<PauseInfo> pauses;  // in the order in which they were set
 };
-
+// What a space answers.
 using Answer = std::variant<Done, Refused, PutDone, Found, FinishDone, Counted, Explained, Listed,
                             Summary, SessionsListed, KeyedPutDone, PausesListed>;
 
 // Events of a stream.
 struct Delivered {
-  std::vector<Handout> tuples;
+  std::vector<Handout> tuples;  // at least one
 };
 // Of a subscription: what has the numbers `first`, `first + 1`, ... was put and is not told,
 // because the client was too slow and the backlog full (P30).  A `count` of 0: the space does not
@@ -430,7 +430,7 @@ struct Delivered {
 // shows what is there if it was `initial`, and goes on with the next number.
 struct Gap {
   std::uint64_t first = 0;
-  std::uint64_t count = 0;
+  std::uint64_t count = 0;  // of tuples
   friend bool operator==(const Gap&, const Gap&) = default;
 };
 // Asks the holder to give this hand-out back if it has not begun it: somebody idle waits for it

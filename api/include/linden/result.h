@@ -20,13 +20,13 @@ struct Failure {
 };
 
 template <class T>
-class [[nodiscard]] Result {
+class [[nodiscard]] Result {  // a value, or why there is none
  public:
   Result(T value) : value_(std::move(value)) {}            // NOLINT(google-explicit-constructor)
   Result(Failure failure) : value_(std::move(failure)) {}  // NOLINT(google-explicit-constructor)
 
-  [[nodiscard]] bool has_value() const noexcept { return value_.index() == 0; }
-  explicit operator bool() const noexcept { return has_value(); }
+  [[nodiscard]] bool has_value() const noexcept { return value_.index() == 0; }  // or error()
+  explicit operator bool() const noexcept { return has_value(); }                // has_value()
 
   // Each asserts that there is one.
   [[nodiscard]] T& value() & {
@@ -46,7 +46,7 @@ class [[nodiscard]] Result {
   [[nodiscard]] T&& operator*() && { return std::move(*this).value(); }
   [[nodiscard]] T* operator->() { return &value(); }
   [[nodiscard]] const T* operator->() const { return &value(); }
-  [[nodiscard]] const Failure& error() const {
+  [[nodiscard]] const Failure& error() const {  // why
     assert(!has_value());
     return *std::get_if<1>(&value_);
   }
@@ -62,20 +62,20 @@ class [[nodiscard]] Result {
 };
 
 template <>
-class [[nodiscard]] Result<void> {
+class [[nodiscard]] Result<void> {  // nothing, or why it failed
  public:
   Result() = default;
   Result(Failure failure)
       : failure_(std::move(failure)), ok_(false) {}  // NOLINT(google-explicit-constructor)
 
-  [[nodiscard]] bool has_value() const noexcept { return ok_; }
-  explicit operator bool() const noexcept { return ok_; }
-  [[nodiscard]] const Failure& error() const {
+  [[nodiscard]] bool has_value() const noexcept { return ok_; }  // it did not fail
+  explicit operator bool() const noexcept { return ok_; }        // has_value()
+  [[nodiscard]] const Failure& error() const {                   // why
     assert(!ok_);
     return failure_;
   }
 
-  void value_or_throw() const {
+  void value_or_throw() const {  // throws Error if it failed
     if (!ok_) throw Error(failure_.code, failure_.message);
   }
 

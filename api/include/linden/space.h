@@ -4,26 +4,34 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include <linden/client.h>
+#include <linden/future.h>
 #include <linden/operation.h>
 #include <linden/stream.h>
 #include <linden/subscription.h>
+#include <linden/typed.h>
 
 namespace linden {
 
-struct Match {
-  TupleId id;
-  Tuple tuple;
+struct Match {  // a tuple that was found
+  TupleId id;   // of its put
+  Tuple tuple;  // its fields
 };
 
 class Reservation;
 class Iteration;
 class Transaction;
+template <class... Fields>
+class TypedReservation;
+template <class... Fields>
+class TypedStream;
 
-// A space of a server.  A small value: copy it freely.  Calls wait; for requests that do not, see
-// Client::send.
+// A space of a server.  A small value: copy it freely.  Calls wait; those that end in _async do
+// not, and give a Future (linden/future.h).
 //
 // Errors of every call: Error with kNoSuchSpace, kSpaceGone, kLimitExceeded, kOverloaded,
 // kInvalidArgument (no effect, P38); kConnectionLost, kSessionExpired, kClosed (the session has
@@ -106,7 +114,7 @@ class Space {
   std::uint64_t collect(const Space& to, const Template& form);
   std::uint64_t copy_collect(const Space& to, const Template& form);
 
-  std::uint64_t count(const Template& form);
+  std::uint64_t count(const Template& form);  // of free matches
   // How the space looks the template up, and what that costs (docs/design/matching.md).
   Explained explain(const Template& form);
   Listed list(std::optional<Template> form, TupleId after = {}, std::uint32_t limit = 100,
@@ -128,6 +136,122 @@ class Space {
                                        std::uint32_t credit = 1000);
   [[nodiscard]] Subscription subscribe(SubscribeOp subscription, const Interrupt& interrupt = {});
 
+  // ---- Without waiting: as the calls of these names, whose errors the future has.  Requests are
+  // ---- said in the order in which they are made.  Throw Error only if the session has ended.
+  Future<TupleId> put_async(Tuple tuple, Attributes attributes = {});
+  Future<std::vector<TupleId>> put_many_async(std::vector<NewTuple> tuples);
+  [[nodiscard]] Future<Match> take_async(const Template& form, Duration timeout = kForever);
+  [[nodiscard]] Future<Match> read_async(const Template& form, Duration timeout = kForever);
+  [[nodiscard]] Future<std::optional<Match>> try_take_async(const Template& form);
+  [[nodiscard]] Future<std::optional<Match>> try_read_async(const Template& form);
+  [[nodiscard]] Future<std::vector<Match>> take_many_async(const Template& form,
+                                                           std::uint32_t count_max,
+                                                           Duration timeout = kForever);
+  [[nodiscard]] Future<std::vector<Match>> read_many_async(const Template& form,
+                                                           std::uint32_t count_max,
+                                                           Duration timeout = kForever);
+  [[nodiscard]] Future<Reservation> reserve_async(const Template& form,
+                                                  Duration lease = std::chrono::seconds(30),
+                                                  Duration timeout = kForever);
+  Future<void> finish_async(Token token, std::vector<NewTuple> puts = {});
+  Future<std::uint64_t> count_async(const Template& form);
+
+  // ---- Typed: linden/typed.h says what the types and arguments mean.
+  template <class... Fields>
+  std::tuple<Fields...> take(const Form<Fields...>& form, Duration timeout = kForever,
+                             const Interrupt& interrupt = {}) {
+    return Form<Fields...>::fields_of(take(form.untyped(), timeout, interrupt).tuple);
+  }
+  template <class... Fields>
+  std::tuple<Fields...> read(const Form<Fields...>& form, Duration timeout = kForever,
+                             const Interrupt& interrupt = {}) {
+    return Form<Fields...>::fields_of(read(form.untyped(), timeout, interrupt).tuple);
+  }
+  template <class... Fields>
+  std::optional<std::tuple<Fields...>> try_take(const Form<Fields...>& form) {
+    return typed<Fields...>(try_take(form.untyped()));
+  }
+  template <class... Fields>
+  std::optional<std::tuple<Fields...>> try_read(const Form<Fields...>& form) {
+    return typed<Fields...>(try_read(form.untyped()));
+  }
+  template <class... Fields>
+  std::vector<std::tuple<Fields...>> take_many(const Form<Fields...>& form, std::uint32_t count_max,
+                                               Duration timeout = kForever,
+                                               const Interrupt& interrupt = {}) {
+    return typed<Fields...>(take_many(form.untyped(), count_max, timeout, interrupt));
+  }
+  template <class... Fields>
+  std::vector<std::tuple<Fields...>> read_many(const Form<Fields...>& form, std::uint32_t count_max,
+                                               Duration timeout = kForever,
+                                               const Interrupt& interrupt = {}) {
+    return typed<Fields...>(read_many(form.untyped(), count_max, timeout, interrupt));
+  }
+  template <class... Fields>
+  [[nodiscard]] TypedReservation<Fields...> reserve(const Form<Fields...>& form,
+                                                    Duration lease = std::chrono::seconds(30),
+                                                    Duration timeout = kForever,
+                                                    const Interrupt& interrupt = {});
+  template <class... Fields>
+  [[nodiscard]] Future<std::tuple<Fields...>> take_async(const Form<Fields...>& form,
+                                                         Duration timeout = kForever) {
+    return begin_take<Fields...>(TakeMode::kTake, form, timeout);
+  }
+  template <class... Fields>
+  [[nodiscard]] Future<std::tuple<Fields...>> read_async(const Form<Fields...>& form,
+                                                         Duration timeout = kForever) {
+    return begin_take<Fields...>(TakeMode::kRead, form, timeout);
+  }
+  template <class... Fields>
+  [[nodiscard]] Future<TypedReservation<Fields...>> reserve_async(
+      const Form<Fields...>& form, Duration lease = std::chrono::seconds(30),
+      Duration timeout = kForever);
+  template <class... Fields>
+  std::uint64_t count(const Form<Fields...>& form) {
+    return count(form.untyped());
+  }
+  // `mode`, `credit` and `lease` are those of `stream`, the template is `form`.
+  template <class... Fields>
+  [[nodiscard]] TypedStream<Fields...> open_stream(const Form<Fields...>& form,
+                                                   StreamOp stream = {});
+
+  // The same with the arguments of form<Fields...>() in place of it.  Those that wait do so for
+  // ever.
+  template <class... Fields, class... Arguments>
+  requires(sizeof...(Fields) > 0) std::tuple<Fields...> take(const Arguments&... arguments) {
+    return take(linden::form<Fields...>(arguments...));
+  }
+  template <class... Fields, class... Arguments>
+  requires(sizeof...(Fields) > 0) std::tuple<Fields...> read(const Arguments&... arguments) {
+    return read(linden::form<Fields...>(arguments...));
+  }
+  template <class... Fields, class... Arguments>
+  requires(sizeof...(Fields) >
+           0) std::optional<std::tuple<Fields...>> try_take(const Arguments&... arguments) {
+    return try_take(linden::form<Fields...>(arguments...));
+  }
+  template <class... Fields, class... Arguments>
+  requires(sizeof...(Fields) >
+           0) std::optional<std::tuple<Fields...>> try_read(const Arguments&... arguments) {
+    return try_read(linden::form<Fields...>(arguments...));
+  }
+  template <class... Fields, class... Arguments>
+  requires(sizeof...(Fields) >
+           0) TypedReservation<Fields...> reserve(const Arguments&... arguments);
+  template <class... Fields, class... Arguments>
+  requires(sizeof...(Fields) >
+           0) Future<std::tuple<Fields...>> take_async(const Arguments&... arguments) {
+    return take_async(linden::form<Fields...>(arguments...));
+  }
+  template <class... Fields, class... Arguments>
+  requires(sizeof...(Fields) >
+           0) Future<std::tuple<Fields...>> read_async(const Arguments&... arguments) {
+    return read_async(linden::form<Fields...>(arguments...));
+  }
+  template <class... Fields, class... Arguments>
+  requires(sizeof...(Fields) >
+           0) Future<TypedReservation<Fields...>> reserve_async(const Arguments&... arguments);
+
  private:
   friend class Client;
   friend class Transaction;
@@ -142,6 +266,49 @@ class Space {
   Answer ask(Operation operation, Duration timeout, const Interrupt& interrupt);
   Answer answer_of(RequestId request, Duration timeout, const Interrupt& interrupt);
   std::size_t ask_for_codes(Operation operation, const std::string& what);
+
+  // Sends what `state` is the answer of.
+  void begin(Operation operation, const std::shared_ptr<detail::FutureState>& state,
+             detail::GiveBack give_back) const;
+  [[nodiscard]] detail::Keep session() const;
+  static const Space& of(const detail::Keep& keep) {
+    return *static_cast<const Space*>(keep.get());
+  }
+  template <class T>
+  Future<T> begin_any(Operation operation, typename detail::FutureStateOf<T>::Decode decode,
+                      detail::GiveBack give_back = detail::GiveBack::kNothing,
+                      detail::Keep keep = {}) const {
+    auto state = std::make_shared<detail::FutureStateOf<T>>(std::move(decode));
+    begin(std::move(operation), state, give_back);
+    return Future<T>(std::move(state), keep ? std::move(keep) : session());
+  }
+  static TakeOp take_of(TakeMode mode, const Template& form, Duration timeout,
+                        Duration lease = std::chrono::seconds(30));
+  static Handout handout_of(Answer&& answer, const char* what);
+  template <class... Fields>
+  Future<std::tuple<Fields...>> begin_take(TakeMode mode, const Form<Fields...>& form,
+                                           Duration timeout) const {
+    const bool takes = mode == TakeMode::kTake;
+    return begin_any<std::tuple<Fields...>>(
+        take_of(mode, form.untyped(), timeout),
+        [takes](Answer&& answer, const detail::Keep&) {
+          return Form<Fields...>::fields_of(
+              handout_of(std::move(answer), takes ? "take_async" : "read_async").tuple);
+        },
+        takes ? detail::GiveBack::kPut : detail::GiveBack::kNothing);
+  }
+  template <class... Fields>
+  static std::optional<std::tuple<Fields...>> typed(const std::optional<Match>& match) {
+    if (!match) return std::nullopt;
+    return Form<Fields...>::fields_of(match->tuple);
+  }
+  template <class... Fields>
+  static std::vector<std::tuple<Fields...>> typed(const std::vector<Match>& matches) {
+    std::vector<std::tuple<Fields...>> rows;
+    rows.reserve(matches.size());
+    for (const auto& match : matches) rows.push_back(Form<Fields...>::fields_of(match.tuple));
+    return rows;
+  }
 
   Client client_;
   std::string name_;
@@ -181,8 +348,10 @@ class Reservation {
   Reservation& operator=(Reservation&&) = delete;
   ~Reservation();
 
+  // What is held.
   [[nodiscard]] const Tuple& tuple() const { return handout_.tuple; }
   [[nodiscard]] Token token() const { return {handout_.id, handout_.attempt}; }
+  // As Space::finish and Space::release.
   void finish(std::vector<NewTuple> puts = {});
   void release(bool started = true, Duration delay = {});
 
@@ -191,5 +360,93 @@ class Reservation {
   Handout handout_;
   bool held_;
 };
+
+// A reservation whose fields have types.  Given back when destroyed unfinished.
+template <class... Fields>
+class TypedReservation {
+ public:
+  explicit TypedReservation(Reservation reservation)
+      : reservation_(std::move(reservation)),
+        fields_(Form<Fields...>::fields_of(reservation_.tuple())) {}
+
+  // What is held.
+  [[nodiscard]] const std::tuple<Fields...>& fields() const noexcept { return fields_; }
+  [[nodiscard]] Token token() const { return reservation_.token(); }
+  // As Reservation::finish and release.
+  void finish(std::vector<NewTuple> puts = {}) { reservation_.finish(std::move(puts)); }
+  void release(bool started = true, Duration delay = {}) { reservation_.release(started, delay); }
+
+ private:
+  Reservation reservation_;
+  std::tuple<Fields...> fields_;
+};
+
+// A hand-out of a typed stream.
+template <class... Fields>
+struct TypedHandout {
+  Token token;
+  std::tuple<Fields...> fields;
+};
+
+// A stream whose tuples have types.  Copies share it.
+template <class... Fields>
+class TypedStream {
+ public:
+  explicit TypedStream(Stream stream) : stream_(std::move(stream)) {}
+
+  // As those of Stream.
+  [[nodiscard]] std::optional<TypedHandout<Fields...>> next(Duration timeout = kForever,
+                                                            const Interrupt& interrupt = {}) {
+    const auto one = stream_.next(timeout, interrupt);
+    if (!one) return std::nullopt;
+    return TypedHandout<Fields...>{{one->id, one->attempt}, Form<Fields...>::fields_of(one->tuple)};
+  }
+  void finish(Token token, std::vector<NewTuple> puts = {}, bool flush = false) {
+    stream_.finish(token, std::move(puts), flush);
+  }
+  void release(Token token, bool started) { stream_.release(token, started); }
+  void flush() { stream_.flush(); }
+  void close() { stream_.close(); }
+  [[nodiscard]] Stream& untyped() noexcept { return stream_; }
+
+ private:
+  Stream stream_;
+};
+
+template <class... Fields>
+TypedReservation<Fields...> Space::reserve(const Form<Fields...>& form, Duration lease,
+                                           Duration timeout, const Interrupt& interrupt) {
+  return TypedReservation<Fields...>(reserve(form.untyped(), lease, timeout, interrupt));
+}
+
+template <class... Fields>
+Future<TypedReservation<Fields...>> Space::reserve_async(const Form<Fields...>& form,
+                                                         Duration lease, Duration timeout) {
+  return begin_any<TypedReservation<Fields...>>(
+      take_of(TakeMode::kReserve, form.untyped(), timeout, lease),
+      [](Answer&& answer, const detail::Keep& keep) {
+        return TypedReservation<Fields...>(
+            Reservation(of(keep), handout_of(std::move(answer), "reserve_async")));
+      },
+      detail::GiveBack::kRelease, std::make_shared<const Space>(*this));
+}
+
+template <class... Fields>
+TypedStream<Fields...> Space::open_stream(const Form<Fields...>& form, StreamOp stream) {
+  stream.templates = {form.untyped()};
+  return TypedStream<Fields...>(open_stream(std::move(stream)));
+}
+
+template <class... Fields, class... Arguments>
+requires(sizeof...(Fields) >
+         0) TypedReservation<Fields...> Space::reserve(const Arguments&... arguments) {
+  return reserve(linden::form<Fields...>(arguments...));
+}
+
+template <class... Fields, class... Arguments>
+requires(sizeof...(Fields) > 0) Future<TypedReservation<Fields...>> Space::reserve_async(
+    const Arguments&... arguments) {
+  return reserve_async(linden::form<Fields...>(arguments...));
+}
 
 }  // namespace linden

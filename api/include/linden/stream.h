@@ -44,9 +44,9 @@ class Stream {
   // Sends what is queued now.
   void flush();
 
-  void set_credit(std::uint32_t credit);
+  void set_credit(std::uint32_t credit);     // most hand-outs un-acknowledged
   [[nodiscard]] std::size_t queued() const;  // hand-outs in the local queue
-  [[nodiscard]] RequestId id() const;
+  [[nodiscard]] RequestId id() const;        // of the request that opened it
 
   // Ends it.  What next() has not returned goes back, also what was still on its way: reserved
   // tuples un-started and with their age, taken ones as they were put.  Waiting calls throw

@@ -35,7 +35,7 @@ class TemplateField;
 struct ListOf {
   std::vector<TemplateField> elements;
 };  // a list of as many elements, each as its actual or formal says; may nest
-
+// The formals that say nothing but a type.
 inline constexpr Any kAny{};
 inline constexpr Typed kBool{FieldType::kBool};
 inline constexpr Typed kInt{FieldType::kInt};
@@ -83,15 +83,15 @@ class Template {
   [[nodiscard]] static Result<Template> decode(std::string_view head,
                                                std::vector<Bytes> attachments);
 
-  [[nodiscard]] std::size_t size() const noexcept;
-  [[nodiscard]] bool matches(const Tuple& tuple) const;
+  [[nodiscard]] std::size_t size() const noexcept;       // number of fields
+  [[nodiscard]] bool matches(const Tuple& tuple) const;  // P1, P2
 
   // Bit i is set where field i is an actual (OneOf of a single value and ListOf without formals
   // count as one).
   [[nodiscard]] std::uint64_t actual_mask() const noexcept;
 
-  [[nodiscard]] std::string_view head() const noexcept;
-  [[nodiscard]] std::span<const Bytes> attachments() const noexcept;
+  [[nodiscard]] std::string_view head() const noexcept;               // the encoding
+  [[nodiscard]] std::span<const Bytes> attachments() const noexcept;  // what lies beside it
 
   struct Parsed;  // api/model/encoding.h
   [[nodiscard]] const Parsed& parsed() const noexcept;

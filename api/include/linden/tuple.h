@@ -40,7 +40,7 @@ class Tuple {
   // Throws Error: kLimitExceeded beyond kFieldsMax fields or kListDepthMax levels; kInvalidArgument
   // for text that is not UTF-8.
   explicit Tuple(std::span<const Value> fields);
-
+  // Copying shares.
   Tuple(const Tuple& other) noexcept;
   Tuple(Tuple&& other) noexcept : rep_(other.rep_) { other.rep_ = nullptr; }
   Tuple& operator=(Tuple other) noexcept {
@@ -53,15 +53,15 @@ class Tuple {
   // kMalformed says what is wrong.
   [[nodiscard]] static Result<Tuple> decode(std::string_view head, std::vector<Bytes> attachments);
 
-  [[nodiscard]] std::size_t size() const noexcept;
-  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  [[nodiscard]] std::size_t size() const noexcept;                   // number of fields
+  [[nodiscard]] bool empty() const noexcept { return size() == 0; }  // it has no fields
 
   // The field as a value; large bytes are shared.  `index` must be below size().  O(index).
   [[nodiscard]] Value operator[](std::size_t index) const;
   [[nodiscard]] List values() const;
 
-  [[nodiscard]] std::string_view head() const noexcept;
-  [[nodiscard]] std::span<const Bytes> attachments() const noexcept;
+  [[nodiscard]] std::string_view head() const noexcept;               // the encoding
+  [[nodiscard]] std::span<const Bytes> attachments() const noexcept;  // what lies beside it
 
   // Head plus attachments.
   [[nodiscard]] std::size_t byte_size() const noexcept;
@@ -87,7 +87,7 @@ class TupleBuilder {
   void add_bytes(std::string_view bytes);  // copies
   void add_bytes(const Bytes& bytes);      // shares if it is large
   void begin_list();                       // until end_list, what is added are its elements
-  void end_list();
+  void end_list();                         // of the list begun last
   void add_object(std::string_view codec, std::span<const Bytes> parts);
   void add(const Value& value);
 

@@ -14,7 +14,7 @@
 namespace linden {
 
 class Value;
-using List = std::vector<Value>;
+using List = std::vector<Value>;  // of fields
 
 // What a field can be.  The numbers are part of the wire and storage formats.
 enum class FieldType : std::uint8_t {
@@ -66,7 +66,7 @@ class Value {
   Value(Bytes bytes) : value_(std::move(bytes)) {}      // NOLINT(google-explicit-constructor)
   Value(List list) : value_(std::move(list)) {}         // NOLINT(google-explicit-constructor)
   Value(Object object) : value_(std::move(object)) {}   // NOLINT(google-explicit-constructor)
-
+  // What it holds.
   [[nodiscard]] FieldType type() const noexcept { return static_cast<FieldType>(value_.index()); }
   [[nodiscard]] bool is_nil() const noexcept { return value_.index() == 0; }
 
@@ -79,7 +79,7 @@ class Value {
   [[nodiscard]] const Bytes& as_bytes() const;
   [[nodiscard]] const List& as_list() const;
   [[nodiscard]] const Object& as_object() const;
-
+  // For std::visit.
   [[nodiscard]] const Variant& variant() const noexcept { return value_; }
 
   // Equal in type and value.  As in IEEE 754, NaN equals nothing and 0.0 equals -0.0.

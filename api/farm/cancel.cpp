@@ -1,0 +1,77 @@
+// api/farm/cancel.cpp: ending tasks wherever they are (F6), and removing what they left.
+#include <set>
+#include <thread>
+#include <tuple>
+
+#include "api/farm/farm_client.h"
+
+namespace linden::client {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+// A task may move while we look for it (it is recalled, run again, or its engine dies), but not for
+// ever.
+constexpr std::chrono::seconds kSearchFor{10};
+// By then an engine has given back what it has not begun.
+constexpr std::chrono::milliseconds kRecallFor{500};
+constexpr std::uint32_t kOutputsAtOnce = 1000;
+
+}  // namespace
+
+// Finishes the task if no engine has it; an engine that has not begun it is asked for it meanwhile
+// (F4).
+bool FarmClient::abort_waiting(const farm::TaskId& task, Duration timeout) {
+  try {
+    auto held = space_.reserve(farm::tasks_form(task.client, task.number), std::chrono::seconds(30),
+                               timeout);
+    auto result = farm::cancelled_result(held.tuple());
+    held.finish({NewTuple{std::move(result), {}}});
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNoMatch && error.code() != ErrorCode::kStaleLease) throw;
+    return false;
+  }
+}
+
+bool FarmClient::ended_as_cancelled(const farm::TaskId& task) {
+  const auto match = space_.try_read(farm::results_form(task.client, task.number));
+  return match && farm::parse_result(match->tuple).status == farm::kCancelled;
+}
+
+bool FarmClient::cancel(const farm::TaskId& task) {
+  std::set<std::tuple<TupleId, std::uint32_t>> told;
+  const auto deadline = steady_clock::now() + kSearchFor;
+  bool begun = true;
+  while (steady_clock::now() < deadline) {
+    if (abort_waiting(task, begun ? Duration::zero() : Duration(kRecallFor))) return true;
+    const auto there = space_.list(farm::tasks_form(task.client, task.number));
+    if (there.tuples.empty()) return ended_as_cancelled(task);
+    const auto& one = there.tuples.front();
+    if (one.holder.is_none()) {  // it was given back a moment ago, or waits for something
+      std::this_thread::yield();
+      continue;
+    }
+    begun = one.state == TupleState::kStarted;
+    if (told.insert({one.id, one.attempt}).second) {
+      space_.put_many(farm::cancel(to_string(one.holder), task));
+    } else if (begun) {
+      return true;  // still there after it was told, so it was told in time
+    }
+  }
+  return false;
+}
+
+bool FarmClient::purge(const farm::TaskId& task) {
+  const bool there = space_.try_take(farm::results_form(task.client, task.number)).has_value();
+  const auto outputs = farm::outputs_form(task.client, task.number);
+  try {
+    while (true) (void)space_.take_many(outputs, kOutputsAtOnce, Duration::zero());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNoMatch) throw;
+  }
+  return there;
+}
+
+}  // namespace linden::client

@@ -1,0 +1,78 @@
+// api/farm/farm_client.h: what Farm, View and AsyncResult share: a farm's space, and the results
+// that come from it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <linden/farm.h>
+#include <linden/future.h>
+#include <linden/space.h>
+#include <linden/views.h>
+
+#include "api/client/core.h"
+#include "api/farm/result_table.h"
+
+namespace linden::client {
+
+// One per Farm and its copies.  Any thread may call it.
+class FarmClient : public std::enable_shared_from_this<FarmClient> {
+ public:
+  static std::shared_ptr<FarmClient> open(Client client, std::string_view space);
+  ~FarmClient();
+  FarmClient(const FarmClient&) = delete;
+  FarmClient& operator=(const FarmClient&) = delete;
+
+  [[nodiscard]] Space space() const { return space_; }
+
+  // What the tasks of one call have in common.
+  struct Submission {
+    std::string queue;
+    std::string function;
+    bool is_map = false;
+    TaskOptions options;
+    std::optional<farm::EngineRef> engine;
+  };
+  // Puts a task for each payload in as few requests as the size of frames allows; the futures are
+  // made ready by the results.  Returns the tasks' ids.  Throws Error if the session has ended, or
+  // if `what` makes no sense.
+  std::vector<std::string> submit(const Submission& what, std::vector<Value> payloads,
+                                  const std::vector<std::shared_ptr<detail::FutureState>>& futures);
+
+  // Throws Error kInvalidArgument if there are engines in C++ and none of them has it.
+  void expect_function(std::string_view name);
+
+  [[nodiscard]] std::vector<EngineInfo> engines();
+  void find(const farm::TaskId& task, const std::shared_ptr<detail::FutureState>& future);
+  bool cancel(const farm::TaskId& task);
+  bool purge(const farm::TaskId& task);
+
+ private:
+  FarmClient(Space space, std::shared_ptr<Core> core);
+
+  void open_results();
+  void put(std::vector<NewTuple> tasks, std::int64_t first);
+  bool abort_waiting(const farm::TaskId& task, Duration timeout);
+  bool ended_as_cancelled(const farm::TaskId& task);
+
+  Space space_;
+  std::shared_ptr<Core> core_;
+  const std::string session_;
+  std::shared_ptr<ResultTable> results_ = std::make_shared<ResultTable>();
+  std::shared_ptr<detail::FutureSource> source_;  // of the futures of tasks
+
+  std::mutex mutex_;  // what follows
+  std::shared_ptr<StreamState> stream_;
+  std::set<std::string, std::less<>> known_functions_;
+};
+
+// As the engine's info says, where it says so.
+[[nodiscard]] EngineInfo read_engine(const Tuple& engine);
+
+}  // namespace linden::client
