@@ -1,0 +1,54 @@
+"""The examples in C++ are built outside the tree against the installed package, and run in a farm of engines in Python."""
+
+import subprocess
+from pathlib import Path
+
+import linden
+import pytest
+
+from tests.conftest import ROOT
+from tests.package.conftest import Installed, run
+
+EXAMPLES = ROOT / "docs" / "examples" / "cpp"
+
+
+@pytest.fixture(scope="module")
+def by_cmake(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the programs of all examples, each of which is a project of its own."""
+    built = tmp_path_factory.mktemp("examples")
+    for example in sorted(EXAMPLES.iterdir()):
+        if not example.is_dir():
+            continue
+        folder = built / f"{example.name}.build"
+        run("cmake", "-S", example, "-B", folder, "-G", "Ninja", env=installed.environment)
+        run("cmake", "--build", folder, env=installed.environment)
+        (folder / example.name).rename(built / example.name)
+    return built
+
+
+EXPECTED = """\
+sqrt(2) = 1.41421
+hands: 1 52 1326 22100 270725 2598960
+hypotenuse(3, 4) = 5
+error: ValueError: math domain error
+found again: ValueError
+"""
+
+
+def test_a_program_submits_to_engines_in_python(installed: Installed, by_cmake: Path, farm: linden.Client) -> None:
+    assert run(by_cmake / "submit", farm.connection.address, env=installed.environment) == EXPECTED
+
+
+def test_pkg_config_builds_it_as_well(installed: Installed, tmp_path: Path, farm: linden.Client) -> None:
+    flags = run("pkg-config", "--cflags", "--libs", "linden", env=installed.environment).split()
+    program = tmp_path / "submit"
+    run("ccache", "g++", "-std=c++20", "-c", EXAMPLES / "submit" / "main.cpp", "-o", tmp_path / "main.o", *flags)
+    run("g++", tmp_path / "main.o", "-o", program, *flags)
+    assert run(program, farm.connection.address, env=installed.environment) == EXPECTED
+
+
+def test_a_wrong_address_is_said_in_words(installed: Installed, by_cmake: Path, tmp_path: Path) -> None:
+    command = [str(by_cmake / "submit"), "nowhere"]
+    ran = subprocess.run(command, env=installed.environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 1
+    assert "nowhere" in ran.stderr
