@@ -172,9 +172,15 @@ class JobSets:
             if n:
                 self.grow(each, n)
 
-    def stop_members(self, name: str, members: Mapping[Job, Iterable[int] | None]) -> None:
-        """End some members of the jobs of a set (None: all).  Raises: LaunchError."""
+    def stop_members(self, name: str, members: Mapping[Job, Iterable[int] | None], *, have_left: bool = False) -> None:
+        """End some members of the jobs of a set (None: all).
+
+        *have_left*: their engines have gone by themselves, so a system that cannot cancel single members need not. Raises:
+            LaunchError.
+        """
         stopped, errors = self._stop_each(list(members.items()))
+        if have_left:
+            stopped, errors = set(members), []
         self._note_ended(name, {job: each for job, each in members.items() if job in stopped})
         if errors:
             raise LaunchError("\n".join(errors))

@@ -23,12 +23,14 @@ class Leavers:
     members: dict[Job, list[int]] = field(default_factory=dict)
     engines: list[farm.Engine] = field(default_factory=list)
     count: int = 0  # engines fewer in all
+    all_served: bool = True  # engines serve from each of these members
 
     def give_up(self, record: JobRecord, member: int, engines: Sequence[farm.Engine]) -> None:
         """One member, and the engines that serve from it."""
         self.members.setdefault(record.job, []).append(member)
         self.engines += engines
         self.count += record.engines_of(member)
+        self.all_served = self.all_served and bool(engines)
 
 
 def choose_engines(engines: Iterable[farm.Engine], load: FarmLoad, count: int) -> list[farm.Engine]:

@@ -92,8 +92,8 @@ def _scale_jobs(job_sets: JobSets, client: linden.Client, name: str, n: int, tim
     elif n < have:
         statuses, _ = job_sets.status(name)
         leavers = choose_members(job_sets.records(name), statuses, load, have - n)
-        drain(client, leavers.engines, timeout_s)
-        job_sets.stop_members(name, leavers.members)
+        have_left = bool(leavers.engines) and drain(client, leavers.engines, timeout_s)
+        job_sets.stop_members(name, leavers.members, have_left=have_left and leavers.all_served)
 
 
 def drain(client: linden.Client, engines: Sequence[farm.Engine], timeout_s: float) -> bool:

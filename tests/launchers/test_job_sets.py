@@ -197,6 +197,19 @@ def test_a_job_of_which_all_members_were_stopped_leaves_the_file(sets: JobSets, 
     assert state_of(directory).n == 1
 
 
+def test_a_system_that_cannot_cancel_single_members_need_not_once_their_engines_have_left(
+    sets: JobSets, directory: Path, tape: Tape
+) -> None:
+    sets.start(2, SLURM)
+    (job,) = (record.job for record in sets.records())
+    tape.cannot_stop = {"17"}
+    with pytest.raises(LaunchError, match="cannot stop slurm job 17"):
+        sets.stop_members("1", {job: [1]})
+    assert state_of(directory).n == 2
+    sets.stop_members("1", {job: [1]}, have_left=True)
+    assert state_of(directory).n == 1
+
+
 def test_a_system_that_does_not_answer_is_told(sets: JobSets, tape: Tape) -> None:
     sets.start(1, SLURM)
     tape.refusal = "slurm_load_jobs error"

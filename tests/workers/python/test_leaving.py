@@ -10,6 +10,7 @@ from pathlib import Path
 
 import linden
 import pytest
+from linden import farm
 from linden_launchers.local import LocalServer
 from linden_launchers.process import end_processes
 from linden_launchers.server_command import ServerOptions, find_program
@@ -96,6 +97,24 @@ def test_what_runs_comes_to_its_end_and_the_rest_goes_to_others(
     assert process.wait(20) == 0
     other = engine()
     assert {result.get(20) for result in rest} == {other.pid}
+
+
+def test_an_engine_that_is_drained_by_a_word_finishes_what_it_runs(
+    rc: linden.Client, engine: Start, scratch: Path
+) -> None:
+    process = engine()
+    rc.wait_for_engines(1, timeout=20)
+    view = rc.load_balanced_view()
+    first = view.apply_async(task_that_waits, str(scratch / "begun"), str(scratch / "go"))
+    rest = view.apply_async(os.getpid)
+    until_there(scratch / "begun")
+    rc.space.put_many([farm.control(rc.engines()[0].session, farm.DRAIN)])
+    (scratch / "go").touch()
+    assert first.get(20) == process.pid
+    output, _ = process.communicate(timeout=20)
+    assert (process.returncode, "reason=drained" in output) == (0, True)
+    other = engine()
+    assert rest.get(20) == other.pid
 
 
 def test_at_the_end_of_the_walltime_the_task_that_runs_is_given_back(
