@@ -50,6 +50,7 @@ class Adaptation:
         self._period_s = period_s
         self._over = threading.Event()
         self._memory = Memory()
+        self._leaving: threading.Thread | None = None  # waits for engines to finish what they run
         self._thread = threading.Thread(target=self._run, name="linden-adapt", daemon=True)
         self.target: int | None = None  # what it has decided last
 
@@ -60,7 +61,7 @@ class Adaptation:
         return self
 
     def stop(self) -> None:
-        """End; the engines that there are stay.  Returns when nothing changes any more.  Idempotent."""
+        """End; the engines that there are stay, but those that were asked to leave.  Idempotent."""
         self._over.set()
         if threading.current_thread() is not self._thread and self._thread.is_alive():
             self._thread.join()
@@ -92,14 +93,30 @@ class Adaptation:
             load = self.load(client)
             target, self._memory = decide(self.rules, load, self._memory)
             self.target = target
-            if target != load.serving + load.coming:
+            have = load.serving + load.coming
+            if target < have and self._leaving is not None and self._leaving.is_alive():
+                return  # those that leave may run something long, and others may be needed before they have
+            if target != have:
                 _LOG.info(
                     "%d engines serve, %d come, %d tasks wait: %d engines are wanted",
                     load.serving, load.coming, load.waiting, target,
                 )  # fmt: skip
-                self._cluster.scale(target, self._name, timeout=_DRAIN_S)
+                self._grow(target) if target > have else self._shrink(target)
         except (LaunchError, KeyError) as error:  # a system that does not answer now; looked at again
             _LOG.warning("cannot adapt the engines now: %s", error)
+
+    def _grow(self, target: int) -> None:
+        self._cluster.scale(target, self._name)
+
+    def _shrink(self, target: int) -> None:
+        def scale() -> None:
+            try:
+                self._cluster.scale(target, self._name, timeout=_DRAIN_S)
+            except (LaunchError, KeyError, LindenError, TimeoutError, OSError) as error:
+                _LOG.warning("cannot adapt the engines now: %s", error)
+
+        self._leaving = threading.Thread(target=scale, name="linden-adapt-leaving", daemon=True)
+        self._leaving.start()
 
     def load(self, client: linden.Client) -> Load:
         """What `decide` wants to know, of the set that is adapted."""

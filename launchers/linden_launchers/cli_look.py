@@ -95,7 +95,9 @@ def list_(options: argparse.Namespace) -> int:
         return EXIT_OK
     print(f"{'CLUSTER':<28} {'STATE':<10} {'SERVER':>8} {'ENGINES':>8}  OWNER")
     for status in found:
-        engines = f"{sum(engine.running for engine in status.engines)}/{status.engines_wanted}"
+        elsewhere = sum(job.engines for job in status.jobs)
+        engines = f"{sum(engine.running for engine in status.engines)}/{status.engines_wanted - elsewhere}"
+        engines += f" +{elsewhere}" if elsewhere else ""  # of jobs, whose systems a list does not ask
         server = status.server.pid if status.server else "-"
         print(
             f"{status.cluster_id:<28} {status.state:<10} {server:>8} {engines:>8}  {status.owner_kind} {status.owner.pid}"
