@@ -1,6 +1,6 @@
 """MapReduce: a mapper makes (key, value) pairs of records, a reducer makes one result of all values of a key.
 
-    counts = linden.MapReduce(str.split, linden.mapreduce.count).run(rc, linden.TextFiles("logs/*.txt"))
+    counts = linden.MapReduce(str.split, linden.mapreduce.count).run(rc, linden.TextFiles("log.txt"))
     for word, number in counts: ...
 
 Map tasks write sorted runs where they are; reduce tasks merge them.  ``docs/tutorial/mapreduce.md``, ``docs/design/mapreduce.md``.
@@ -90,6 +90,8 @@ class MapReduce:
             raise ValueError(f"partitions must be None or a number of at least 1, not {partitions!r}")
         if not (type(memory) is int and memory >= _MEMORY_MIN):
             raise ValueError(f"memory must be a number of bytes of at least {_MEMORY_MIN}, not {memory!r}")
+        if threads is not None and not (type(threads) is int and threads >= 1):
+            raise ValueError(f"threads must be None or a number of at least 1, not {threads!r}")
         if isinstance(combiner, NativeFunction):
             raise TypeError("a combiner is a function in Python, or sum, min or max")
         if combiner is not None and combiner not in _IN_CPP and inspect.isgeneratorfunction(combiner):

@@ -85,6 +85,8 @@ class Driver:
         stream = None
         try:
             stream = self._native.open_stream(_native.READ, [farm.results_form(self.job.id)], credit=_CREDIT)
+            if self._is_new:  # nothing has happened before
+                self._look()
             while not self._step(stream):
                 self._changed()
         except Exception as error:  # noqa: BLE001  (whatever ends the thread is told to who waits)
@@ -199,9 +201,9 @@ class Driver:
             return True  # somebody else does it
         self._cancel(self.state.running())
         deadline = time.monotonic() + _ENDING_S
-        while time.monotonic() < deadline and (self.state.running() or self._count(farm.tasks_form(self.job.id))):
+        is_there = self._current() is not None  # else it was purged, and no more results will come
+        while is_there and time.monotonic() < deadline and (self.state.running() or self._has_tasks()):
             self._take_results(stream)
-        self._take_results(stream)
         for value in self.state.values(MAP):
             _drop_run(value)
         run_store.drop_group(runs_of(self.job.id, MAP))
@@ -294,7 +296,7 @@ class Driver:
         if len(started) < len(rows):
             return  # there is other work for whoever is idle
         busy = {row["holder"] for row in rows}
-        idle = sum(engine.session not in busy for engine in self._client.engines())
+        idle = sum(engine.session not in busy for engine in self._client.engines() if not engine.is_native)
         self._do(self.state.speculate(started, idle, now))
 
     def _current(self) -> Job | None:
@@ -316,9 +318,9 @@ class Driver:
         with suppress(NoMatch):  # somebody else has changed it meanwhile
             self._native.client.wait(self._native.send_commit([self.job.put()], [], [rows[0]["id"]]))
 
-    def _count(self, form: tuple[Any, ...]) -> int:
-        rows = self._native.client.wait(self._native.send_list(form, limit=1, all_states=True))["tuples"]
-        return len(rows)
+    def _has_tasks(self) -> bool:
+        form = farm.tasks_form(self.job.id)
+        return bool(self._native.client.wait(self._native.send_list(form, limit=1, all_states=True))["tuples"])
 
     def take_all(self, form: tuple[Any, ...]) -> None:
         """Remove all tuples that match."""

@@ -161,7 +161,7 @@ class MapReduceJob:
         return pairs
 
     def put_tuples(self, space: Space, *prefix: Any) -> int:
-        """Put a tuple (*prefix, key, value) for each pair into `space`; returns how many."""
+        """Put a tuple of `prefix`, key and value for each pair into `space`; returns how many."""
         count = 0
         batch: list[Any] = []
         for pair in self:

@@ -40,11 +40,11 @@ class Datum {
 
   Datum() = default;
   Datum(std::nullptr_t) {}
-  Datum(std::same_as<bool> auto value) : type_(Type::kBool), int_(value ? 1 : 0) {}
+  Datum(std::same_as<bool> auto value) : type_(Type::kBool), integer(value ? 1 : 0) {}
   template <std::integral T>
   requires(!std::same_as<T, bool> && !std::same_as<T, char>) Datum(T value)
-      : type_(Type::kInt), int_(static_cast<std::int64_t>(value)) {}
-  Datum(double value) : type_(Type::kFloat), float_(value) {}
+      : type_(Type::kInt), integer(static_cast<std::int64_t>(value)) {}
+  Datum(double value) : type_(Type::kFloat), real(value) {}
   Datum(std::string_view text) : type_(Type::kText), text_(text) {}
   Datum(const char* text) : Datum(std::string_view(text)) {}
   Datum(const std::string& text) : Datum(std::string_view(text)) {}
@@ -56,20 +56,20 @@ class Datum {
   [[nodiscard]] Type type() const noexcept { return type_; }
 
   // Throw std::invalid_argument if it is of another type.
-  [[nodiscard]] bool as_bool() const { return wanted(Type::kBool).int_ != 0; }
-  [[nodiscard]] std::int64_t as_int() const { return wanted(Type::kInt).int_; }
-  [[nodiscard]] double as_float() const { return wanted(Type::kFloat).float_; }
+  [[nodiscard]] bool as_bool() const { return wanted(Type::kBool).integer != 0; }
+  [[nodiscard]] std::int64_t as_int() const { return wanted(Type::kInt).integer; }
+  [[nodiscard]] double as_float() const { return wanted(Type::kFloat).real; }
   [[nodiscard]] std::string_view as_text() const { return wanted(Type::kText).text_; }
   [[nodiscard]] std::string_view as_bytes() const { return wanted(Type::kBytes).text_; }
   // An int or a float.
   [[nodiscard]] double as_number() const {
-    return type_ == Type::kInt ? static_cast<double>(int_) : as_float();
+    return type_ == Type::kInt ? static_cast<double>(integer) : as_float();
   }
 
   // For Linden itself: text, bytes or what `other` was given.
   [[nodiscard]] std::string_view raw() const noexcept { return text_; }
-  [[nodiscard]] std::int64_t raw_int() const noexcept { return int_; }
-  [[nodiscard]] double raw_float() const noexcept { return float_; }
+  [[nodiscard]] std::int64_t raw_int() const noexcept { return integer; }
+  [[nodiscard]] double raw_float() const noexcept { return real; }
 
   [[nodiscard]] static const char* name_of(Type type) noexcept {
     constexpr const char* kNames[] = {"nil", "bool", "int", "float", "text", "bytes", "object"};
@@ -89,8 +89,8 @@ class Datum {
 
   Type type_ = Type::kNil;
   union {
-    std::int64_t int_ = 0;
-    double float_;
+    std::int64_t integer = 0;
+    double real;
   };
   std::string_view text_;
 };
