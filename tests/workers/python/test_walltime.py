@@ -1,5 +1,9 @@
 """When an engine in a batch job takes no further task, and when it gives back the one that runs."""
 
+import time
+
+import psutil
+from linden_engine.__main__ import age_s
 from linden_engine.walltime import Walltime
 
 
@@ -14,3 +18,8 @@ def test_a_short_job_still_does_some_work() -> None:
 
 def test_what_is_over_is_over_at_once() -> None:
     assert Walltime.ending(-5, leave_before_s=120, now=0) == Walltime(leave=-5, over=-5)
+
+
+def test_a_walltime_is_counted_from_the_start_of_the_process() -> None:
+    """One that starts over in its place keeps its age, so a restart of an engine does not make its job longer."""
+    assert abs(age_s() - (time.time() - psutil.Process().create_time())) < 2.0

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from linden import __version__
 
@@ -141,7 +142,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--until", type=float, metavar="TIME", help="the batch job ends then, in seconds since 1970: be gone before"
     )
-    parser.add_argument("--walltime", type=float, metavar="S", help="the same, counted from now")
+    parser.add_argument("--walltime", type=float, metavar="S", help="the same, counted from the start of this process")
     parser.add_argument(
         "--leave-before",
         type=float,
@@ -158,11 +159,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def age_s() -> float:
+    """Since this process was made, in seconds; one that starts over in its place (restart.py) is as old as it was."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    began_s = int(fields[19]) / os.sysconf("SC_CLK_TCK")  # proc(5), starttime; the name, field 2, may have blanks
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - began_s
+
+
 def walltime_of(options: argparse.Namespace) -> Walltime | None:
     """None: this engine may stay."""
     if options.until is None and options.walltime is None:
         return None
-    in_s = options.walltime if options.until is None else options.until - time.time()
+    in_s = options.walltime - age_s() if options.until is None else options.until - time.time()
     return Walltime.ending(in_s, leave_before_s=options.leave_before, now=time.monotonic())
 
 
