@@ -14,6 +14,10 @@ bool HeadCheck::skip(std::uint64_t count) noexcept {
 }
 
 bool HeadCheck::check_varint(std::uint64_t& number) noexcept {
+  if (at_ != end_ && static_cast<unsigned char>(*at_) < 0x80) {  // most are this short
+    number = static_cast<unsigned char>(*at_++);
+    return true;
+  }
   return read_varint(at_, end_, number) || fail("a number is cut off or not in its shortest form");
 }
 

@@ -73,7 +73,7 @@ void declare(CLI::App& app, Options& options, Raw& raw) {
       ->type_name("N")
       ->capture_default_str();
   app.add_option("--tag", options.engine.tags,
-                 "it also runs tasks that ask for this tag; may be repeated, up to six times")
+                 "it also runs tasks that ask for this tag; may be repeated, up to five times")
       ->type_name("TAG")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

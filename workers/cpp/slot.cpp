@@ -113,15 +113,15 @@ void Slot::run(const Handout& task) {
 
 void Slot::finish(const Handout& task, farm::Outcome outcome, double started, double ended) {
   const Token token{task.id, task.attempt};
-  std::vector<NewTuple> uses;
+  std::vector<NewTuple> before;  // what is put with the result, whatever that is
   if (outcome.status == farm::kOk) {
     const TaskView view(task.tuple);
     outcome.payload = shared_.data.give_out(std::move(outcome.payload),
-                                            {std::string(view.client()), view.number()}, uses);
+                                            {std::string(view.client()), view.number()}, before);
   }
+  output_.end(before);
   const auto puts_with = [&](const farm::Outcome& end) {
-    std::vector<NewTuple> puts = uses;
-    output_.end(puts);
+    std::vector<NewTuple> puts = before;
     auto again = end.status == farm::kError ? retry_of(task.tuple) : std::nullopt;
     if (!again)
       again = NewTuple{farm::new_result(task.tuple, end, shared_.engine, started, ended), {}};
@@ -132,7 +132,7 @@ void Slot::finish(const Handout& task, farm::Outcome outcome, double started, do
   try {
     stream_.finish(token, puts_with(outcome), at_once);
   } catch (const Error& error) {
-    // The result is no text where it says so, or is too large.  The output went with it.
+    // The result is no text where it says so, or is too large.
     if (error.code() != ErrorCode::kInvalidArgument && error.code() != ErrorCode::kLimitExceeded)
       throw;
     stream_.finish(
