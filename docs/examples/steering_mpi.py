@@ -5,8 +5,6 @@ Needs an MPI (Debian: openmpi-bin) and mpi4py; within an allocation of Slurm, sr
 """
 
 import linden
-from linden_launchers.engine_set import EngineSet
-from linden_launchers.plugins import load_launcher
 
 RANKS = 4
 
@@ -51,24 +49,17 @@ def heat(address: str, cells: int) -> list[float]:
 
 
 def main() -> float:
-    with linden.start(0) as rc:
-        launcher = load_launcher("mpi")
-        logs = rc.cluster.directory / "log"
-        job = launcher.start(EngineSet("heat", n=RANKS, address=rc.info.address, log_directory=logs))
-        try:
-            rc.wait_for_engines(RANKS, timeout=60)
-            ranks = rc.mpi_views()[0]
-            space = rc.connection.space("steering", create=True)
-            result = ranks.apply_async(heat, rc.info.address, 50)
-            hottest = 0.0
-            for order in [("steer", "source", 500.0), ("steer", "source", 0.0), ("steer", "stop", 0.0)]:
-                _, step, total = space.take(("progress", int, float), timeout=60)
-                hottest = max(hottest, total)
-                print(f"step {step}: {total:.0f} in the rod; now {order[1]} {order[2]:g}")
-                space.put(order)
-            parts = result.get(timeout=60)
-        finally:
-            launcher.stop(job)
+    with linden.Cluster(RANKS, engines="mpi") as rc:
+        ranks = rc.mpi_views()[0]
+        space = rc.connection.space("steering", create=True)
+        result = ranks.apply_async(heat, rc.info.address, 50)
+        hottest = 0.0
+        for order in [("steer", "source", 500.0), ("steer", "source", 0.0), ("steer", "stop", 0.0)]:
+            _, step, total = space.take(("progress", int, float), timeout=60)
+            hottest = max(hottest, total)
+            print(f"step {step}: {total:.0f} in the rod; now {order[1]} {order[2]:g}")
+            space.put(order)
+        parts = result.get(timeout=60)
     print(f"{len(parts)} ranks, {sum(map(len, parts))} cells, {sum(map(sum, parts)):.0f} in the rod at the end")
     return hottest
 

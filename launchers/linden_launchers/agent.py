@@ -14,7 +14,8 @@ and says ``{"agent": 1, "linden": "0.1.0", "host": ..., "pid": ..., "place": ...
 
 When stdin ends, by whatever cause (the other end was closed, killed, or its machine has gone), or when there is nobody who reads
 stdout, everything that it has started ends, also what has left its process group: descendants without a parent become children
-of the agent.  Words in argv and environment that are ``{agent}`` or ``{member}`` stand for its process id and the member's number.
+of the agent.  Words in argv and environment that are ``{agent}``, ``{member}`` or ``{python}`` stand for its process id, the
+member's number, and the Python that runs the agent.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ class Agent:
         return [member for member in self._members.values() if wanted is None or member.number in wanted]
 
     def _start(self, number: int, word: dict[str, Any]) -> None:
-        names = {"{agent}": str(os.getpid()), "{member}": str(number)}
+        names = {"{agent}": str(os.getpid()), "{member}": str(number), "{python}": sys.executable}
         argv = [names.get(part, part) for part in word["argv"]]
         environment = dict(os.environ)
         environment.update({name: names.get(value, value) for name, value in word["environment"].items()})

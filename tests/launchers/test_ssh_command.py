@@ -1,6 +1,8 @@
 """What is said to ssh, and what its words mean."""
 
 import shlex
+import subprocess
+from pathlib import Path
 
 import pytest
 from linden_launchers.launcher import LaunchError
@@ -62,11 +64,21 @@ def test_the_remote_command_survives_any_shell_and_removes_the_tunnels_socket() 
     command = ssh_argv(options, "node1", tunnel=("/tmp/x.sock", "/s"))[-1]
     shell, dash_c, script = shlex.split(command)[1:]
     assert (shell, dash_c) == ("sh", "-c")
-    assert shlex.split(script.partition(";")[0]) == [
-        *("env", "PYTHONPATH=/a:/b c", "/opt/my python"),
-        *("-m", "linden_launchers.agent"),
-    ]
-    assert "rm -f /tmp/x.sock" in script
+    assert "python='/opt/my python'" in script
+    assert "PYTHONPATH='/a:/b c'" in script
+    assert script.index("linden_launchers.agent") < script.index("rm -f /tmp/x.sock")
+
+
+def test_without_a_python_the_one_at_our_path_is_tried_first(scratch: Path) -> None:
+    """The command really runs here, in sh, with a program that tells what it was given."""
+    for name in ("ours", "python3"):
+        (scratch / name).write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        (scratch / name).chmod(0o755)
+    for likely, runs in ((scratch / "ours", "ours"), (scratch / "not there", "python3")):
+        command = ssh_argv(SshOptions(likely_python=str(likely)), "node1")[-1]
+        environment = {"PATH": f"{scratch}:/usr/bin:/bin"}
+        ran = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=True)
+        assert ran.stdout == f"{runs} -m linden_launchers.agent\n"
 
 
 def test_only_addresses_that_mean_the_same_elsewhere_are_used_elsewhere() -> None:

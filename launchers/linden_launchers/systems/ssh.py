@@ -33,9 +33,10 @@ class SshLauncher(KeptLauncher):
             ["node1", "node2"], {"node1": 4, "node2": 2}.  Those without a number share the rest.
         ssh: the command, with options if need be: "ssh -F my_config".
         ssh_options: what ssh takes after -o, such as ["Port=2222"].
-        python: the Python of the hosts, with linden installed.
+        python: the Python of the hosts, with linden installed; None is the one at the same path as that of the engine set (which is
+            this one, unless it was given), or "python3" where there is none.
         python_path: folders there that come first in its search path.
-        directory: the working directory there; without one, that in which ssh begins (home).
+        directory: the working directory there; None is that of the engine set, else that in which ssh begins (home).
         tunnel: "auto": engines that cannot reach the server otherwise do so by a tunnel back through ssh; "always" by it alone;
             "never" without.
         connect_timeout: seconds.
@@ -49,7 +50,7 @@ class SshLauncher(KeptLauncher):
         *,
         ssh: str = "ssh",
         ssh_options: Sequence[str] = (),
-        python: str = "python3",
+        python: str | None = None,
         python_path: Sequence[str] = (),
         directory: str | None = None,
         tunnel: str = "auto",
@@ -76,23 +77,26 @@ class SshLauncher(KeptLauncher):
             }
         )
         self._hosts, self._tunnel, self._directory = hosts, tunnel, directory
-        self._ssh = SshOptions(ssh, tuple(ssh_options), python, tuple(python_path), connect_timeout)
+        self._ssh = SshOptions(
+            ssh, tuple(ssh_options), python, python_path=tuple(python_path), connect_timeout_s=connect_timeout
+        )
 
     def plan(self, engine_set: EngineSet) -> KeeperPlan:
         """One channel for each host."""
         counts = parse_hosts(self._hosts, engine_set.n)
+        ssh = self._ssh_for(engine_set)
         addresses = addresses_of(engine_set)
         target = None if self._tunnel == "never" else tunnel_target(addresses)
         if target is None and self._tunnel == "always":
             raise LaunchError(
                 f"a tunnel needs an address of the server to lead to, and there is {engine_set.address!r}"
             )
-        there = replace(engine_set, python=self._ssh.python, hold_s=max(engine_set.hold_s, _HOLD_S))
+        there = replace(engine_set, python="{python}", hold_s=max(engine_set.hold_s, _HOLD_S))
         start = {
             "argv": [*engine_words(there), "--parent-pid", "{agent}"],
             "environment": {**engine_set.environment, **identity(engine_set), "LINDEN_ARRAY_INDEX": "{member}"},
-            "directory": self._directory,
-            "python_path": [*self._ssh.python_path, *engine_set.python_path],
+            "directory": self._directory or (str(engine_set.directory) if engine_set.directory else None),
+            "python_path": list(ssh.python_path),
         }
         channels, first = [], 0
         for host, count in counts.items():
@@ -103,7 +107,7 @@ class SshLauncher(KeptLauncher):
             channels.append(
                 ChannelPlan(
                     name=host,
-                    argv=ssh_argv(self._ssh, host, tunnel=(socket, target) if socket and target else None),
+                    argv=ssh_argv(ssh, host, tunnel=(socket, target) if socket and target else None),
                     members=list(range(first, first + count)),
                     start=start,
                     addresses=addresses,
@@ -120,6 +124,11 @@ class SshLauncher(KeptLauncher):
             timeout_s=self._ssh.connect_timeout_s + _AGENT_S,
             parent_pid=engine_set.parent_pid,
         )
+
+    def _ssh_for(self, engine_set: EngineSet) -> SshOptions:
+        """The agent is found where the engines are."""
+        path = (*self._ssh.python_path, *engine_set.python_path)
+        return replace(self._ssh, likely_python=engine_set.python, python_path=path)
 
     def explain(self, failure: Mapping[str, Any]) -> str:
         """In ssh's words, with a remedy."""

@@ -41,7 +41,8 @@ class SshOptions:
 
     ssh: str = "ssh"  # the command, with options if need be: "ssh -F my_config"
     ssh_options: tuple[str, ...] = ()  # values of -o: "Port=2222"
-    python: str = "python3"  # on the hosts
+    python: str | None = None  # on the hosts
+    likely_python: str = "python3"  # if python is None: this one, or python3 where it is not there
     python_path: tuple[str, ...] = ()  # on the hosts, for an agent and engines that are not installed
     connect_timeout_s: int = 10
 
@@ -113,11 +114,16 @@ def ssh_argv(options: SshOptions, host: str, *, tunnel: tuple[str, str] | None =
 
 def agent_command(options: SshOptions, socket: str | None = None) -> str:
     """What the login shell there runs, whatever shell that is.  sshd makes the tunnel's socket and leaves it, so sh removes it."""
-    path = ["env", "PYTHONPATH=" + ":".join(options.python_path)] if options.python_path else []
-    agent = shlex.join([*path, options.python, "-m", "linden_launchers.agent"])
-    if socket is None:
-        return f"exec {agent}"
-    return "exec sh -c " + shlex.quote(f"{agent}; code=$?; rm -f {shlex.quote(socket)}; exit $code")
+    lines = [f"python={shlex.quote(options.python or options.likely_python)}"]
+    if options.python is None:
+        lines.append('command -v "$python" >/dev/null || python=python3')
+    if options.python_path:
+        path = shlex.quote(":".join(options.python_path))
+        lines.append(f"export PYTHONPATH={path}${{PYTHONPATH:+:$PYTHONPATH}}")
+    lines.append('"$python" -m linden_launchers.agent')
+    if socket is not None:
+        lines.append(f"code=$?; rm -f {shlex.quote(socket)}; exit $code")
+    return "exec sh -c " + shlex.quote("; ".join(lines))
 
 
 def tunnel_target(addresses: Sequence[str]) -> str | None:

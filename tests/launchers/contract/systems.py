@@ -2,8 +2,8 @@
 
 What a system *can*: ``members`` (parts of a job can be stopped), ``signals`` (it hands them on to engines), ``pending`` (there is
 `room` for so many engines, and more have to wait), ``reasons`` (it says for what they wait), ``refuses`` (it knows queues, and that
-there is none called "nowhere"), ``mpi`` (its engines are ranks under mpiexec), ``steering`` (the example with MPI finds its mpiexec
-or srun).
+there is none called "nowhere"), ``mpi`` (its engines are ranks under mpiexec), ``cluster`` (it has a test with linden.Cluster),
+``steering`` (the example with MPI finds its mpiexec or srun).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Ssh(WithSetUp):
 
     name = "ssh"
     group = CI
-    can = frozenset({"members", "signals"})
+    can = frozenset({"members", "signals", "cluster"})
     script = "sshd.sh"
     needs_namespaces = False
     programs = ("ssh", "sshd")
@@ -84,13 +84,16 @@ class Ssh(WithSetUp):
     def launcher(self) -> Launcher:
         return load_launcher("ssh", self.options())
 
+    def cluster_options(self) -> tuple[str, dict[str, Any]]:
+        return "ssh", {name: value for name, value in self.options().items() if name != "python"}
+
 
 class OpenMpi(System):
     """Open MPI's mpiexec on this machine, which has fewer processors than engines, and this user may be root."""
 
     name = "openmpi"
     group = CI
-    can = frozenset({"signals", "steering", "mpi"})
+    can = frozenset({"signals", "steering", "mpi", "cluster"})
     programs = ("mpiexec.openmpi", "mpiexec.mpich")
 
     def up(self) -> None:
@@ -113,6 +116,9 @@ class OpenMpi(System):
 
     def launcher(self) -> Launcher:
         return load_launcher("mpi", self.launcher_options())
+
+    def cluster_options(self) -> tuple[str, dict[str, Any]]:
+        return "mpi", self.launcher_options()
 
     def wrong_mpi(self) -> dict[str, str]:
         """By which mpi4py of the engines finds another MPI than that of mpiexec."""
