@@ -12,8 +12,9 @@ from linden.connection_file import DEFAULT_CLUSTER_ID
 
 from . import cli_change, cli_doctor, cli_logs, cli_look, cli_render, cli_start
 from .cli_options import add_engine_options
-from .exit_codes import EXIT_FAILED
+from .exit_codes import EXIT_FAILED, EXIT_NO_CLUSTER
 from .launcher import LaunchError
+from .running_cluster import NoSuchCluster
 from .server_command import DURABILITIES
 
 _EPILOG = """\
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except LaunchError as error:
         print(f"space-cluster: {error}", file=sys.stderr)
-        return EXIT_FAILED
+        return EXIT_NO_CLUSTER if isinstance(error, NoSuchCluster) else EXIT_FAILED
     except BrokenPipeError:  # whoever read has seen enough
         sys.stderr.close()
         return EXIT_FAILED

@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 from . import cluster_file
-from .exit_codes import EXIT_FAILED, EXIT_NO_CLUSTER, EXIT_OK, EXIT_USAGE
+from .exit_codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from .job_sets import JobSets
-from .launcher import LaunchError
 from .running_cluster import RunningCluster
 
 
@@ -19,11 +18,7 @@ def scale(options: argparse.Namespace) -> int:
     if options.n < 0:
         print("space-cluster: -n wants a number of engines, 0 or more", file=sys.stderr)
         return EXIT_USAGE
-    try:
-        cluster = RunningCluster.find(options.cluster_id)
-    except LaunchError as error:
-        print(f"space-cluster: {error}", file=sys.stderr)
-        return EXIT_NO_CLUSTER
+    cluster = RunningCluster.find(options.cluster_id)
     before = cluster.n
     try:
         cluster.scale(options.n, options.engine_set, timeout=options.timeout)

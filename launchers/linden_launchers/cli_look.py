@@ -17,11 +17,7 @@ from .running_cluster import ClusterStatus, RunningCluster
 
 def status(options: argparse.Namespace) -> int:
     """Shows what runs of a cluster."""
-    try:
-        status = RunningCluster.find(options.cluster_id).status()
-    except LaunchError as error:
-        print(f"space-cluster: {error}", file=sys.stderr)
-        return EXIT_NO_CLUSTER
+    status = RunningCluster.find(options.cluster_id).status()
     if options.json:
         print(json.dumps(status.to_dict(), indent=1))
     else:

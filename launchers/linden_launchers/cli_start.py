@@ -17,7 +17,7 @@ from typing import Any
 from . import cluster_file
 from .adapting import Adaptation
 from .cli_options import engine_options_of
-from .exit_codes import EXIT_FAILED, EXIT_NO_CLUSTER, EXIT_OK, EXIT_USAGE
+from .exit_codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from .launcher import LaunchError
 from .local_cluster import LocalCluster
 from .process import spawn
@@ -168,11 +168,7 @@ def engines(options: argparse.Namespace) -> int:
     if options.n < 1:
         print("space-cluster: -n wants a number of engines, 1 or more", file=sys.stderr)
         return EXIT_USAGE
-    try:
-        cluster = RunningCluster.find(options.cluster_id)
-    except LaunchError as error:
-        print(f"space-cluster: {error}", file=sys.stderr)
-        return EXIT_NO_CLUSTER
+    cluster = RunningCluster.find(options.cluster_id)
     chosen = engine_options_of(options)
     over = threading.Event()
     say = _say_aside if options.json else _say

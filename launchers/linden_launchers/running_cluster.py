@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 _GRACE_S = 5.0
 
 
+class NoSuchCluster(LaunchError):
+    """No cluster of that name runs."""
+
+
 class RunningCluster(InDirectory):
     """Joins, describes, changes and stops a cluster of another process.  Every method blocks until done."""
 
@@ -50,13 +54,13 @@ class RunningCluster(InDirectory):
         *,
         job_sets: JobSets | None = None,
     ) -> RunningCluster:
-        """By id, or by the path of a cluster file.  Raises: LaunchError: there is none."""
+        """By id, or by the path of a cluster file.  Raises: NoSuchCluster. LaunchError: its file is damaged."""
         path = Path(cluster)
         is_file = path.suffix == ".json" and path.parent != Path()
         directory = path.parent if is_file else cluster_file.cluster_directory(str(cluster), home)
         state = cluster_file.read_cluster_file(directory)
         if state is None:
-            raise LaunchError(f"no cluster {str(cluster)!r} is running; 'space-cluster list' shows those that are")
+            raise NoSuchCluster(f"no cluster {str(cluster)!r} is running; 'space-cluster list' shows those that are")
         return RunningCluster(directory, state, job_sets)
 
     @property
