@@ -119,8 +119,8 @@ def test_an_engine_for_which_it_fails_does_not_join_and_says_why(rc: linden.Clie
 
 
 def _packed(client: linden.Client, function: Any) -> tuple[str, Any]:
-    digest, _, payload = client.submitter.call_payload(function, (), {})
-    return digest, payload
+    callee = client.submitter.callee(function)
+    return callee.function, callee.pack((), {})[0]
 
 
 def read(log: Path) -> str:
