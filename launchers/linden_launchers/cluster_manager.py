@@ -106,6 +106,8 @@ def clean_cluster_files(
                     shutil.rmtree(directory, ignore_errors=True)
                 log.info("removed the files of cluster %s", directory.name)
                 cleaned.append(directory.name)
+    if cleaned:
+        data_hold.sweep()  # their large data, which nobody has open any more
     return cleaned
 
 
