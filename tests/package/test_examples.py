@@ -1,6 +1,8 @@
 """The examples in C++ are built outside the tree against the installed package, and run in a farm of engines in Python."""
 
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import linden
@@ -45,6 +47,33 @@ def test_pkg_config_builds_it_as_well(installed: Installed, tmp_path: Path, farm
     run("ccache", "g++", "-std=c++20", "-c", EXAMPLES / "submit" / "main.cpp", "-o", tmp_path / "main.o", *flags)
     run("g++", tmp_path / "main.o", "-o", program, *flags)
     assert run(program, farm.connection.address, env=installed.environment) == EXPECTED
+
+
+@pytest.fixture
+def engine(installed: Installed, by_cmake: Path, farm: linden.Client) -> Iterator[None]:
+    """The example's engine serves the farm, and ends in good order when it is told to."""
+    there = len(farm.engines())
+    program = subprocess.Popen([str(by_cmake / "engine"), farm.connection.address], env=installed.environment)
+    try:
+        deadline = time.monotonic() + 60
+        while len(farm.engines()) == there:
+            assert program.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield
+    finally:
+        program.terminate()
+        code = program.wait(30)
+    assert code == 0
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_program_serves_as_an_engine_to_a_client_in_python(farm: linden.Client) -> None:
+    view = farm.load_balanced_view()
+    assert view.apply_sync(linden.native("primes_below"), 20) == [2, 3, 5, 7, 11, 13, 17, 19]
+    assert view.map_sync(linden.native("mean"), [[1.0, 2.0], [5.0]]) == [1.5, 5.0]
+    with pytest.raises(linden.RemoteError, match="no numbers have no mean"):
+        view.apply_sync(linden.native("mean"), [])
 
 
 def test_a_wrong_address_is_said_in_words(installed: Installed, by_cmake: Path, tmp_path: Path) -> None:
