@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,6 +32,7 @@ class StubSystem(System):
     module: ClassVar[str] = ""  # "" is the name
 
     def up(self) -> None:
+        _sweep()
         self.folder = Path(tempfile.mkdtemp(prefix="ld-", dir="/tmp"))
         (self.folder / "owner").write_text(str(os.getpid()))
         programs = self.folder / "bin"
@@ -92,6 +93,14 @@ class StubSystem(System):
             return base.execute(question).fetchall()
         finally:
             base.close()
+
+
+def _sweep() -> None:
+    """Removes what test runs that were killed have left; their jobs have ended with them."""
+    for owner in Path("/tmp").glob("ld-*/owner"):
+        with suppress(OSError, ValueError):
+            if not Path(f"/proc/{int(owner.read_text())}").exists():
+                shutil.rmtree(owner.parent, ignore_errors=True)
 
 
 def _is_zombie(pid: int) -> bool:
