@@ -62,7 +62,7 @@ std::vector<Template> tasks_for(std::int64_t id, const FunctionRegistry& functio
 
 class Engine::Impl {
  public:
-  Impl(Space space, FunctionRegistry functions, EngineOptions options)
+  Impl(const Space& space, FunctionRegistry functions, EngineOptions options)
       : functions_(std::move(functions)),
         options_(checked(std::move(options))),
         shared_{space, functions_, {}, EngineData(space), {}, {}} {
@@ -209,8 +209,8 @@ void Engine::Impl::signal(const Value& number) {
   }
 }
 
-Engine::Engine(Space space, FunctionRegistry functions, EngineOptions options)
-    : impl_(std::make_unique<Impl>(std::move(space), std::move(functions), std::move(options))) {}
+Engine::Engine(const Space& space, FunctionRegistry functions, EngineOptions options)
+    : impl_(std::make_unique<Impl>(space, std::move(functions), std::move(options))) {}
 Engine::~Engine() = default;
 
 EngineEnd Engine::run() {

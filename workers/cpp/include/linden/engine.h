@@ -45,7 +45,7 @@ class Engine {
  public:
   // `space` is that of a farm; `functions` and `space` are copied.  Throws Error kInvalidArgument:
   // no functions, or options out of range.
-  Engine(Space space, FunctionRegistry functions, EngineOptions options = {});
+  Engine(const Space& space, FunctionRegistry functions, EngineOptions options = {});
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

@@ -157,9 +157,10 @@ class FunctionRegistry {
   void add(std::string name, F function) {
     using Signature = typename detail::SignatureOf<F>::type;
     using Indices = decltype(detail::indices_of(std::type_identity<Signature>()));
-    add_any(std::move(name), [function = std::move(function)](const List& arguments) {
+    Function any = [function = std::move(function)](const List& arguments) {
       return detail::Caller<Signature>::call(function, arguments, Indices());
-    });
+    };
+    add_any(std::move(name), std::move(any));
   }
   // A function of any number of arguments.
   void add_any(std::string name, Function function);
