@@ -1,0 +1,302 @@
+// tests/integration/cpp/test_views.cpp: tasks and results of a farm from C++, with a real server
+// and engines in C++.  Engines in Python: tests/package.
+#include <linden/views.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <numeric>
+#include <semaphore>
+#include <thread>
+
+#include <linden/engine.h>
+#include <linden/linden.h>
+
+#include "tests/integration/cpp/server_process.h"
+
+namespace linden {
+namespace {
+
+using namespace std::chrono_literals;
+using linden::testing::ServerProcess;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+constexpr Duration kLong = 20s;
+
+Client connect_to(const ServerProcess& server) {
+  ConnectOptions options;
+  options.address = server.address();
+  options.name = "test";
+  return Client::connect(options);
+}
+
+// An engine in a thread of this process.
+class RunningEngine {
+ public:
+  explicit RunningEngine(const ServerProcess& server, int threads = 1)
+      : client_(connect_to(server)), engine_(Farm(client_).space(), functions(), options(threads)) {
+    thread_ = std::thread([this] { engine_.run(); });
+    Farm(client_).wait_for_engines(1, kLong);
+  }
+  ~RunningEngine() {
+    go_on();
+    engine_.stop();
+    thread_.join();
+  }
+  RunningEngine(const RunningEngine&) = delete;
+  RunningEngine& operator=(const RunningEngine&) = delete;
+
+  // Until "wait" has begun, and so that it ends.
+  bool begun() { return begun_.try_acquire_for(kLong); }
+  void go_on() { end_.store(true); }
+  [[nodiscard]] std::int64_t id() const { return engine_.id(); }
+
+ private:
+  static EngineOptions options(int threads) {
+    EngineOptions options;
+    options.threads = threads;
+    options.name = "tested";
+    return options;
+  }
+  FunctionRegistry functions() {
+    FunctionRegistry registry;
+    registry.add("mul", [](std::int64_t a, std::int64_t b) { return a * b; });
+    registry.add("join", [](const std::vector<std::string>& words) {
+      return std::accumulate(words.begin(), words.end(), std::string());
+    });
+    registry.add("half", [](std::int64_t n) {
+      if (n % 2 != 0) throw std::domain_error(std::to_string(n) + " is odd");
+      return n / 2;
+    });
+    registry.add("wait", [this] {
+      begun_.release();
+      while (!end_.load() && !this_task().stop_requested()) std::this_thread::yield();
+    });
+    return registry;
+  }
+
+  std::counting_semaphore<> begun_{0};
+  std::atomic<bool> end_{false};
+  Client client_;
+  Engine engine_;
+  std::thread thread_;
+};
+
+template <class Call>
+ErrorCode code_of(Call&& call, const std::string& part = "") {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr(part));
+    return error.code();
+  }
+  return ErrorCode::kOk;
+}
+
+TEST(Views, CallsFunctionsByName) {
+  ServerProcess server;
+  const RunningEngine engine(server);
+  const Farm farm(connect_to(server));
+  const auto view = farm.view();
+  EXPECT_EQ(view.apply<std::int64_t>("mul", 6, 7).get(kLong), 42);
+  EXPECT_EQ(view.apply<std::string>("join", std::vector<std::string>{"a", "b"}).get(kLong), "ab");
+  EXPECT_EQ(view.apply("mul", 2, 3).get(kLong), Value(6));
+  EXPECT_EQ(farm.engine(engine.id()).apply<int>("mul", 3, 4).get(kLong), 12);
+  auto chained =
+      view.apply<int>("mul", 2, 2).then([view](int n) { return view.apply<int>("mul", n, 10); });
+  EXPECT_EQ(chained.get(kLong), 40);
+  const auto engines = farm.engines();
+  ASSERT_THAT(engines, SizeIs(1));
+  EXPECT_EQ(engines[0].language, "C++");
+  EXPECT_EQ(engines[0].name, "tested");
+  EXPECT_THAT(engines[0].functions, ElementsAre("half", "join", "mul", "wait"));
+}
+
+TEST(Views, MapsInChunksAndKeepsTheOrder) {
+  ServerProcess server;
+  const RunningEngine engine(server, 2);
+  const Farm farm(connect_to(server));
+  std::vector<std::pair<int, int>> pairs;
+  for (int i = 0; i < 1000; ++i) pairs.emplace_back(i, 2);
+  TaskOptions options;
+  for (const std::size_t chunk : {0, 1, 7, 5000}) {
+    options.chunk = chunk;
+    auto result = farm.view().with(options).map<int>("mul", pairs);
+    EXPECT_EQ(result.size(), 1000U);
+    EXPECT_TRUE(result.wait(kLong));
+    EXPECT_EQ(result.progress(), result.ids().size());
+    const auto values = result.get(kLong);
+    ASSERT_THAT(values, SizeIs(1000));
+    for (int i = 0; i < 1000; ++i) EXPECT_EQ(values[static_cast<std::size_t>(i)], 2 * i);
+  }
+  auto none = farm.view().map<int>("mul", std::vector<std::pair<int, int>>());
+  EXPECT_TRUE(none.ready());
+  EXPECT_THAT(none.get(), SizeIs(0));
+}
+
+TEST(Views, WhatAFunctionThrowsIsAnException) {
+  ServerProcess server;
+  const RunningEngine engine(server);
+  const Farm farm(connect_to(server));
+  auto odd = farm.view().apply<int>("half", 3);
+  const std::string id = odd.id();
+  try {
+    odd.get(kLong);
+    FAIL();
+  } catch (const RemoteError& error) {
+    EXPECT_THAT(error.name(), HasSubstr("domain_error"));
+    EXPECT_EQ(error.message(), "3 is odd");
+    EXPECT_THAT(error.what(), HasSubstr("3 is odd"));
+    EXPECT_EQ(error.task(), id);
+  }
+  TaskOptions options;
+  options.chunk = 3;
+  auto some = farm.view().with(options).map<int>("half", std::vector{0, 2, 4, 6, 7, 8});
+  try {
+    some.get(kLong);
+    FAIL();
+  } catch (const RemoteError& error) {
+    EXPECT_EQ(error.item(), 4U) << "of all items, not of its chunk";
+    EXPECT_EQ(error.message(), "7 is odd");
+  }
+  EXPECT_EQ(code_of([&] { farm.view().apply<std::string>("mul", 1, 2).get(kLong); },
+                    "wanted text, found 2"),
+            ErrorCode::kInvalidArgument);
+}
+
+TEST(Views, RefusesWhatMakesNoSense) {
+  ServerProcess server;
+  const RunningEngine engine(server);
+  const Farm farm(connect_to(server));
+  const auto view = farm.view();
+  EXPECT_EQ(code_of([&] { (void)view.apply("div", 1); }, "there are: half, join, mul, wait"),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of([&] { (void)view.call_python("mul", 1); }, "package.module:function"),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of([&] { (void)view.apply("mul", UINT64_MAX, 1); }, "18446744073709551615"),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of([&] { (void)farm.engine(77); }, "no engine 77"), ErrorCode::kNoMatch);
+  EXPECT_EQ(code_of([&] { (void)farm.result("nonsense"); }, "no id of a task"),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of([&] { farm.wait_for_engines(2, 1ms); }, "found 1"), ErrorCode::kNoMatch);
+  TaskOptions options;
+  options.retries = -1;
+  EXPECT_EQ(code_of([&] { (void)view.with(options).apply("mul", 1, 2); }, "retries"),
+            ErrorCode::kInvalidArgument);
+}
+
+// Whoever knows the id finds it, until it is purged.
+TEST(Views, AResultIsFoundAgainByItsId) {
+  ServerProcess server;
+  const RunningEngine engine(server);
+  std::string id;
+  {
+    auto client = connect_to(server);
+    id = Farm(client).view().apply("mul", 6, 7).id();
+    client.close();
+  }
+  const Farm farm(connect_to(server));
+  EXPECT_EQ(farm.result<int>(id).get(kLong), 42);
+  EXPECT_EQ(farm.result<int>(id).get(kLong), 42);
+  EXPECT_TRUE(farm.purge(id));
+  EXPECT_FALSE(farm.purge(id));
+  auto gone = farm.result<int>(id);
+  EXPECT_FALSE(gone.wait(0s));
+}
+
+TEST(ViewsF6, CancelsTasksThatWaitAndTasksThatRun) {
+  ServerProcess server;
+  RunningEngine engine(server);
+  const Farm farm(connect_to(server));
+  auto runs = farm.view().apply("wait");
+  ASSERT_TRUE(engine.begun());
+  auto waits = farm.view().apply("mul", 1, 2);
+  const std::string id = waits.id();
+  EXPECT_TRUE(waits.cancel());
+  EXPECT_THROW(waits.get(kLong), TaskCancelled);
+  EXPECT_TRUE(runs.cancel());
+  EXPECT_THROW(runs.get(kLong), TaskCancelled);
+  EXPECT_TRUE(farm.cancel(id)) << "it is cancelled already";
+  auto done = farm.view().apply<int>("mul", 1, 2);
+  ASSERT_TRUE(done.wait(kLong));
+  EXPECT_FALSE(done.cancel());
+  EXPECT_EQ(done.get(), 2);
+}
+
+TEST(Views, TheDeathOfAnEngineIsAnException) {
+  ServerProcess server;
+  auto dying = connect_to(server);
+  const Farm farm(connect_to(server));
+  TaskOptions options;
+  options.retries = 0;
+  auto task = farm.view().with(options).apply("mul", 1, 2);
+  Space space = Farm(dying).space();
+  StreamOp take;
+  take.mode = TakeMode::kReserve;
+  take.templates = {Template{"task", "native", kAny, kAny, kAny, kAny, kAny, kAny, kAny}};
+  auto tasks = space.open_stream(take);
+  ASSERT_TRUE(tasks.next(kLong));
+  dying.close();
+  EXPECT_THROW(task.get(kLong), EngineDied);
+}
+
+TEST(Views, ResultsEndWithTheSession) {
+  ServerProcess server;
+  auto client = connect_to(server);
+  const Farm farm(client);
+  auto waits = farm.view().apply("mul", 1, 2);
+  auto chained = farm.view().apply("mul", 1, 2).then([](const Value&) {});
+  client.close();
+  EXPECT_EQ(code_of([&] { waits.get(kLong); }), ErrorCode::kClosed);
+  EXPECT_EQ(code_of([&] { chained.get(kLong); }), ErrorCode::kClosed);
+}
+
+// Drained: the put is refused, and the future says so.
+TEST(Views, ATaskThatCannotBePutIsAnError) {
+  ServerProcess server;
+  const Farm farm(connect_to(server));
+  farm.space().drain(Template{"task", kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny});
+  auto refused = farm.view().apply("mul", 1, 2);
+  EXPECT_EQ(code_of([&] { refused.get(kLong); }), ErrorCode::kOverloaded);
+}
+
+Future<int> power(View view, int base, int exponent) {
+  int result = 1;
+  for (int i = 0; i < exponent; ++i) result = co_await view.apply<int>("mul", result, base);
+  co_return result;
+}
+
+TEST(Views, CoroutinesAwaitTasks) {
+  ServerProcess server;
+  const RunningEngine engine(server, 2);
+  const Farm farm(connect_to(server));
+  std::vector<Future<int>> powers;
+  for (int base = 0; base < 10; ++base) powers.push_back(power(farm.view(), base, 5));
+  for (int base = 0; base < 10; ++base)
+    EXPECT_EQ(powers[static_cast<std::size_t>(base)].get(kLong), base * base * base * base * base);
+}
+
+TEST(Views, ServesManyThreads) {
+  ServerProcess server;
+  const RunningEngine engine(server, 2);
+  const Farm farm(connect_to(server));
+  std::atomic<int> right{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 50; ++i) {
+        auto dropped = farm.view().apply("mul", 1, 1);
+        right += farm.view().apply<int>("mul", t, i).get(kLong) == t * i;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(right, 200);
+}
+
+}  // namespace
+}  // namespace linden
