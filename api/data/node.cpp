@@ -568,6 +568,36 @@ bool is_large(const Object& object) noexcept {
                              [](const Bytes& part) { return part.size() >= data::kLargeBytes; });
 }
 
+namespace {
+
+// Nearly always there is none, so this is what most tasks pay.
+template <class Wanted>
+const Object* find_object(const Value& field, const Wanted& wanted) {
+  if (field.type() == FieldType::kObject)
+    return wanted(field.as_object()) ? &field.as_object() : nullptr;
+  if (field.type() != FieldType::kList) return nullptr;
+  for (const Value& item : field.as_list()) {
+    if (const Object* found = find_object(item, wanted)) return found;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+const Object* find_by_reference(const Value& field) {
+  return find_object(field, &is_by_reference);
+}
+
+const Object* find_large(const Value& field) {
+  return find_object(field, &is_large);
+}
+
+std::string farm_id_of(const Object& object) {
+  if (!is_by_reference(object) || object.parts.empty()) return {};
+  const std::string_view table = object.parts[0].view();
+  return std::string(table.substr(0, table.find('\n')));
+}
+
 std::string data_host_id(const DataOptions& options) {
   try {
     return data::directory_id(completed(options).memory_directory);

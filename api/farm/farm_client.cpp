@@ -72,6 +72,17 @@ class PutWatch final : public detail::FutureState {
   std::int64_t count_;
 };
 
+// The farms that this process has open; those that have gone are left in it until the next comes.
+struct OpenFarms {
+  std::mutex mutex;
+  std::vector<std::weak_ptr<FarmClient>> farms;
+};
+
+OpenFarms& open_farms() {
+  static OpenFarms farms;
+  return farms;
+}
+
 }  // namespace
 
 std::shared_ptr<FarmClient> FarmClient::open(Client client, std::string_view space) {
@@ -83,6 +94,10 @@ std::shared_ptr<FarmClient> FarmClient::open(Client client, std::string_view spa
   std::shared_ptr<FarmClient> farm(new FarmClient(std::move(opened), client.core_));
   farm->source_ = std::make_shared<TaskSource>(farm, client.core_, client.core_->callbacks(),
                                                farm->results_, farm->session_);
+  OpenFarms& others = open_farms();
+  const std::lock_guard lock(others.mutex);
+  std::erase_if(others.farms, [](const auto& other) { return other.expired(); });
+  others.farms.push_back(farm);
   return farm;
 }
 
@@ -92,6 +107,32 @@ FarmClient::FarmClient(Space space, std::shared_ptr<Core> core)
 FarmClient::~FarmClient() {
   if (stream_) core_->close_stream(*stream_);
   results_->end({ErrorCode::kClosed, "the farm was closed: nobody has a share in it any more"});
+}
+
+DataNode FarmClient::data() {
+  const std::lock_guard lock(mutex_);
+  if (!data_) data_.emplace(DataNode::join(space_));
+  return *data_;
+}
+
+Value FarmClient::resolved(Value result) {
+  const Object* reference = find_by_reference(result);
+  if (reference == nullptr) return result;
+  const std::string farm_id = farm_id_of(*reference);
+  std::vector<std::weak_ptr<FarmClient>> farms;
+  {
+    OpenFarms& open = open_farms();
+    const std::lock_guard lock(open.mutex);
+    farms = open.farms;
+  }
+  for (const auto& each : farms) {
+    const auto farm = each.lock();
+    if (!farm) continue;
+    DataNode node = farm->data();
+    if (node.farm_id() == farm_id) return node.resolve(result);
+  }
+  throw Error(ErrorCode::kNoMatch,
+              "this result has large parts in a farm that this process has not open any more");
 }
 
 void FarmClient::open_results() {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include <linden/data.h>
 #include <linden/farm.h>
 #include <linden/future.h>
 #include <linden/space.h>
@@ -30,6 +31,10 @@ class FarmClient : public std::enable_shared_from_this<FarmClient> {
   FarmClient& operator=(const FarmClient&) = delete;
 
   [[nodiscard]] Space space() const { return space_; }
+
+  // A result with its large parts, where it came with references to them: from any farm that this
+  // process has open.  Throws Error kNoMatch: none of them has the data; as DataNode::get.
+  [[nodiscard]] static Value resolved(Value result);
 
   // What the tasks of one call have in common.
   struct Submission {
@@ -56,6 +61,7 @@ class FarmClient : public std::enable_shared_from_this<FarmClient> {
  private:
   FarmClient(Space space, std::shared_ptr<Core> core);
 
+  [[nodiscard]] DataNode data();
   void open_results();
   void put(std::vector<NewTuple> tasks, std::int64_t first);
   bool abort_waiting(const farm::TaskId& task, Duration timeout);
@@ -69,6 +75,7 @@ class FarmClient : public std::enable_shared_from_this<FarmClient> {
 
   std::mutex mutex_;  // what follows
   std::shared_ptr<StreamState> stream_;
+  std::optional<DataNode> data_;  // joined at first use
   std::set<std::string, std::less<>> known_functions_;
 };
 

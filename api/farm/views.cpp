@@ -28,7 +28,7 @@ std::string text_of(const farm::TaskError& error) {
 Value value_or_throw(Answer&& answer, std::size_t first) {
   const auto found = client::expect<Found>(std::move(answer), "result");
   auto result = farm::parse_result(found.tuples.at(0).tuple);
-  if (result.status == farm::kOk) return std::move(result.payload);
+  if (result.status == farm::kOk) return client::FarmClient::resolved(std::move(result.payload));
   auto id = farm::message_id(result.task);
   if (result.status == farm::kError) {
     auto error = std::move(result.errors.front());

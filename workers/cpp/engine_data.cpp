@@ -12,16 +12,6 @@ constexpr std::chrono::seconds kFlushed{1};
 constexpr std::chrono::seconds kSweepMin{2};
 constexpr std::chrono::seconds kSweepMax{60};
 
-// Whether an object in the field, at any depth, is one that `wanted` is true of.  Nearly always
-// there is none, so this is what most tasks pay.
-template <class Wanted>
-bool any_object(const Value& field, const Wanted& wanted) {
-  if (field.type() == FieldType::kObject) return wanted(field.as_object());
-  if (field.type() != FieldType::kList) return false;
-  return std::ranges::any_of(field.as_list(),
-                             [&](const Value& item) { return any_object(item, wanted); });
-}
-
 }  // namespace
 
 DataNode EngineData::node() {
@@ -31,12 +21,12 @@ DataNode EngineData::node() {
 }
 
 Value EngineData::take_in(Value payload) {
-  if (!any_object(payload, &is_by_reference)) return payload;
+  if (find_by_reference(payload) == nullptr) return payload;
   return node().resolve(payload);
 }
 
 Value EngineData::give_out(Value result, const farm::TaskId& task, std::vector<NewTuple>& puts) {
-  if (!any_object(result, &is_large)) return result;
+  if (find_large(result) == nullptr) return result;
   std::vector<DataRef> refs;
   Value reference = node().offload(result, refs);
   const std::scoped_lock lock(mutex_);

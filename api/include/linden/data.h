@@ -120,6 +120,11 @@ class DataNode {
 // be: what resolve() and offload() would have to do something about.
 [[nodiscard]] bool is_by_reference(const Object& object) noexcept;
 [[nodiscard]] bool is_large(const Object& object) noexcept;
+// The same of a field, whose lists are looked through: the first such object, or null.
+[[nodiscard]] const Object* find_by_reference(const Value& field);
+[[nodiscard]] const Object* find_large(const Value& field);
+// Of the farm whose data an object by reference names.
+[[nodiscard]] std::string farm_id_of(const Object& object);
 
 // The same for all processes that share a memory directory, and for no others; what an engine says
 // of itself, so that clients know whether data in memory are at hand for it.  "" if there is none.

@@ -72,6 +72,11 @@ class RunningEngine {
       if (n % 2 != 0) throw std::domain_error(std::to_string(n) + " is odd");
       return n / 2;
     });
+    registry.add("ramp", [](std::int64_t count) {
+      std::vector<double> numbers(static_cast<std::size_t>(count));
+      std::iota(numbers.begin(), numbers.end(), 0.0);
+      return Array::adopt(std::move(numbers));
+    });
     registry.add("wait", [this] {
       begun_.release();
       while (!end_.load() && !this_task().stop_requested()) std::this_thread::yield();
@@ -113,7 +118,7 @@ TEST(Views, CallsFunctionsByName) {
   ASSERT_THAT(engines, SizeIs(1));
   EXPECT_EQ(engines[0].language, "C++");
   EXPECT_EQ(engines[0].name, "tested");
-  EXPECT_THAT(engines[0].functions, ElementsAre("half", "join", "mul", "wait"));
+  EXPECT_THAT(engines[0].functions, ElementsAre("half", "join", "mul", "ramp", "wait"));
 }
 
 TEST(Views, MapsInChunksAndKeepsTheOrder) {
@@ -173,7 +178,7 @@ TEST(Views, RefusesWhatMakesNoSense) {
   const RunningEngine engine(server);
   const Farm farm(connect_to(server));
   const auto view = farm.view();
-  EXPECT_EQ(code_of([&] { (void)view.apply("div", 1); }, "there are: half, join, mul, wait"),
+  EXPECT_EQ(code_of([&] { (void)view.apply("div", 1); }, "there are: half, join, mul, ramp, wait"),
             ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of([&] { (void)view.call_python("mul", 1); }, "package.module:function"),
             ErrorCode::kInvalidArgument);
@@ -190,6 +195,18 @@ TEST(Views, RefusesWhatMakesNoSense) {
 }
 
 // Whoever knows the id finds it, until it is purged.
+TEST(Views, LargeArraysComeByReference) {
+  const ServerProcess server;
+  RunningEngine engine(server);
+  const Farm farm(connect_to(server));
+  constexpr std::int64_t kCount = 300'000;
+  const auto ramp = farm.view().apply<Array>("ramp", kCount).get(kLong);
+  ASSERT_EQ(ramp.size(), static_cast<std::size_t>(kCount));
+  EXPECT_EQ(ramp.as<double>().back(), static_cast<double>(kCount - 1));
+  auto space = farm.space();
+  EXPECT_EQ(space.count(Template{"data", kText, kText, kInt, "result"}), 1U);
+}
+
 TEST(Views, AResultIsFoundAgainByItsId) {
   ServerProcess server;
   const RunningEngine engine(server);
