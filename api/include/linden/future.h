@@ -136,7 +136,7 @@ class FutureStateOf final : public FutureState {
   void store(Value&&... value) {
     value_.emplace(std::forward<Value>(value)...);
   }
-  void store_error(std::exception_ptr error) { error_ = std::move(error); }
+  void store_error(std::exception_ptr error) { error_ = std::move(error); }  // NOLINT
 
   // The value, once ready and once.
   T take(const Keep& keep) {

@@ -44,7 +44,7 @@
 namespace linden {
 
 // The formal of a typed template: whatever has the field's type.
-inline constexpr Any any{};
+inline constexpr Any any{};  // NOLINT(readability-identifier-naming): a word of templates
 
 namespace detail {
 

@@ -126,6 +126,7 @@ TEST(Views, MapsInChunksAndKeepsTheOrder) {
   const RunningEngine engine(server, 2);
   const Farm farm(connect_to(server));
   std::vector<std::pair<int, int>> pairs;
+  pairs.reserve(1000);
   for (int i = 0; i < 1000; ++i) pairs.emplace_back(i, 2);
   TaskOptions options;
   for (const std::size_t chunk : {0, 1, 7, 5000}) {
@@ -292,6 +293,7 @@ TEST(Views, CoroutinesAwaitTasks) {
   const RunningEngine engine(server, 2);
   const Farm farm(connect_to(server));
   std::vector<Future<int>> powers;
+  powers.reserve(10);
   for (int base = 0; base < 10; ++base) powers.push_back(power(farm.view(), base, 5));
   for (int base = 0; base < 10; ++base)
     EXPECT_EQ(powers[static_cast<std::size_t>(base)].get(kLong), base * base * base * base * base);
@@ -303,6 +305,7 @@ TEST(Views, ServesManyThreads) {
   const Farm farm(connect_to(server));
   std::atomic<int> right{0};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 50; ++i) {

@@ -42,7 +42,8 @@ std::int64_t crash() {
   return 0;
 }
 
-// Leaves a line in `file` when it begins, and runs until its task is cancelled or `file`.go is there.
+// Leaves a line in `file` when it begins, and runs until its task is cancelled or `file`.go is
+// there.
 std::string wait(const std::string& file) {
   { std::ofstream(file, std::ios::app) << "begun\n"; }
   const auto stop = linden::this_task();
