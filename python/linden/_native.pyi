@@ -257,7 +257,6 @@ class DataRef:
 
 class Scratch:
     """Memory to be written to, through the buffer protocol."""
-    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 class DataNode:
     """What this process has to do with the large data of a farm."""

@@ -110,7 +110,7 @@ def test_large_arguments_are_put_once_and_removed_with_the_last_result(view: Bro
 
 def test_small_arguments_and_those_of_one_engine_travel_with_the_task(view: BroadcastView, fake: FakeFarm) -> None:
     view.apply_async(length, b"x" * 1000)
-    DirectView(fake, 0).apply_async(length, b"x" * 10_000_000)
+    DirectView(fake, 0).apply_async(length, b"x" * 1_000_000)
     assert not fake.payloads
     assert all(type(task[farm.TASK_PAYLOAD]) is not int for task in fake.tasks)
 
