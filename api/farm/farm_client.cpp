@@ -109,10 +109,14 @@ FarmClient::~FarmClient() {
   results_->end({ErrorCode::kClosed, "the farm was closed: nobody has a share in it any more"});
 }
 
-DataNode FarmClient::data() {
-  const std::lock_guard lock(mutex_);
-  if (!data_) data_.emplace(DataNode::join(space_));
-  return *data_;
+std::optional<DataNode> FarmClient::data_if_reachable() {
+  const std::lock_guard lock(data_mutex_);
+  try {
+    if (!data_) data_.emplace(DataNode::join(space_));
+  } catch (const Error&) {
+    return std::nullopt;  // its server has gone
+  }
+  return data_;
 }
 
 Value FarmClient::resolved(Value result) {
@@ -125,11 +129,14 @@ Value FarmClient::resolved(Value result) {
     const std::lock_guard lock(open.mutex);
     farms = open.farms;
   }
-  for (const auto& each : farms) {
-    const auto farm = each.lock();
-    if (!farm) continue;
-    DataNode node = farm->data();
-    if (node.farm_id() == farm_id) return node.resolve(result);
+  // A farm that does not answer is not waited for before one that does.
+  for (const bool connected : {true, false}) {
+    for (const auto& each : farms) {
+      const auto farm = each.lock();
+      if (!farm || farm->space().client().connected() != connected) continue;
+      auto node = farm->data_if_reachable();
+      if (node && node->farm_id() == farm_id) return node->resolve(result);
+    }
   }
   throw Error(ErrorCode::kNoMatch,
               "this result has large parts in a farm that this process has not open any more");

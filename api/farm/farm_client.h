@@ -61,7 +61,7 @@ class FarmClient : public std::enable_shared_from_this<FarmClient> {
  private:
   FarmClient(Space space, std::shared_ptr<Core> core);
 
-  [[nodiscard]] DataNode data();
+  [[nodiscard]] std::optional<DataNode> data_if_reachable();
   void open_results();
   void put(std::vector<NewTuple> tasks, std::int64_t first);
   bool abort_waiting(const farm::TaskId& task, Duration timeout);
@@ -75,8 +75,10 @@ class FarmClient : public std::enable_shared_from_this<FarmClient> {
 
   std::mutex mutex_;  // what follows
   std::shared_ptr<StreamState> stream_;
-  std::optional<DataNode> data_;  // joined at first use
   std::set<std::string, std::less<>> known_functions_;
+
+  std::mutex data_mutex_;
+  std::optional<DataNode> data_;  // joined at first use
 };
 
 // As the engine's info says, where it says so.

@@ -109,13 +109,18 @@ def node_of(farm_id: str) -> FarmData:
     Raises: DataLost: it has none.
     """
     with _listing:
-        known = sorted(_all, key=lambda data: (not data.is_joined, data.is_closed))
-    # A closed one still has what is on this host; one that has not joined has had nothing to do with large data so far.
-    for data in known:
-        if not data.is_joined and not data.is_closed:
-            data.join()
-        if data.is_joined and data.node.farm_id == farm_id:
+        known = list(_all)
+    # A closed one still has what is on this host.
+    for data in sorted((data for data in known if data.is_joined), key=lambda data: data.is_closed):
+        if data.node.farm_id == farm_id:
             return data
+    # Others have had nothing to do with large data so far; a farm that does not answer is not waited for before one that does.
+    others = [data for data in known if not data.is_joined and not data.is_closed]
+    for data in sorted(others, key=lambda data: not data.is_connected):
+        with suppress(LindenError):
+            data.join()
+            if data.node.farm_id == farm_id:
+                return data
     raise DataLost("this value has large parts in a farm of which this process has no open client; connect to it first")
 
 
@@ -291,6 +296,11 @@ class FarmData:
     def is_joined(self) -> bool:
         """Whether it has this host's store open."""
         return self._node is not None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether its server can be reached now."""
+        return self._space.client.connected
 
     @property
     def is_closed(self) -> bool:

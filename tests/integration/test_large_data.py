@@ -141,6 +141,16 @@ def test_what_a_killed_client_has_put_goes_when_its_tasks_have_ended(farm: Farm,
     wait_for(lambda: not kept(memory), 60)
 
 
+def test_a_client_whose_farm_has_gone_stands_in_nobodys_way(farm: Farm) -> None:
+    cluster, _ = farm(1)
+    forgotten = linden.Client(str(cluster.connection_file))
+    cluster.stop_cluster()
+    _, rc = farm(1)
+    value = array()
+    assert (rc[0].apply_sync(lambda value: value, value) == value).all()
+    forgotten.close()
+
+
 def test_a_client_in_a_task_does_not_take_the_engines_place(farm: Farm) -> None:
     cluster, rc = farm(1)
 
