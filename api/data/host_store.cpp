@@ -25,10 +25,22 @@ constexpr const char* kPreserved = "preserved";
 // Memory that waits to be written over is this part of the limit at most.
 constexpr std::uint64_t kFreePart = 4;
 
-fs::path locks_made_in(const StorePaths& paths) {
-  make_private_directory(paths.memory);
-  for (const char* part : {"kept", "free", "new"}) make_private_directory(paths.memory / part);
-  return paths.memory;
+// Opens or makes the store, and becomes one of those that have it open.  Another process may remove
+// it meanwhile, because it was the last.
+Locks open_store(const StorePaths& paths, Locks::Use& membership) {
+  constexpr int kTries = 20;
+  const fs::path file = paths.memory / "locks";
+  for (int left = kTries;; --left) {
+    try {
+      make_private_directory(paths.memory);
+      for (const char* part : {"kept", "free", "new"}) make_private_directory(paths.memory / part);
+      Locks locks(file);
+      membership = locks.use(kMember);  // waits for a remover
+      if (locks.is_at(file) || left == 0) return locks;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kStorageFailed || left == 0 || is_there(file)) throw;
+    }
+  }
 }
 
 }  // namespace
@@ -55,9 +67,8 @@ StorePaths store_paths(const fs::path& memory_base, const fs::path& disk_base,
 HostStore::HostStore(StorePaths paths, StoreLimits limits)
     : paths_(std::move(paths)),
       limits_(limits),
-      locks_(locks_made_in(paths_) / "locks"),
+      locks_(open_store(paths_, membership_)),
       fetching_(paths_.memory / "fetching"),
-      membership_(locks_.use(kMember)),
       id_(directory_id(paths_.memory)) {
   if (limits_.memory_bytes == 0) limits_.memory_bytes = size_of_file_system(paths_.memory) / 2;
   std::error_code ignored;
@@ -394,12 +405,18 @@ HostStore::Usage HostStore::usage() const {
 
 // ---- The end
 
-bool HostStore::is_last() {
+bool HostStore::destroy_if_last() {
   const std::scoped_lock lock(removing_);
   membership_.reset();
-  const bool last = static_cast<bool>(locks_.try_remove(kMember));
+  {
+    const auto alone = locks_.try_remove(kMember);
+    if (alone) {
+      destroy();
+      return true;
+    }
+  }
   membership_ = locks_.use(kMember);
-  return last;
+  return false;
 }
 
 void HostStore::destroy() {

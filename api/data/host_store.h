@@ -145,8 +145,9 @@ class HostStore {
   };
   [[nodiscard]] Usage usage() const;
 
-  // Whether this process is the only one that has the store open.
-  [[nodiscard]] bool is_last();
+  // Removes the store if no other process has it open; whether it did.  Who opens it at the same
+  // time waits, and makes it anew.
+  bool destroy_if_last();
   // Removes the store and all that is in it.
   void destroy();
   // Moves all to disk, where it outlives every process, for a farm that will be started again.
@@ -169,9 +170,9 @@ class HostStore {
 
   StorePaths paths_;
   StoreLimits limits_;
+  Locks::Use membership_;
   Locks locks_;
   Locks fetching_;
-  Locks::Use membership_;
   std::string id_;
   std::mutex removing_;
   std::mutex mutex_;

@@ -2,6 +2,7 @@
 #include "api/data/locks.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <functional>
@@ -41,6 +42,13 @@ Descriptor open_file(const std::filesystem::path& file) {
 
 Locks::Locks(const std::filesystem::path& file) : remover_(open_file(file)) {
   shared_->users = open_file(file);
+}
+
+bool Locks::is_at(const std::filesystem::path& file) const noexcept {
+  struct stat own {};
+  struct stat there {};
+  return ::fstat(remover_.get(), &own) == 0 && ::stat(file.c_str(), &there) == 0 &&
+         own.st_dev == there.st_dev && own.st_ino == there.st_ino;
 }
 
 Locks::Use Locks::use(std::string_view name) {

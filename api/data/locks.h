@@ -27,6 +27,9 @@ class Locks {
   // A share in the use of a name, held by this process while any copy lives.
   using Use = std::shared_ptr<const void>;
 
+  // Whether the file is still there under its name, and not another one.
+  [[nodiscard]] bool is_at(const std::filesystem::path& file) const noexcept;
+
   // Waits for a remover, which is soon done.
   [[nodiscard]] Use use(std::string_view name);
 

@@ -551,7 +551,11 @@ DataNode::Usage DataNode::usage() const {
 void DataNode::leave(bool remove) {
   impl_->stop_serving();
   HostStore& store = impl_->store();
-  if (remove || (store.usage().count == 0 && store.is_last())) store.destroy();
+  if (remove) {
+    store.destroy();
+  } else if (store.usage().count == 0) {
+    static_cast<void>(store.destroy_if_last());
+  }
 }
 
 void DataNode::preserve() {

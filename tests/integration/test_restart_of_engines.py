@@ -14,6 +14,10 @@ from linden_launchers import Cluster
 def cluster() -> Iterator[Cluster]:
     cluster = Cluster(2, engine_hold=0.2, grace=2.0)
     cluster.start_cluster_sync()
+    # Before a test gives the environment directories of its own, in which the cluster's data would be left.
+    hold = cluster._running._data_hold
+    assert hold is not None
+    hold.wait()
     yield cluster
     cluster.stop_cluster_sync()
 

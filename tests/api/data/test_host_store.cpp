@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <thread>
 
 #include <linden/error.h>
 
@@ -237,15 +238,26 @@ TEST_F(HostStoreTest, SweepsStoresThatNobodyHasOpen) {
   EXPECT_EQ(again.map(content_name("for later"))->view(), "for later");
 }
 
-TEST_F(HostStoreTest, KnowsWhetherItIsTheLast) {
+TEST_F(HostStoreTest, TheLastOneRemovesIt) {
   HostStore store(paths(), {1 << 20, 1 << 20});
   {
     HostStore other(paths(), {1 << 20, 1 << 20});
-    EXPECT_FALSE(store.is_last());
+    EXPECT_FALSE(store.destroy_if_last());
   }
-  EXPECT_TRUE(store.is_last());
-  store.destroy();
+  EXPECT_TRUE(store.destroy_if_last());
   EXPECT_FALSE(fs::exists(paths().memory));
+}
+
+TEST_F(HostStoreTest, WhoOpensItWhileTheLastOneRemovesItMakesItAnew) {
+  for (int round = 0; round < 50; ++round) {
+    HostStore last(paths(), {1 << 20, 1 << 20});
+    std::jthread remover([&] { static_cast<void>(last.destroy_if_last()); });
+    HostStore next(paths(), {1 << 20, 1 << 20});
+    remover.join();
+    const Kept kept = next.put("still here");
+    EXPECT_TRUE(next.map(kept.name)) << round;
+    next.destroy();
+  }
 }
 
 TEST_F(HostStoreTest, RefusesADirectoryThatOthersMayRead) {
