@@ -38,7 +38,10 @@ def wait_for_go(directory: str) -> None:
     from pathlib import Path
 
     (Path(directory) / "busy").touch()
+    deadline = time.monotonic() + 60
     while not (Path(directory) / "go").exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError("nobody let it go on")
         time.sleep(0.01)
 
 
@@ -86,6 +89,25 @@ def test_maps_keep_each_of_their_values(farm: Farm) -> None:
     values = chunks.get(timeout=WITHIN_S, return_exceptions=True)
     assert isinstance(values[1], ZeroDivisionError)
     assert (values[0].get(WITHIN_S), values[2].get(WITHIN_S)) == (0.25, 0.5)
+
+
+def test_a_part_of_a_map_that_is_run_again_has_its_values_from_the_last_time(farm: Farm, scratch: Path) -> None:
+    """What a failed attempt had kept must not be taken for the value: it has None where an item failed."""
+    _, rc = farm(2)
+
+    def flaky(n: int, marker: str) -> list[int]:
+        from pathlib import Path
+
+        if n == 1 and not Path(marker).exists():
+            Path(marker).touch()
+            raise ValueError("the first time")
+        return [n] * n
+
+    view = rc.load_balanced_view(retries=2)
+    handles = view.map_async(flaky, range(3), [str(scratch / "marker")] * 3, chunksize=3, keep=True)
+    kept = handles.get(timeout=WITHIN_S)
+    assert [each.get(WITHIN_S) for each in kept] == [[], [1], [2, 2]]
+    assert len(kept_in(rc)) == 1
 
 
 def test_a_task_waits_for_its_engine_only_while_no_other_is_free(

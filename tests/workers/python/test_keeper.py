@@ -28,7 +28,7 @@ def fail(x: int) -> None:
     raise ValueError(f"not {x}")
 
 
-FUNCTIONS = {"double": double, "fail": fail, "lock": lambda _: threading.Lock()}
+FUNCTIONS = {"double": double, "inverse": lambda x: 1 / x, "fail": fail, "lock": lambda _: threading.Lock()}
 
 
 class Engines:
@@ -42,7 +42,7 @@ class Engines:
     def run(self, engine: int, number: int, value: Any, items: bool = False, **known: Any) -> Any:
         """A task has ended on that engine: what stands for its value."""
         kept = self.keepers[engine].keep((CLIENT, number), value, items)
-        self.put(engine, self.keepers[engine].announce(farm.OK))
+        self.put(engine, self.keepers[engine].announce((CLIENT, number), farm.OK))
         self.put(engine, [self.result(engine, number, **known)])
         return kept
 
@@ -165,7 +165,7 @@ def test_a_value_whose_engine_has_gone_is_made_again(engines: Engines) -> None:
     value = engines.keepers[1].value(kept)
     assert value == [42]
     assert engines.keepers[1].value(kept) is value
-    engines.put(1, engines.keepers[1].announce(farm.OK))
+    engines.put(1, engines.keepers[1].announce((CLIENT, 99), farm.OK))
     assert kept_at(engines) == [(7, 1)]
 
 
@@ -213,8 +213,34 @@ def test_the_value_of_a_purged_result_is_lost(engines: Engines) -> None:
 
 def test_what_a_cancelled_task_has_made_is_dropped(engines: Engines) -> None:
     engines.keepers[0].keep((CLIENT, 7), "value", False)
-    assert engines.keepers[0].announce(farm.CANCELLED) == []
+    assert engines.keepers[0].announce((CLIENT, 7), farm.CANCELLED) == []
     assert engines.keepers[0]._values == {}
+
+
+def test_what_a_cancelled_task_had_made_again_stays(engines: Engines) -> None:
+    kept = engines.run(0, 7, double(21))
+    engines.dies(0)
+    keeper = engines.keepers[1]
+    keeper.value(kept)
+    keeper.keep((CLIENT, 8), "its own value", False)
+    engines.put(1, keeper.announce((CLIENT, 8), farm.CANCELLED))
+    assert kept_at(engines) == [(7, 1)]
+    assert not keeper.has_new
+
+
+def test_a_part_of_a_map_is_made_again_though_one_of_its_items_fails(engines: Engines) -> None:
+    payload = serialize.pack(([4, 0, 2],))
+    task = farm.task("any", CLIENT, 7, "inverse", farm.MAP, "inverse", payload, keep=True).fields
+    result = farm.result(CLIENT, 7, farm.ERROR, farm.ran(0, SESSIONS[0], 0.0, 0.0, task), None)
+    handles = engines.keepers[0].keep((CLIENT, 7), [0.25, None, 0.5], True)
+    engines.put(0, [result])
+    keeper = engines.keepers[1]
+    assert keeper.value(handles[2]) == 0.5
+    assert keeper.value(handles[0]) == 0.25
+    other = Engines()
+    other.put(0, [result])
+    with pytest.raises(KeptResultLost, match="was run again, and raised ZeroDivisionError"):
+        other.keepers[1].value(handles[1])
 
 
 def test_values_are_described() -> None:

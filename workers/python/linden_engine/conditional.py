@@ -87,9 +87,9 @@ class Conditional:
     def end(self, given: Fields, status: str, payload: Any, started: float, ended: float) -> list[_native.Put]:
         """What to put for a task that has run; `given` as it was taken."""
         if status == UNMET:
-            if given[farm.TASK_KIND] == farm.CONDITIONAL or not farm.is_engine_queue(given[farm.TASK_QUEUE]):
+            if _may_go_elsewhere(given):
                 return self._refused(given, farm.parse_error_payload(payload)[0][0].evalue)
-            status = farm.ERROR  # a task of a direct view: for this engine, or none
+            status = farm.ERROR
         retries = farm.retries_of(given)
         if status == farm.ERROR and retries:
             return [farm.retry_of(anew(given), retries - 1)]
@@ -209,6 +209,18 @@ class Conditional:
             return None
         fields: Fields = found[0].fields
         return fields
+
+
+def is_final(given: Fields, status: str) -> bool:
+    """Whether a task that has run and ended so gets its result now, and is not put once more."""
+    if status == UNMET and _may_go_elsewhere(given):
+        return False
+    return status not in (farm.ERROR, UNMET) or not farm.retries_of(given)
+
+
+def _may_go_elsewhere(given: Fields) -> bool:
+    """A task of a direct view is for its engine, or none."""
+    return given[farm.TASK_KIND] == farm.CONDITIONAL or not farm.is_engine_queue(given[farm.TASK_QUEUE])
 
 
 def anew(fields: Fields) -> Fields:

@@ -24,7 +24,7 @@ from linden.shared import set_loader
 
 from . import forks
 from .attendant import PARENT_GONE, PERIOD_S, Attendant
-from .conditional import Conditional
+from .conditional import Conditional, is_final
 from .execution import LAZILY, Shells
 from .functions import Functions, load_payload
 from .identity import identity
@@ -277,10 +277,9 @@ class Engine:
             collective.begin_task(space, fields, id_, data)
             status, payload, puts = self._run(runner, fields, started)
             collective.end_task(status, payload)
-            puts += keeper.announce(status)
+            if data.pending or keeper.has_new:
+                puts += _values(given, status, payload, keeper, data)
             puts += conditional.end(given, status, payload, started, self._ended)
-            if data.pending:
-                puts += data.claim_result(given[farm.TASK_CLIENT], given[farm.TASK_NUMBER], payload)
             stream.finish(task.id, task.attempt, puts)
             if prefetch.observe(self._ended - started):
                 stream.set_credit(prefetch.credit)
@@ -341,6 +340,17 @@ class Engine:
             # It may not have let the attendant run, and a wish that came in time is to be granted (F6).
             self._attendant.listen()
         return outcome
+
+
+def _values(given: Sequence[Any], status: str, payload: Any, keeper: Keeper, data: FarmData) -> list[_native.Put]:
+    """What is put about values beside a result; those of an attempt that is not the last are nobody's."""
+    key = given[farm.TASK_CLIENT], given[farm.TASK_NUMBER]
+    final = is_final(given, status)
+    puts = keeper.announce(key, status if final else farm.CANCELLED)
+    if final and data.pending:
+        return puts + data.claim_result(*key, payload)
+    data.pending.clear()
+    return puts
 
 
 def _was_cancelled(space: _native.Space, fields: Sequence[Any]) -> bool:

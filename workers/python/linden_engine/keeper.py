@@ -20,6 +20,8 @@ from linden.error import KeptResultLost, UnmetDependency
 from linden.errors import LindenError, NoMatch
 from linden.kept import Kept
 
+from .run_task import map_columns
+
 if TYPE_CHECKING:
     from linden.data import FarmData
 
@@ -71,16 +73,22 @@ class Keeper:
             return [Kept(id_, n, self._me.id, describe(each), size_of(each)) for n, each in enumerate(value)]
         return Kept(id_, None, self._me.id, describe(value), size_of(value))
 
-    def announce(self, status: str) -> list[_native.Put]:
-        """What says that values are here, to be put with the result of the task that has ended so."""
+    @property
+    def has_new(self) -> bool:
+        """Whether there is something to announce."""
+        return bool(self._new)
+
+    def announce(self, key: Key, status: str) -> list[_native.Put]:
+        """What says that values are here, to be put when the task `key` has ended so; CANCELLED if its own is nobody's.
+
+        Values of other tasks, which it had made again, are here in any case.
+        """
         with self._lock:
             new, self._new = self._new, []
-            if status not in (farm.OK, farm.ERROR):  # cancelled: nobody will ask for it
-                for key in new:
-                    self._values.pop(key, None)
-                return []
-            there = [(key, self._values[key]) for key in new if key in self._values]
-        return [farm.kept(*key, self._me, size_of(value), describe(value)) for key, value in there]
+            if status not in (farm.OK, farm.ERROR) and key in new:
+                self._values.pop(key, None)
+            there = [(each, self._values[each]) for each in dict.fromkeys(new) if each in self._values]
+        return [farm.kept(*each, self._me, size_of(value), describe(value)) for each, value in there]
 
     def value(self, kept: Kept) -> Any:
         """What it stands for.
@@ -153,9 +161,9 @@ class Keeper:
         """
         task = self._task_of(kept, key)
         try:
-            value = self._run(task)
+            value = self._run(task, kept)
         except KeptResultLost:
-            raise  # an argument of its own
+            raise  # of itself, or of an argument of its own
         except Exception as error:
             raise _lost(kept, f"its task was run again, and raised {type(error).__name__}: {error}") from error
         with self._lock:
@@ -179,11 +187,19 @@ class Keeper:
             raise _lost(kept, "its task must not run twice: it was given with retries=0, or by a direct view")
         return task
 
-    def _run(self, task: Sequence[Any]) -> Any:
+    def _run(self, task: Sequence[Any], kept: Kept) -> Any:
+        """What the task returns; of a part of a map all items, and None for those that raise, as at the first time.
+
+        Raises: whatever the task does. KeptResultLost: the wanted item raises.
+        """
         function = self._load_function(task[farm.TASK_FUNCTION])
         arguments = serialize.unpack(task[farm.TASK_PAYLOAD])
         if task[farm.TASK_KIND] == farm.MAP:
-            return list(map(function, *arguments))
+            values, errors = map_columns(function, arguments)
+            for error in errors:
+                if error.item == kept.item:
+                    raise _lost(kept, f"its task was run again, and raised {error.ename}: {error.evalue}")
+            return values
         args, kwargs = arguments
         return function(*args, **kwargs)
 
