@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import farm
+from .callee import NativeCallee
 from .listing import listed
+from .stored_file import take_pickled
+from .submission import pack_with_results
 
 if TYPE_CHECKING:
     from .client import Client
@@ -47,15 +50,16 @@ def on_join(
     before = _keys_of(client, wanted.name)
     native = client.space.native
     client.connection.native.wait(native.send_put([farm.on_join(wanted.key, wanted.name, kind, function, payload)]))
-    _remove(client, before)
     try:
         if client.ids:
             client.direct_view().apply_async(catch_up).get(timeout)
     except TimeoutError:
+        _remove(client, before)
         raise  # it stays: engines that are busy come to it after their task
     except BaseException:
         _remove(client, [wanted.key])
         raise
+    _remove(client, before)  # not sooner: one that fails replaces nothing
     return wanted
 
 
@@ -86,12 +90,17 @@ def _packed(
     if not callable(what):
         raise TypeError(f"a function or the text of code is wanted, not {what!r}")
     callee = client.submitter.callee(what)
-    payload, results = callee.pack(args, kwargs)
-    if results:
-        raise TypeError(f"{callee.name}: what runs at every join takes no AsyncResult as an argument; get() it first")
-    if callee.is_native:
+    if isinstance(callee, NativeCallee):
         raise TypeError(
             f"{callee.name} is a function in C++, and only engines that run Python run something when they join"
+        )
+    # Whole, and not by reference: it is there as long as its tuple, whoever has gone.
+    payload, results = pack_with_results(((*callee.first, *args), kwargs), f"the call of {callee.name}")
+    if results:
+        raise TypeError(f"{callee.name}: what runs at every join takes no AsyncResult as an argument; get() it first")
+    if take_pickled():
+        raise TypeError(
+            f"{callee.name}: what runs at every join takes no file of a store as an argument; give its bytes"
         )
     return callee.kind, callee.function, payload, callee.name
 

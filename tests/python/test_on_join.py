@@ -29,7 +29,9 @@ def rc(cluster: Cluster) -> Iterator[linden.Client]:
     with cluster.connect_client_sync() as client:
         client.wait_for_engines(1, timeout=DEADLINE_S)
         cluster.restart_engines_sync()
+        deadline = time.monotonic() + DEADLINE_S
         while len(client) != 1:  # the one that was ended may be listed for its hold time
+            assert time.monotonic() < deadline, client.ids
             time.sleep(0.01)
         yield client
         for each in on_join.listing(client):
@@ -40,6 +42,10 @@ def rc(cluster: Cluster) -> Iterator[linden.Client]:
 
 def add(number: int) -> None:
     builtins.linden_test_sum = getattr(builtins, "linden_test_sum", 0) + number  # type: ignore[attr-defined]
+
+
+def add_size(data: bytes) -> None:
+    add(len(data))
 
 
 def sum_of() -> Any:
@@ -105,6 +111,26 @@ def test_one_that_fails_on_an_engine_that_serves_is_not_kept(rc: linden.Client, 
     one_more(cluster, rc)
 
 
+def fail_unless(number: int) -> None:
+    if number != 1:
+        raise ValueError("not one")
+
+
+def test_one_that_fails_replaces_nothing(rc: linden.Client) -> None:
+    first = rc.on_join(fail_unless, 1, timeout=DEADLINE_S)
+    with pytest.raises(on_join.OnJoinFailed, match="not one"):
+        rc.on_join(fail_unless, 2, timeout=DEADLINE_S)
+    assert [each.key for each in on_join.listing(rc)] == [first.key]
+
+
+def test_large_arguments_are_there_when_their_client_has_gone(rc: linden.Client, cluster: Cluster) -> None:
+    with cluster.connect_client_sync() as other:
+        other.on_join(add_size, b"x" * (3 << 20), timeout=DEADLINE_S)
+        assert other.submitter.data.pending == {}
+    one_more(cluster, rc)
+    assert rc[:].apply_sync(sum_of) == [3 << 20] * 2
+
+
 def test_an_engine_for_which_it_fails_does_not_join_and_says_why(rc: linden.Client, cluster: Cluster) -> None:
     # As one that somebody gives while no engine serves: an engine that serves would refuse it at once.
     rc.space.put_many([farm.on_join("k", "licence", farm.APPLY, *_packed(rc, fail))])
@@ -132,6 +158,9 @@ def test_what_is_no_function_and_no_code_is_refused(rc: linden.Client) -> None:
         rc.on_join(3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="code takes no arguments"):
         rc.on_join("x = 1", 2)
+    with pytest.raises(TypeError, match="f is a function in C\\+\\+, and only engines that run Python"):
+        rc.on_join(linden.NativeFunction("f"), b"x" * (2 << 20))
+    assert rc.submitter.data.pending == {}
     assert on_join.listing(rc) == []
 
 
