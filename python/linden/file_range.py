@@ -53,7 +53,7 @@ class FileRange:
     def read(self) -> bytes:
         """All of its bytes, separators included."""
         with self._open() as file:
-            start, stop = self._border(file, self.start), self._border(file, self.stop)
+            start, stop = self._span(file)
             file.seek(start)
             return file.read(stop - start)
 
@@ -62,21 +62,15 @@ class FileRange:
 
     def _records(self) -> Iterator[bytes]:
         with self._open() as file:
-            start, stop = self._border(file, self.start), self._border(file, self.stop)
+            start, stop = self._span(file)
             file.seek(start)
-            rest = b""
-            for at in range(start, stop, _CHUNK_BYTES):
-                records = self._split(rest + file.read(min(_CHUNK_BYTES, stop - at)))
-                rest = records.pop()
-                yield from records
-            if rest:
-                yield rest
-
-    def _split(self, data: bytes) -> list[bytes]:
-        """Whole records, and what may be the beginning of another."""
-        if self._record_bytes is not None:
-            return [data[at : at + self._record_bytes] for at in range(0, len(data), self._record_bytes)] or [b""]
-        return [data] if self._separator is None else data.split(self._separator)
+            if self._record_bytes is not None:
+                for _ in range(start, stop, self._record_bytes):
+                    yield file.read(self._record_bytes)
+            elif self._separator is not None:
+                yield from _split(file, stop - start, self._separator)
+            elif start < stop:
+                yield file.read(stop - start)
 
     def _decode(self, record: bytes) -> Any:
         if self._encoding is None:
@@ -96,8 +90,15 @@ class FileRange:
             )
         return file
 
-    def _border(self, file: BinaryIO, at: int) -> int:
-        """Where the first record begins that does not begin before `at`."""
+    def _span(self, file: BinaryIO) -> tuple[int, int]:
+        """Where its records begin and end.  The end is looked for only if there are any: they may be all in one long record of another."""
+        start = self._border(file, self.start, self.stop)
+        if start >= self.stop:
+            return self.stop, self.stop
+        return start, self._border(file, self.stop, self.size)
+
+    def _border(self, file: BinaryIO, at: int, limit: int) -> int:
+        """Where the first record begins that does not begin before `at`; if that is not before `limit`, `limit` or more."""
         if at <= 0 or at >= self.size:
             return max(0, min(at, self.size))
         if self._record_bytes is not None:
@@ -107,7 +108,7 @@ class FileRange:
         found = max(0, at - len(self._separator))
         file.seek(found)
         rest = b""
-        while piece := file.read(_CHUNK_BYTES):
+        while found + len(rest) < limit and (piece := file.read(_CHUNK_BYTES)):
             rest += piece
             place = rest.find(self._separator)
             if place >= 0:
@@ -115,10 +116,29 @@ class FileRange:
             kept = min(len(self._separator) - 1, len(rest))
             found += len(rest) - kept
             rest = rest[len(rest) - kept :]
-        return self.size
+        return limit
 
     def __repr__(self) -> str:
         return f"<linden FileRange {self.path!r}: bytes {self.start} to {self.stop} of {self.size}>"
+
+
+def _split(file: BinaryIO, size: int, separator: bytes) -> Iterator[bytes]:
+    """The records in the next `size` bytes; of one that is longer than a chunk, no byte is copied more than twice."""
+    most = len(separator) - 1  # what of a separator may be at the end of a chunk
+    begun: list[bytes] = []  # of the record that has not ended, all but
+    rest = b""
+    while size > 0 and (piece := file.read(min(_CHUNK_BYTES, size))):
+        size -= len(piece)
+        *whole, rest = (rest + piece).split(separator)
+        if whole:
+            yield b"".join([*begun, whole[0]])
+            yield from whole[1:]
+            begun = []
+        cut = max(0, len(rest) - most)
+        begun.append(rest[:cut])
+        rest = rest[cut:]
+    if last := b"".join([*begun, rest]):
+        yield last
 
 
 def cut_file(

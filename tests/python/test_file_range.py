@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from linden import file_range
@@ -50,6 +51,54 @@ def test_records_may_end_otherwise(
     for count in range(1, 12):
         parts = cut_file(path, count, separator=separator, encoding=None)
         assert [record for part in parts for record in part] == records
+
+
+class CountedFile:
+    """A file that counts what is read from it."""
+
+    def __init__(self, path: str, _mode: str) -> None:
+        self._file = open(path, "rb")  # noqa: SIM115  (closed by __exit__)
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        CountedFile.bytes_read += len(data)
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def __enter__(self) -> "CountedFile":
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._file.close()
+
+    bytes_read = 0
+
+
+@pytest.mark.parametrize("separator", ["\n", "\r\n"])
+def test_a_record_over_many_ranges_is_read_twice_at_most(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch, separator: str
+) -> None:
+    """Each range looked for its border up to the end of the record: 100 ranges read it a hundred times."""
+    monkeypatch.setattr(file_range, "_CHUNK_BYTES", 64)
+    monkeypatch.setattr(file_range, "open", CountedFile, raising=False)
+    CountedFile.bytes_read = 0
+    path = scratch / "file"
+    path.write_bytes(b"x" * 100_000)
+    parts = [list(part) for part in cut_file(path, 100, separator=separator)]
+    assert parts == [["x" * 100_000], *[[]] * 99]
+    assert CountedFile.bytes_read < 350_000  # for the border, for the record itself, and for the borders of the others
+
+
+def test_a_long_record_is_put_together_once(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copied once for each of its 250,000 chunks, it would take an hour."""
+    monkeypatch.setattr(file_range, "_CHUNK_BYTES", 64)
+    path = scratch / "file"
+    path.write_bytes(b"x" * 16_000_000 + b"\r\nlast")
+    for options in ({"separator": "\r\n"}, {"separator": None}, {"record_bytes": 16_000_006}):
+        records = list(cut_file(path, 1, encoding=None, **options)[0])  # type: ignore[arg-type]
+        assert sum(map(len, records)) >= 16_000_000
 
 
 def test_a_carriage_return_belongs_to_the_newline_of_a_text(scratch: Path) -> None:
