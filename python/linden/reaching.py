@@ -1,23 +1,28 @@
 """Reaching a server of which several addresses are known: which of them can be reached from here, and why not the others.
 
 A login node has an address per network, and nobody can say beforehand which of them a compute node sees.  So all are tried at
-once, the first in the list that answers is taken, and the error names every one that failed with its reason.
+once, the first that answers is taken, and the error names every one that failed with its reason.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from .errors import LindenError, Unreachable
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
 
 Connected = TypeVar("Connected")
 
 # One that drops packets says nothing; longer than this it is not waited for in one round.
 _PROBE_S = 2.0
 _PAUSE_S = 0.2
+# And so much longer for the look-up of its name, which has no time limit of its own.
+_LOOK_UP_S = 1.0
 
 
 def connect_to_any(
@@ -32,12 +37,14 @@ def connect_to_any(
         return connect(addresses[0], timeout), addresses[0]
     deadline = time.monotonic() + timeout
     while True:
-        reasons = probe(addresses, min(_PROBE_S, max(0.1, deadline - time.monotonic())))
-        for address in [address for address, reason in reasons.items() if reason is None]:
-            try:
-                return connect(address, max(0.1, deadline - time.monotonic())), address
-            except LindenError as error:  # something listens there, which is not our server
-                reasons[address] = str(error)
+        reasons: dict[str, str | None] = dict.fromkeys(addresses)
+        for address, reason in _answers(addresses, min(_PROBE_S, max(0.1, deadline - time.monotonic()))):
+            reasons[address] = reason
+            if reason is None:
+                try:
+                    return connect(address, max(0.1, deadline - time.monotonic())), address
+                except LindenError as error:  # something listens there, which is not our server
+                    reasons[address] = str(error)
         if time.monotonic() + _PAUSE_S >= deadline:
             raise Unreachable(
                 f"none of the server's {len(addresses)} addresses can be reached from {os.uname().nodename} "
@@ -48,10 +55,34 @@ def connect_to_any(
 
 def probe(addresses: Sequence[str], timeout: float = _PROBE_S) -> dict[str, str | None]:
     """For each address None if something listens there, else why it cannot be reached; all are tried at once."""
-    from concurrent.futures import ThreadPoolExecutor  # an engine on the server's host starts quicker without it
+    return dict.fromkeys(addresses) | dict(_answers(addresses, timeout))
 
-    with ThreadPoolExecutor(max(1, len(addresses)), "linden-probe") as pool:
-        return dict(zip(addresses, pool.map(lambda address: _why_not(address, timeout), addresses), strict=True))
+
+def _answers(addresses: Sequence[str], timeout: float) -> Iterator[tuple[str, str | None]]:
+    """As `probe`, each address as soon as something is known of it."""
+    import queue  # an engine on the server's host starts quicker without these
+    import threading
+
+    known: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
+    silent = dict.fromkeys(addresses)
+    for address in silent:
+        # A daemon, for nobody waits for a name server that does not answer.
+        name = f"linden-probe {address}"
+        threading.Thread(target=_find_out, args=(address, timeout, known), name=name, daemon=True).start()
+    deadline = time.monotonic() + timeout + _LOOK_UP_S
+    while silent:
+        try:
+            address, reason = known.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            break
+        del silent[address]
+        yield address, reason
+    for address in silent:
+        yield address, f"no answer within {timeout + _LOOK_UP_S:g} s; the name of its host may be hard to look up"
+
+
+def _find_out(address: str, timeout: float, known: SimpleQueue[tuple[str, str | None]]) -> None:
+    known.put((address, _why_not(address, timeout)))
 
 
 def describe(reasons: dict[str, str | None]) -> str:

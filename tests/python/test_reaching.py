@@ -2,10 +2,12 @@
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from linden import reaching
 from linden.connection_file import (
     ConnectionInfo,
     addresses_in,
@@ -52,6 +54,29 @@ def test_a_single_address_is_left_to_the_one_who_connects() -> None:
 
 def test_the_first_address_that_answers_is_taken(silent: str, listening: str) -> None:
     assert connect_to_any([silent, listening], connecting(), 10.0) == (f"session at {listening}", listening)
+
+
+def test_an_address_that_says_nothing_keeps_nobody_waiting(listening: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one behind a firewall that drops packets, or a name that no server knows: it gets no turn before the one that answers."""
+    silence = threading.Event()
+    ask = reaching._why_not
+
+    def why_not(address: str, timeout: float) -> str | None:
+        if address == "tcp:silent:1":
+            assert silence.wait(60)
+        return ask(address, timeout)
+
+    monkeypatch.setattr(reaching, "_why_not", why_not)
+    connected = []
+    try:
+        connected.append(connect_to_any(["tcp:silent:1", listening], connecting(), 10.0)[1])
+        assert not silence.is_set()
+        monkeypatch.setattr(reaching, "_LOOK_UP_S", 0.0)
+        reasons = probe(["tcp:silent:1", listening], 0.01)
+    finally:
+        silence.set()
+    assert connected == [listening]
+    assert "no answer within 0.01 s" in str(reasons["tcp:silent:1"])
 
 
 def test_a_stranger_who_listens_at_one_of_the_addresses_is_passed_over(listening: str) -> None:
