@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from . import _native, farm
 from .collective_post import Message, Post
@@ -324,14 +324,8 @@ def _kind(value: Any) -> str:
 # ---- the task that runs --------------------------------------------------------------------------------------------
 
 
-class _Task(NamedTuple):
-    space: _native.Space
-    fields: Sequence[Any]
-    engine: int
-    data: FarmData | None
-
-
-_task: _Task | None = None
+# The space, the fields of the task, the engine, and where large parts of messages go.
+_task: tuple[_native.Space, Sequence[Any], int, FarmData | None] | None = None
 _group: tuple[Group, Post] | None = None
 
 
@@ -344,15 +338,16 @@ def group(timeout: float | None = -1) -> Group:
     global _group
     if _group is None:
         task = _task
-        call = None if task is None else farm.call_of(task.fields)
+        call = None if task is None else farm.call_of(task[1])
         if task is None or call is None:
-            here = "this is no task" if task is None else f"the task {task.fields[farm.TASK_NAME]!r} is by itself"
+            here = "this is no task" if task is None else f"the task {task[1][farm.TASK_NAME]!r} is by itself"
             raise NoGroup(
                 f"a group is the tasks of one call of a direct view, one for each engine, and {here}; call it as "
                 "view.apply(function) with a view of several engines, such as rc[:]"
             )
-        rank = task.fields[farm.TASK_NUMBER] - call.start
-        post = Post(task.space, task.fields[farm.TASK_CLIENT], call, rank, task.engine, task.data)
+        space, fields, engine, data = task
+        rank = fields[farm.TASK_NUMBER] - call.start
+        post = Post(space, fields[farm.TASK_CLIENT], call, rank, engine, data)
         _group = Group(post, rank, len(call)), post
     if timeout is None or timeout != -1:
         check_timeout(timeout)
@@ -362,8 +357,8 @@ def group(timeout: float | None = -1) -> Group:
 
 def begin_task(space: _native.Space, fields: Sequence[Any], engine: int, data: FarmData | None = None) -> None:
     """For engines: a task begins.  `data`: where large parts of messages go."""
-    global _task
-    _task = _Task(space, fields, engine, data)
+    global _task, _group
+    _task, _group = (space, fields, engine, data), None
 
 
 def end_task(status: str, payload: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from .space import Space
 
 _space: Space | None = None
+# How often it is looked whether a value that goes by reference has been received, once its task has ended; at first and at most.
 _LOOK_S = 0.2
+_LOOK_MAX_S = 10.0
 
 
 class Message(NamedTuple):
@@ -49,7 +51,10 @@ class Post:
         """`data`: where large parts of messages go."""
         self._space = space
         self._data = data
-        self._lent: dict[tuple[int, int], Any] = {}  # by receiver and number, what goes by reference
+        self._lent: dict[int, deque[tuple[int, Any]]] = {}  # by receiver, numbers and what goes by reference
+        self._asked: list[
+            tuple[int, int, int]
+        ] = []  # receiver, the last number, and a count of what he has not received up to it
         self._client = client
         self._call = call
         self._rank = rank
@@ -86,7 +91,7 @@ class Post:
         n = self._sent[to]
         put = farm.collective(self._client, self._call.start, n, self._rank, to, [what, packed], self._session)
         if lent:
-            self._lent[to, n] = lent
+            self._lent.setdefault(to, deque()).append((n, lent))
         self._sent[to] += 1
         self._unanswered.append(self._space.send_put([put], patient=True))
 
@@ -128,26 +133,40 @@ class Post:
         if self._to_remove:
             self._removing.append(self._space.send_commit([], [], self._to_remove))
             self._to_remove = []
+        # Nor for these: what has been received meanwhile is let go of with the next operation.
         self._let_go()
+        self._ask()
+
+    def _ask(self) -> None:
+        """How many of the messages with large values have not been received, and so removed."""
+        for to, lent in self._lent.items():
+            numbers = farm.number_range(lent[0][0], lent[-1][0])
+            form = farm.collective_form(self._client, self._call.start, numbers, self._rank, to)
+            self._asked.append((to, lent[-1][0], self._space.send_count(form)))
 
     def _let_go(self) -> None:
-        """Of large values whose messages have been received, and so removed."""
-        if not self._lent:
-            return
-        form, start = farm.collective_form, self._call.start
-        asked = [
-            (key, self._space.send_count(form(self._client, start, key[1], self._rank, key[0]))) for key in self._lent
-        ]
-        for key, request in asked:
-            if not self._space.client.wait(request):
-                del self._lent[key]
+        """Of large values that have been received, as far as was asked: messages between two ranks are received in their order."""
+        asked, self._asked = self._asked, []
+        for to, last, request in asked:
+            first_left = last + 1 - self._space.client.wait(request)
+            lent = self._lent.get(to)
+            while lent and lent[0][0] < first_left:
+                lent.popleft()
+            if not lent:
+                self._lent.pop(to, None)
 
     def _linger(self) -> None:
-        """The task has ended, and somebody has not received all yet: he will, or whoever ends last removes it."""
+        """The task has ended, and somebody has not received all yet: he will, or he has died, and then we may be the last."""
+        pause = _LOOK_S
         with suppress(LindenError):  # the connection is closed
             while self._lent:
-                time.sleep(_LOOK_S)
+                time.sleep(pause)
+                pause = min(2 * pause, _LOOK_MAX_S)
+                self._ask()
                 self._let_go()
+                if self._lent and self._is_last():
+                    self._remove_all()
+                    self._lent.clear()
 
     def _wait_for_removal(self, request: int) -> None:
         try:
@@ -162,19 +181,28 @@ class Post:
 
         Raises: LindenError.
         """
-        self.settle()
+        try:
+            self.settle()
+        except LindenError as error:
+            failure = failure or f"a message of it was refused: {error}"
+            raise
+        finally:
+            if self._say_end(failure) and self._is_last():
+                self._remove_all()
+                self._lent.clear()
+            if self._lent:
+                threading.Thread(target=self._linger, name="linden-lent", daemon=True).start()
+
+    def _say_end(self, failure: str | None) -> bool:
+        """Put the mark that the others wait for; False: what the call had is gone."""
+        wait = self._space.client.wait
         said = None if failure is None else f"{self._who} has failed: {failure}"
         mark = farm.left(self._client, self._call.start, self._rank, self._session, said)
-        here = self._space.client.wait(self._here)
         try:
-            self._space.client.wait(self._space.send_commit([mark], [], here))
+            wait(self._space.send_commit([mark], [], wait(self._here)))
         except LindenError:  # it was purged
-            return
-        if self._is_last():
-            self._remove_all()
-            self._lent.clear()
-        if self._lent:
-            threading.Thread(target=self._linger, name="linden-lent", daemon=True).start()
+            return False
+        return True
 
     def _is_last(self) -> bool:
         wait, count = self._space.client.wait, self._space.send_count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import threading
 from collections.abc import Callable, Sequence
@@ -33,10 +34,14 @@ class MemorySpace:
 
 
 def _matches(form: Sequence[Any], fields: Sequence[Any]) -> bool:
-    return len(form) == len(fields) and all(
-        wanted is ANY or type(wanted) is _native.Typed or (type(wanted) is type(found) and wanted == found)
-        for wanted, found in zip(form, fields, strict=True)
-    )
+    return len(form) == len(fields) and all(map(_matches_field, form, fields))
+
+
+def _matches_field(wanted: Any, found: Any) -> bool:
+    if type(wanted) is _native.Between:
+        low, high = ast.literal_eval(repr(wanted).removeprefix("Between"))
+        return type(found) is type(low) and low <= found <= high
+    return wanted is ANY or type(wanted) is _native.Typed or (type(wanted) is type(found) and wanted == found)
 
 
 class SessionSpace:

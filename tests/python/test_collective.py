@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from linden import collective, farm
+from linden import collective, collective_post, farm, serialize
 from linden.collective import Group
 from linden.collective_post import Post
 from linden.error import CollectiveError, CollectiveTimeout, NoGroup, RankFailed, RanksDisagree
+from linden.errors import Overloaded
 from memory_space import MemorySpace
 
 numpy = pytest.importorskip("numpy")
@@ -177,6 +181,124 @@ def test_nothing_is_left_when_one_has_failed() -> None:
     errors = run(4, task, space)
     assert all(isinstance(error, Exception) for error in errors)
     assert left_of(space) == []
+
+
+class Data:
+    """Everything is large, and is there as long as somebody holds it."""
+
+    class Held:
+        pass
+
+    def __init__(self) -> None:
+        self.held: weakref.WeakSet[Data.Held] = weakref.WeakSet()
+
+    def lend(self, value: Any) -> tuple[Any, Any]:
+        held = Data.Held()
+        self.held.add(held)
+        return serialize.pack_result(value), [held]
+
+
+class Pair:
+    """Two ranks on the threads of a test."""
+
+    def __init__(self) -> None:
+        self.space = MemorySpace()
+        self.data = Data()
+        self.sessions = [self.space.session(f"{rank:032}") for rank in (0, 1)]
+        self.posts = [
+            Post(own, CLIENT, range(11, 13), rank, rank, self.data)  # type: ignore[arg-type]
+            for rank, own in enumerate(self.sessions)
+        ]
+
+    def receive(self) -> Any:
+        value = self.posts[1].receive(0, "send", None).value
+        self.posts[1].settle()
+        return value
+
+
+def test_large_values_are_let_go_of_at_the_cost_of_one_count_for_each_receiver() -> None:
+    pair = Pair()
+    sender = pair.posts[0]
+    for n in range(20):
+        sender.send(1, "send", n)
+    assert [pair.receive() for _ in range(15)] == list(range(15))
+    counted = []
+    count = pair.sessions[0].send_count
+    pair.sessions[0].send_count = lambda form: counted.append(form) or count(form)  # type: ignore[method-assign,func-returns-value]
+    sender.settle()
+    assert len(counted) == 1
+    sender.settle()  # the answers are read with the next operation
+    assert len(pair.data.held) == 5
+    assert [pair.receive() for _ in range(5)] == list(range(15, 20))
+    sender.settle()
+    sender.settle()
+    assert len(pair.data.held) == 0
+    assert counted[3:] == []
+
+
+def test_who_lingers_for_a_receiver_that_has_died_looks_ever_less_and_tidies_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """P19: the space says that the receiver has failed, by its will, and then nobody else comes who could be the last."""
+    pair = Pair()
+    pauses: list[float] = []
+    enough, dead = threading.Event(), threading.Event()
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 8:
+            enough.set()
+            assert dead.wait(20)
+
+    monkeypatch.setattr(collective_post, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    pair.posts[0].send(1, "send", "large")
+    pair.posts[0].leave(None)
+    assert enough.wait(20)
+    assert len(pair.data.held) == 1
+    own = pair.sessions[1]
+    here = pair.space.find(farm.collective_form(CLIENT, 11, farm.HERE, 1))
+    own.client.wait(
+        own.send_commit([farm.left(CLIENT, 11, 1, own.client.session, "rank 1: its engine died")], [], here)
+    )
+    dead.set()
+    for thread in threading.enumerate():
+        if thread.name == "linden-lent":
+            thread.join(20)
+    assert left_of(pair.space) == []
+    assert len(pair.data.held) == 0
+    assert pauses[0] < pauses[1] < pauses[2]
+    assert pauses[6] == pauses[7] == collective_post._LOOK_MAX_S
+
+
+def test_a_rank_whose_last_message_is_refused_says_so_and_has_left() -> None:
+    """The others would wait for its result, and what the call had would stay as long as its engine."""
+    pair = Pair()
+    put = pair.sessions[0].send_put
+
+    def refuse(puts: Any, patient: bool = False) -> int:
+        def answer() -> Any:
+            raise Overloaded("the space is full")
+
+        return pair.sessions[0]._answer(answer) if puts[0].fields[3] == 0 else put(puts, patient)
+
+    pair.sessions[0].send_put = refuse  # type: ignore[method-assign]
+    pair.posts[0].send(1, "send", "value")
+    with pytest.raises(Overloaded):
+        pair.posts[0].leave(None)
+    with pytest.raises(RankFailed, match="a message of it was refused: the space is full"):
+        pair.posts[1].receive(0, "send", None)
+    pair.posts[1].leave("RankFailed")
+    assert left_of(pair.space) == []
+
+
+def test_a_task_does_not_inherit_the_group_of_one_that_was_ended_by_force() -> None:
+    """Such as by a wish of its client that came at its very end, so that `end_task` was not reached."""
+    own = MemorySpace().session("0" * 32)
+    for number in (21, 31):
+        put = farm.task("engine:0", CLIENT, number, "f", farm.APPLY, "", None, call=range(number, number + 2))
+        collective.begin_task(own, put.fields, 0)  # type: ignore[arg-type]
+        assert collective.group().name == farm.message_id(CLIENT, number)
+    collective.end_task(farm.OK, None)
 
 
 # ---- who fails, who disagrees

@@ -67,7 +67,7 @@ class CountedFile:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
-    def __enter__(self) -> "CountedFile":
+    def __enter__(self) -> CountedFile:
         return self
 
     def __exit__(self, *_exc: object) -> None:
