@@ -408,6 +408,8 @@ def _died(client: str, number: int, engine: Engine) -> tuple[Any, ...]:
 # ---- Kept values ---------------------------------------------------------------------------------------------------
 
 LATE = "late"
+# Nobody waits longer for a kept value, and who has stopped waiting does not take it.
+GIVEN_TTL_S = 600.0
 KEPT_CLIENT, KEPT_NUMBER, KEPT_ENGINE, KEPT_SESSION, KEPT_BYTES = range(1, 6)
 
 
@@ -434,7 +436,7 @@ def drop(holder: str, client: str, number: int | None) -> _native.Put:
 
 def given(asker: str, n: int, ok: bool, payload: Any) -> _native.Put:
     """A kept value for whoever has asked for it under that number, or in words why there is none."""
-    return _native.Put(("given", asker, n, ok, payload), lives_with=asker)
+    return _native.Put(("given", asker, n, ok, payload), ttl=GIVEN_TTL_S, lives_with=asker)
 
 
 def taken(holder: str, asker: str, n: int) -> _native.Put:

@@ -104,9 +104,14 @@ def tasks(three: Three) -> list[str]:
 LATE = ("late", "any", CLIENT, 9)
 
 
+def take_over(three: Three, engine: int) -> list[Any]:
+    """What is put in the place of `late`."""
+    return [put.fields for put in three.conditional[engine].take_over(LATE)]
+
+
 def test_an_engine_that_is_free_takes_over_what_has_waited(three: Three) -> None:
     waiting_at(three, 1)
-    assert three.conditional[2].take_over(LATE) == []
+    assert take_over(three, 2) == [LATE]  # it may hold something long that comes before
     assert tasks(three) == ["engine:2"]
     [id_] = three.space.find(farm.tasks_form(CLIENT, 9))
     fields, puts = three.conditional[2].decide(three.space.tuples[id_])
@@ -114,19 +119,30 @@ def test_an_engine_that_is_free_takes_over_what_has_waited(three: Three) -> None
     assert puts == []
 
 
-@pytest.mark.parametrize(("engine", "state"), [(1, "started"), (2, "ready"), (1, "reserved")])
-def test_what_has_begun_or_is_here_stays(three: Three, engine: int, state: str) -> None:
-    """One that the other engine holds ahead and does not give back in time has begun."""
+def test_what_has_begun_stays(three: Three) -> None:
+    waiting_at(three, 1, "started")
+    assert take_over(three, 2) == []
+    assert tasks(three) == ["engine:1"]
+
+
+@pytest.mark.parametrize(("engine", "state"), [(2, "ready"), (1, "reserved")])
+def test_what_is_here_or_is_not_given_back_in_time_is_looked_at_again(three: Three, engine: int, state: str) -> None:
+    """It has not begun, so it must not wait for that engine as long as that may be busy."""
     waiting_at(three, engine, state)
-    assert three.conditional[2].take_over(LATE) == []
+    assert take_over(three, 2) == [LATE]
     assert tasks(three) == [f"engine:{engine}"]
 
 
+def test_what_is_to_be_placed_anew_gets_a_late_of_its_own(three: Three) -> None:
+    three.put(_native.Put(near_to(7)))
+    assert take_over(three, 2) == []
+
+
 def test_what_has_ended_is_not_there(three: Three) -> None:
-    assert three.conditional[2].take_over(LATE) == []
+    assert take_over(three, 2) == []
 
 
 def test_an_engine_that_may_not_run_it_leaves_it_to_others(three: Three) -> None:
     waiting_at(three, 1, targets=[0, 1])
-    assert [put.fields for put in three.conditional[2].take_over(LATE)] == [LATE]
+    assert take_over(three, 2) == [LATE]
     assert tasks(three) == ["engine:1"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -150,7 +151,7 @@ class Conditional:
     def take_over(self, late: Fields) -> list[_native.Put]:
         """This engine is free, and a task may have waited for another one for as long as it should: move it into the own queue.
 
-        Returns: what to put instead of `late`.
+        Returns: what to put instead of `late`: as long as the task has not begun, it is looked at again.
         """
         form = farm.tasks_form(late[farm.TASK_CLIENT], late[farm.TASK_NUMBER], kind=farm.CONDITIONAL)
         rows = self._client.wait(self._space.send_list(form, limit=1, all_states=True))["tuples"]
@@ -158,21 +159,17 @@ class Conditional:
             return []
         fields = rows[0]["fields"]
         conditions = read(fields[farm.TASK_PAYLOAD][3])
-        if not conditions.placed or fields[farm.TASK_QUEUE] == farm.engine_queue(self._me):
+        if not conditions.placed:  # its engine has died; whoever places it anew puts another `late`
             return []
-        if not self._may_run(conditions):
-            return [self._late(fields, conditions)]
-        # The other engine may hold it ahead, and is asked for it while we wait (F4).
-        request = self._space.send_take(_native.RESERVE, [form], timeout=_RECALL_S)
-        try:
-            task = self._client.wait(request)[0]
-        except NoMatch:  # it has begun meanwhile
-            return []
-        me = farm.Engine(self._me, self._session, {})
-        self._client.wait(
-            self._space.send_finish([((task.id, task.attempt), [farm.passed_on(task.fields, conditions, me)])])
-        )
-        return []
+        if fields[farm.TASK_QUEUE] != farm.engine_queue(self._me) and self._may_run(conditions):
+            # The other engine may hold it ahead, and is asked for it while we wait (F4).
+            request = self._space.send_take(_native.RESERVE, [form], timeout=_RECALL_S)
+            with suppress(NoMatch):  # it has begun meanwhile, or was not given back in time
+                task = self._client.wait(request)[0]
+                moved = farm.passed_on(task.fields, conditions, farm.Engine(self._me, self._session, {}))
+                self._client.wait(self._space.send_finish([((task.id, task.attempt), [moved])]))
+        # Wherever it is now, something long may come before it.
+        return [self._late(fields, conditions)]
 
     def _may_run(self, conditions: Conditions) -> bool:
         places = [self._places(follow, [self._me]) for follow in conditions.follow]

@@ -32,7 +32,7 @@ _COPIES_MAX = 8
 # How often it is looked whether the engine that is to give a value still has it.
 _LOOK_S = 1.0
 # The attendant of an engine answers even while a task runs, unless that does not let go of the interpreter.
-_GIVE_S = 600.0
+_GIVE_S = farm.GIVEN_TTL_S
 _PUT_S = 60.0
 _WHAT_LENGTH_MAX = 80
 _MISSING = object()
