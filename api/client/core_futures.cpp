@@ -32,18 +32,19 @@ class RequestSource final : public detail::FutureSource {
   std::shared_ptr<Callbacks> callbacks_;
 };
 
-// What puts an answer back that nobody asked for; nullopt: there is nothing to put back.
-std::optional<Operation> undo(detail::GiveBack how, Answer&& answer) {
+// What puts an answer back that nobody asked for.
+std::vector<Operation> undo(detail::GiveBack how, Answer&& answer) {
   auto* found = std::get_if<Found>(&answer);
-  if (found == nullptr || how == detail::GiveBack::kNothing) return std::nullopt;
+  if (found == nullptr || how == detail::GiveBack::kNothing) return {};
   if (how == detail::GiveBack::kRelease) {
     ReleaseOp release;
     for (const auto& one : found->tuples) release.items.push_back({{one.id, one.attempt}, false});
-    return release;
+    return {std::move(release)};
   }
-  PutOp put;
-  for (auto& one : found->tuples) put.tuples.push_back({std::move(one.tuple), {}});
-  return put;
+  // Each by itself: a tuple has fitted into a request before, and all that were found may not.
+  std::vector<Operation> puts;
+  for (auto& one : found->tuples) puts.emplace_back(PutOp{{{std::move(one.tuple), {}}}, {}});
+  return puts;
 }
 
 }  // namespace
@@ -79,8 +80,8 @@ void Core::answer_future(PendingRequest& request, AnyAnswer&& answer) {
           ? std::move(*of_space)
           : Answer(Refused{ErrorCode::kMalformed, "the server gave an answer of another kind"});
   if (!future->abandoned) return future->set_answer(std::move(plain));
-  if (auto back = undo(future->origin().give_back, std::move(plain)))
-    say_later(request.space, std::move(*back));
+  for (auto& back : undo(future->origin().give_back, std::move(plain)))
+    say_later(request.space, std::move(back));
 }
 
 void Core::abandon(detail::FutureState& future) {
@@ -89,10 +90,10 @@ void Core::abandon(detail::FutureState& future) {
   if (state_ == State::kFailed || state_ == State::kClosed) return;
   if (future.ready()) {
     if (!future.answer()) return;
-    auto back = undo(origin.give_back, std::move(*future.answer()));
-    if (!back) return;
-    enqueue(origin.space, std::move(*back), AnswerTo::kNobody, true);
-    return write_out();
+    auto puts_back = undo(origin.give_back, std::move(*future.answer()));
+    for (auto& back : puts_back) enqueue(origin.space, std::move(back), AnswerTo::kNobody, true);
+    if (!puts_back.empty()) write_out();
+    return;
   }
   future.abandoned = true;
   const auto* request = pending_.find({origin.number});

@@ -2,13 +2,13 @@
 #include "api/data/host_store.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
 #include <chrono>
-#include <random>
 #include <utility>
 
 #include "api/data/content_name.h"
@@ -36,10 +36,13 @@ Locks open_store(const StorePaths& paths, Locks::Use& membership) {
       for (const char* part : {"kept", "free", "new"}) make_private_directory(paths.memory / part);
       Locks locks(file);
       membership = locks.use(kMember);  // waits for a remover
-      if (locks.is_at(file) || left == 0) return locks;
+      if (locks.is_at(file)) return locks;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kStorageFailed || left == 0 || is_there(file)) throw;
     }
+    if (left == 0)
+      throw Error(ErrorCode::kStorageFailed,
+                  "the data store " + paths.memory.string() + " goes as often as it is opened");
   }
 }
 
@@ -61,7 +64,7 @@ struct HostStore::Mapping {
 StorePaths store_paths(const fs::path& memory_base, const fs::path& disk_base,
                        std::string_view farm) {
   const std::string name = store_prefix() + std::string(farm);
-  return {memory_base / name, disk_base / name};
+  return {memory_base / name, disk_base / (name + "." + host_name())};  // hosts may share a disk
 }
 
 HostStore::HostStore(StorePaths paths, StoreLimits limits)
@@ -88,7 +91,9 @@ fs::path HostStore::draft(const fs::path& root) const {
 }
 
 bool HostStore::has(std::string_view name) const {
-  return is_there(in_memory(name)) || is_there(on_disk(name));
+  std::uint64_t size = 0;
+  return parse_content_name(name, size) &&
+         (size_at(in_memory(name)) == size || size_at(on_disk(name)) == size);
 }
 
 // ---- Bytes in
@@ -144,7 +149,7 @@ Kept HostStore::adopt(const fs::path& file) {
     name = content_name(content.bytes());
   }
   Kept kept{name, locks_.use(name)};
-  require_disk(0);
+  require_disk(size);
   if (has(name)) {
     ::unlink(file.c_str());
     return kept;
@@ -226,6 +231,7 @@ std::unique_ptr<HostStore::Scratch> HostStore::scratch(std::shared_ptr<HostStore
 
 HostStore::Scratch::~Scratch() {
   ::munmap(bytes_.data(), bytes_.size());
+  if (::getpid() != owner_) return;  // in a child, whose parent writes to it still
   // If it has been tidied away meanwhile, the memory went with the mapping.
   if (is_there(file_)) store_->give_back(file_);
 }
@@ -272,7 +278,7 @@ Descriptor HostStore::open(std::string_view name, std::uint64_t& size) const {
     if (!fd && errno != ENOENT) throw_system_error("open " + file.string());
     if (!fd) continue;
     size = size_of(fd.get());
-    return fd;
+    if (size == said) return fd;  // else it was cut short, by a power cut
   }
   return {};
 }
@@ -323,12 +329,14 @@ void HostStore::give_back(const fs::path& file) {
 
 void HostStore::trim(double age_s) {
   const double now = now_s(paths_.memory / "locks");
-  for (const char* part : {"free", "new"}) {
-    // What is being written is younger than that, or its writer has died.
-    const double limit = now - (part[0] == 'n' ? std::max(age_s, kAbandonedDraftS) : age_s);
-    for (const Found& file : files_in(paths_.memory / part))
-      if (file.changed_s <= limit) ::unlink(file.path.c_str());
-  }
+  const auto remove_older = [now](const fs::path& directory, double age) {
+    for (const Found& file : files_in(directory))
+      if (file.changed_s <= now - age) ::unlink(file.path.c_str());
+  };
+  remove_older(paths_.memory / "free", age_s);
+  // What is being written is younger than that, or its writer has died.
+  for (const fs::path& root : {paths_.memory, paths_.disk})
+    remove_older(root / "new", std::max(age_s, kAbandonedDraftS));
 }
 
 bool HostStore::make_room(std::uint64_t bytes) {
@@ -348,10 +356,10 @@ void HostStore::require_disk(std::uint64_t bytes) const {
 }
 
 void HostStore::spill(std::uint64_t bytes) {
-  const auto has_room = [&] { return usage().memory + bytes <= limits_.memory_bytes; };
   trim(0);
+  std::uint64_t used = usage().memory;
   for (const Found& file : oldest_first(files_in(paths_.memory / "kept"))) {
-    if (has_room()) return;
+    if (used + bytes <= limits_.memory_bytes) return;
     const std::string name = file.path.filename().string();
     const std::scoped_lock lock(removing_);
     const auto removal = locks_.try_remove(name);
@@ -365,6 +373,7 @@ void HostStore::spill(std::uint64_t bytes) {
       return;  // the disk is full, too
     }
     ::unlink(file.path.c_str());
+    used -= file.size;
   }
 }
 
@@ -380,10 +389,10 @@ std::vector<std::string> HostStore::unused() {
   return names;
 }
 
-bool HostStore::remove(std::string_view name) {
+bool HostStore::remove(std::string_view name, const std::function<bool()>& is_unwanted) {
   const std::scoped_lock lock(removing_);
   const auto removal = locks_.try_remove(name);
-  if (!removal) return false;
+  if (!removal || (is_unwanted && !is_unwanted())) return false;
   if (is_there(in_memory(name))) give_back(in_memory(name));
   ::unlink(on_disk(name).c_str());
   return true;
@@ -405,12 +414,13 @@ HostStore::Usage HostStore::usage() const {
 
 // ---- The end
 
-bool HostStore::destroy_if_last() {
+bool HostStore::destroy_if_last(bool even_if_full) {
   const std::scoped_lock lock(removing_);
   membership_.reset();
   {
     const auto alone = locks_.try_remove(kMember);
-    if (alone) {
+    const bool ours = alone && locks_.is_at(paths_.memory / "locks");
+    if (ours && (even_if_full || usage().count == 0)) {
       destroy();
       return true;
     }
@@ -420,9 +430,8 @@ bool HostStore::destroy_if_last() {
 }
 
 void HostStore::destroy() {
-  std::error_code ignored;
-  fs::remove_all(paths_.memory, ignored);
-  fs::remove_all(paths_.disk, ignored);
+  remove_out_of_sight(paths_.memory);
+  remove_out_of_sight(paths_.disk);
 }
 
 void HostStore::preserve() {
@@ -437,36 +446,50 @@ void HostStore::preserve() {
     if (!mark) throw_system_error("write below " + paths_.disk.string());
   }
   for (const Found& file : files_in(paths_.memory / "kept")) {
-    const Descriptor fd(::open(file.path.c_str(), O_RDONLY | O_CLOEXEC));
     const std::string name = file.path.filename().string();
-    if (fd && !is_there(on_disk(name)))
+    const auto use = locks_.use(name);
+    const Descriptor fd(::open(file.path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (fd && size_at(on_disk(name)) != file.size)
       write_disk(name, FileMapping(fd.get(), size_of(fd.get())).bytes());
   }
-  std::error_code ignored;
-  fs::remove_all(paths_.memory, ignored);
+  remove_out_of_sight(paths_.memory);
 }
 
 std::size_t sweep_stores(const fs::path& memory_base, const fs::path& disk_base) {
   std::size_t swept = 0;
-  const auto is_store = [](const fs::path& path) {
-    return path.filename().string().starts_with(store_prefix()) && is_own(path);
-  };
-  for (const fs::path& store : directories_in(memory_base)) {
-    if (!is_store(store)) continue;
-    {
-      if (!is_there(store / "locks")) continue;  // it is just being made, or just going
-      Locks locks(store / "locks");
-      if (!locks.try_remove(kMember)) continue;
+  const std::string half_gone = store_prefix() + std::string(kGone);
+  const std::string host = "." + host_name();
+  const auto stores_in = [&](const fs::path& base) {
+    std::vector<fs::path> stores;
+    for (fs::path& path : directories_in(base)) {
+      const std::string name = path.filename().string();
+      if (!name.starts_with(store_prefix()) || !is_own(path)) continue;
+      if (name.starts_with(half_gone)) {
+        std::error_code ignored;
+        fs::remove_all(path, ignored);
+      } else {
+        stores.push_back(std::move(path));
+      }
     }
-    std::error_code ignored;
-    fs::remove_all(store, ignored);
-    ++swept;
+    return stores;
+  };
+  for (const fs::path& store : stores_in(memory_base)) {
+    if (!is_there(store / "locks")) continue;  // it is just being made
+    try {
+      Locks locks(store / "locks");
+      const auto alone = locks.try_remove(kMember);
+      if (!alone || !locks.is_at(store / "locks")) continue;
+      remove_out_of_sight(store);
+      ++swept;
+    } catch (const Error&) {
+      continue;  // somebody else has just removed it
+    }
   }
-  for (const fs::path& store : directories_in(disk_base)) {
-    if (!is_store(store) || is_there(store / kPreserved)) continue;
-    if (is_there(memory_base / store.filename())) continue;
-    std::error_code ignored;
-    fs::remove_all(store, ignored);
+  for (const fs::path& store : stores_in(disk_base)) {
+    const std::string name = store.filename().string();
+    if (!name.ends_with(host) || is_there(store / kPreserved)) continue;
+    if (is_there(memory_base / name.substr(0, name.size() - host.size()))) continue;
+    remove_out_of_sight(store);
     ++swept;
   }
   return swept;

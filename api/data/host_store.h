@@ -14,6 +14,8 @@
 // Nothing in here knows of the farm.  Every method may be called from any thread.
 #pragma once
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -119,6 +121,7 @@ class HostStore {
     std::shared_ptr<HostStore> store_;
     std::filesystem::path file_;
     std::span<char> bytes_;
+    pid_t owner_ = ::getpid();
   };
   // None if there is no room in memory.
   [[nodiscard]] static std::unique_ptr<Scratch> scratch(std::shared_ptr<HostStore> store,
@@ -131,8 +134,8 @@ class HostStore {
 
   // Names that no process uses, oldest first.
   [[nodiscard]] std::vector<std::string> unused();
-  // False if somebody uses it.
-  bool remove(std::string_view name);
+  // False if somebody uses it, or if it is wanted: that is asked while nobody can begin to use it.
+  bool remove(std::string_view name, const std::function<bool()>& is_unwanted = {});
   // Gives back memory that waits to be written over and has done so for `age_s` seconds.
   void trim(double age_s);
   // Moves to disk what no process uses, oldest first, until `bytes` are free below the limit.
@@ -145,9 +148,9 @@ class HostStore {
   };
   [[nodiscard]] Usage usage() const;
 
-  // Removes the store if no other process has it open; whether it did.  Who opens it at the same
-  // time waits, and makes it anew.
-  bool destroy_if_last();
+  // Removes the store if it is empty and no other process has it open; whether it did.  Who opens
+  // it at the same time waits, and makes it anew.
+  bool destroy_if_last(bool even_if_full = false);
   // Removes the store and all that is in it.
   void destroy();
   // Moves all to disk, where it outlives every process, for a farm that will be started again.

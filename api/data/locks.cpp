@@ -2,6 +2,7 @@
 #include "api/data/locks.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -53,19 +54,35 @@ bool Locks::is_at(const std::filesystem::path& file) const noexcept {
 
 Locks::Use Locks::use(std::string_view name) {
   const std::int64_t byte = byte_of(name);
-  const std::scoped_lock guard(shared_->mutex);
-  if (shared_->counts[byte]++ == 0 &&
-      lock(shared_->users.get(), F_RDLCK, byte, F_OFD_SETLKW) != 0) {
-    shared_->counts.erase(byte);
-    throw_system_error("lock a name of the data store");
+  while (!count_use(byte)) {
+    // Whoever has it may be writing to a disk, and meanwhile other names are used and let go of.
+    if (lock(shared_->users.get(), F_RDLCK, byte, F_OFD_SETLKW) != 0)
+      throw_system_error("lock a name of the data store");
   }
-  return {nullptr, [shared = shared_, byte](const void*) {
+  return {nullptr, [shared = shared_, byte, owner = ::getpid()](const void*) {
+            // A child shares the description, and the lock is its parent's.
+            if (::getpid() != owner) return;
             const std::scoped_lock last(shared->mutex);
             const auto count = shared->counts.find(byte);
             if (--count->second > 0) return;
             shared->counts.erase(count);
             lock(shared->users.get(), F_UNLCK, byte, F_OFD_SETLK);
           }};
+}
+
+bool Locks::count_use(std::int64_t byte) {
+  const std::scoped_lock guard(shared_->mutex);
+  const auto known = shared_->counts.find(byte);
+  if (known != shared_->counts.end()) {
+    ++known->second;
+    return true;
+  }
+  if (lock(shared_->users.get(), F_RDLCK, byte, F_OFD_SETLK) == 0) {
+    shared_->counts.emplace(byte, 1);
+    return true;
+  }
+  if (errno != EAGAIN && errno != EACCES) throw_system_error("lock a name of the data store");
+  return false;
 }
 
 Locks::Removal Locks::try_remove(std::string_view name) {

@@ -30,7 +30,7 @@ class Locks {
   // Whether the file is still there under its name, and not another one.
   [[nodiscard]] bool is_at(const std::filesystem::path& file) const noexcept;
 
-  // Waits for a remover, which is soon done.
+  // Waits for a remover.
   [[nodiscard]] Use use(std::string_view name);
 
   // Sole right to a name that no process uses, until the end of the scope.
@@ -51,6 +51,9 @@ class Locks {
   [[nodiscard]] Removal try_remove(std::string_view name);
 
  private:
+  // False: a remover has it.
+  bool count_use(std::int64_t byte);
+
   struct Shared {
     std::mutex mutex;
     Descriptor users;  // holds this process's read locks

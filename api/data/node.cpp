@@ -175,6 +175,8 @@ class DataNode::Impl {
 
    private:
     [[nodiscard]] Duration left() const;
+    // Interrupted, or the time is over.
+    [[nodiscard]] bool is_over() const;
     [[nodiscard]] std::optional<Bytes> from_peers(std::string& why) const;
     [[nodiscard]] std::optional<Bytes> from_parts(const std::string& fetch) const;
     [[nodiscard]] std::optional<Bytes> from_space() const;
@@ -201,6 +203,7 @@ class DataNode::Impl {
     ~Turn() {
       if (node_ == nullptr) return;
       const std::scoped_lock lock(node_->mutex_);
+      const auto released = std::move(lock_);  // before another thread may ask for it
       node_->fetching_.erase(name_);
     }
     explicit operator bool() const noexcept { return node_ != nullptr; }
@@ -263,13 +266,16 @@ void DataNode::Impl::fulfil_wishes(const std::stop_token& stopped) {
   try {
     while (const auto wish = wished_->next(kForever)) {
       const std::string name = wish->tuple[2].as_text();
-      const auto bytes = store_->map(name);
-      if (bytes)
-        upload_parts(name, wish->tuple[3].as_text(), bytes->view(), kPartTtl,
-                     [&] { return stopped.stop_requested(); });
+      try {
+        if (const auto bytes = store_->map(name))
+          upload_parts(name, wish->tuple[3].as_text(), bytes->view(), kPartTtl,
+                       [&] { return stopped.stop_requested(); });
+      } catch (const Error&) {
+        // The space is full, or the disk does not give it: whoever wants this one waits in vain.
+      }
     }
   } catch (const Error&) {
-    // Closed, the session has ended, or the space is full: whoever wants it waits in vain.
+    // Closed, or the session has ended.
   }
 }
 
@@ -290,6 +296,7 @@ void DataNode::Impl::upload_parts(const std::string& name, const std::string& fe
 }
 
 void DataNode::Impl::stop_serving() {
+  std::call_once(serving_, [] {});  // waits for who is about to begin, and nobody begins later
   wishes_.request_stop();
   if (wished_) {
     try {
@@ -327,6 +334,11 @@ void DataNode::Impl::Fetch::pause() const {
   std::this_thread::sleep_for(milliseconds(5));
 }
 
+bool DataNode::Impl::Fetch::is_over() const {
+  if (interrupt_ && interrupt_()) return true;
+  return timeout_ != kForever && std::chrono::steady_clock::now() - begin_ >= timeout_;
+}
+
 Duration DataNode::Impl::Fetch::left() const {
   if (timeout_ == kForever) return kForever;
   const auto spent =
@@ -353,7 +365,7 @@ std::optional<Bytes> DataNode::Impl::Fetch::from_peers(std::string& why) const {
       try {
         Kept kept;
         if (data::fetch_from_peer(address.as_text(), node_.identity_.secret, ref_.name,
-                                  *node_.store_, kept, interrupt_))
+                                  *node_.store_, kept, [this] { return is_over(); }))
           return map_or_throw();
         why = "its host does not have it any more";
       } catch (const Error& error) {
@@ -424,7 +436,10 @@ std::size_t DataNode::Impl::sweep() {
     for (std::size_t i = begin; i < end; ++i) {
       const auto answer = client.wait(requests[i - begin], seconds(10));
       const auto* counted = answer ? std::get_if<Counted>(&*answer) : nullptr;
-      if (counted != nullptr && counted->count == 0 && store_->remove(names[i])) ++removed;
+      if (counted == nullptr || counted->count != 0) continue;
+      // Asked again, since somebody may have put a tuple that names it.
+      const auto is_unwanted = [&] { return farm_.count(data::uses_form(names[i])) == 0; };
+      if (store_->remove(names[i], is_unwanted)) ++removed;
     }
   }
   return removed;
@@ -548,13 +563,12 @@ DataNode::Usage DataNode::usage() const {
   return {usage.memory, usage.disk, usage.count};
 }
 
-void DataNode::leave(bool remove) {
+void DataNode::leave(Remove remove) {
   impl_->stop_serving();
-  HostStore& store = impl_->store();
-  if (remove) {
-    store.destroy();
-  } else if (store.usage().count == 0) {
-    static_cast<void>(store.destroy_if_last());
+  if (remove == Remove::kAlways) {
+    impl_->store().destroy();
+  } else {
+    static_cast<void>(impl_->store().destroy_if_last(remove == Remove::kIfLast));
   }
 }
 

@@ -211,15 +211,24 @@ void PeerServer::accept_all() {
   while (true) {
     if (::poll(fds.data(), fds.size(), -1) < 0) continue;
     if (fds[1].revents != 0) return;
-    Descriptor socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (!socket) continue;
+    Descriptor socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket) {
+      // Out of descriptors, for one: the caller stays in the queue, and poll would return at once.
+      if (errno != EINTR && errno != ECONNABORTED)
+        std::this_thread::sleep_for(std::chrono::milliseconds(kLookMs));
+      continue;
+    }
     join(false);
     const std::scoped_lock lock(mutex_);
     // Who is turned away hears the end of the connection and tries another peer, or comes again.
     if (connections_.size() >= kConnectionsMax) continue;
     Connection& connection = connections_.emplace_back();
     connection.socket = std::move(socket);
-    connection.thread = std::thread([this, &connection] { serve(connection); });
+    try {
+      connection.thread = std::thread([this, &connection] { serve(connection); });
+    } catch (const std::system_error&) {
+      connections_.pop_back();  // there are as many threads as there may be
+    }
   }
 }
 
@@ -305,6 +314,8 @@ bool fetch_from_peer(const std::string& address, std::string_view secret, std::s
   const auto arrival = store.receive(name, size);
   std::vector<char> piece(kPiece);
   for (std::uint64_t left = size; left > 0;) {
+    if (interrupt && interrupt())
+      throw Error(ErrorCode::kOutcomeUnknown, "interrupted while data were on their way");
     const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(left, piece.size()));
     line.read_or_throw(piece.data(), count);
     arrival->append({piece.data(), count});

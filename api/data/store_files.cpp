@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -81,6 +82,28 @@ void make_private_directory(const fs::path& directory) {
 
 bool is_there(const fs::path& path) noexcept {
   return ::access(path.c_str(), F_OK) == 0;
+}
+
+std::optional<std::uint64_t> size_at(const fs::path& file) noexcept {
+  struct stat found {};
+  if (::stat(file.c_str(), &found) != 0) return std::nullopt;
+  return static_cast<std::uint64_t>(found.st_size);
+}
+
+void remove_out_of_sight(const fs::path& directory) noexcept {
+  try {
+    const fs::path gone =
+        directory.parent_path() / (store_prefix() + std::string(kGone) + random_file_name());
+    std::error_code ignored;
+    if (::rename(directory.c_str(), gone.c_str()) == 0) fs::remove_all(gone, ignored);
+  } catch (const std::exception&) {
+    // No memory for a path: whoever sweeps next removes it.
+  }
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
 bool is_own(const fs::path& path) noexcept {
@@ -158,13 +181,20 @@ bool write_all(int fd, std::string_view bytes, std::uint64_t offset) noexcept {
       bytes.size() < kThreadsFrom ? 1U : std::min(std::thread::hardware_concurrency(), kThreadsMax);
   if (threads < 2) return write_range(fd, bytes, offset);
   std::atomic<int> failed{0};
-  const std::size_t part = (bytes.size() / threads + kPiece - 1) / kPiece * kPiece;
+  const std::size_t share = (bytes.size() + threads - 1) / threads;
+  const std::size_t part = (share + kPiece - 1) / kPiece * kPiece;
   std::vector<std::jthread> helpers;
   const auto write_part = [&](std::size_t from) {
     if (from < bytes.size() && !write_range(fd, bytes.substr(from, part), offset + from))
       failed = errno;
   };
-  for (unsigned i = 1; i < threads; ++i) helpers.emplace_back(write_part, i * part);
+  for (unsigned i = 1; i < threads; ++i) {
+    try {
+      helpers.emplace_back(write_part, i * part);
+    } catch (const std::system_error&) {
+      write_part(i * part);  // there are as many threads as there may be
+    }
+  }
   write_part(0);
   helpers.clear();
   errno = failed;
@@ -173,8 +203,13 @@ bool write_all(int fd, std::string_view bytes, std::uint64_t offset) noexcept {
 
 void give_name(const fs::path& draft, const fs::path& place) {
   if (::renameat2(AT_FDCWD, draft.c_str(), AT_FDCWD, place.c_str(), RENAME_NOREPLACE) == 0) return;
-  if (errno != EEXIST) throw_system_error("name " + place.string());
-  ::unlink(draft.c_str());
+  if (errno == EEXIST && size_at(place) == size_at(draft)) {
+    ::unlink(draft.c_str());
+    return;
+  }
+  // One of another size was cut short, by a power cut; EINVAL: not every file system can spare one.
+  if ((errno != EEXIST && errno != EINVAL) || ::rename(draft.c_str(), place.c_str()) != 0)
+    throw_system_error("name " + place.string());
 }
 
 Error no_room(std::uint64_t bytes, const fs::path& memory, const fs::path& disk) {

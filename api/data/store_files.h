@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,11 @@ inline constexpr double kAbandonedDraftS = 600;
 // Readable by this user only.  Throws Error kStorageFailed, kNotAllowed.
 void make_private_directory(const std::filesystem::path& directory);
 [[nodiscard]] bool is_there(const std::filesystem::path& path) noexcept;
+[[nodiscard]] std::optional<std::uint64_t> size_at(const std::filesystem::path& file) noexcept;
+[[nodiscard]] std::string host_name();
+// Renames it first, in one step, so that nobody sees a part of it; such names begin so.
+inline constexpr std::string_view kGone = "gone-";
+void remove_out_of_sight(const std::filesystem::path& directory) noexcept;
 [[nodiscard]] bool is_own(const std::filesystem::path& path) noexcept;
 [[nodiscard]] std::string random_file_name();
 // The file system's time, which is that of its files: that of `marker`, which is made or touched.

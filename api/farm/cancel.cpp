@@ -1,6 +1,5 @@
 // api/farm/cancel.cpp: ending tasks wherever they are (F6), and removing what they left.
 #include <set>
-#include <thread>
 #include <tuple>
 
 #include "api/farm/farm_client.h"
@@ -50,7 +49,7 @@ bool FarmClient::cancel(const farm::TaskId& task) {
     if (there.tuples.empty()) return ended_as_cancelled(task);
     const auto& one = there.tuples.front();
     if (one.holder.is_none()) {  // it was given back a moment ago, or waits for something
-      std::this_thread::yield();
+      begun = false;             // so the next look waits at the server
       continue;
     }
     begun = one.state == TupleState::kStarted;
@@ -60,7 +59,10 @@ bool FarmClient::cancel(const farm::TaskId& task) {
       return true;  // still there after it was told, so it was told in time
     }
   }
-  return false;
+  throw Error(ErrorCode::kOutcomeUnknown,
+              "task " + farm::message_id(task) + " could not be had within " +
+                  std::to_string(kSearchFor.count()) +
+                  " s, and was not cancelled: it is paused, or waits for something");
 }
 
 bool FarmClient::purge(const farm::TaskId& task) {

@@ -105,6 +105,13 @@ FarmClient::FarmClient(Space space, std::shared_ptr<Core> core)
     : space_(std::move(space)), core_(std::move(core)), session_(to_string(core_->session())) {}
 
 FarmClient::~FarmClient() {
+  if (data_) {
+    try {
+      data_->leave();
+    } catch (const Error&) {
+      // The session has ended; the store is for whoever sweeps.
+    }
+  }
   if (stream_) core_->close_stream(*stream_);
   results_->end({ErrorCode::kClosed, "the farm was closed: nobody has a share in it any more"});
 }

@@ -46,6 +46,7 @@ class DataHold:
 
     def end(self, *, keep: bool) -> None:
         """When engines and server have ended: moves the data to disk for the next start, or removes them."""
+        from linden import _native
         from linden.errors import LindenError
 
         self.wait()
@@ -56,7 +57,7 @@ class DataHold:
                 (self._connection_file.parent / _FARM_ID_FILE).write_text(self._node.farm_id)
                 self._node.preserve()
             else:
-                self._node.leave(remove=True)
+                self._node.leave(_native.Remove.ALWAYS)
 
 
 def remove_preserved(cluster_directory: Path) -> None:

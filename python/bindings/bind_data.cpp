@@ -133,6 +133,10 @@ void bind_data(py::module_& module) {
         return py::buffer_info(reinterpret_cast<unsigned char*>(self.bytes.get()),
                                static_cast<py::ssize_t>(self.size), /*readonly=*/false);
       });
+  py::enum_<DataNode::Remove>(module, "Remove", "When the store of a host is to be removed.")
+      .value("IF_EMPTY", DataNode::Remove::kIfEmpty)
+      .value("IF_LAST", DataNode::Remove::kIfLast)
+      .value("ALWAYS", DataNode::Remove::kAlways);
   py::class_<DataHandle>(module, "DataNode",
                          "What this process has to do with the large data of a farm.")
       .def_static("join", &join, py::arg("farm"), py::arg("listen") = "", py::arg("serve") = false)
@@ -169,12 +173,11 @@ void bind_data(py::module_& module) {
            "Bytes in memory and on disk, and how many, of all processes of the host.")
       .def(
           "leave",
-          [](DataHandle& self, bool remove) {
+          [](DataHandle& self, DataNode::Remove remove) {
             DataNode& node = self.get();
             briefly_without_gil([&] { node.leave(remove); });
           },
-          py::arg("remove") = false,
-          "Stops serving others; remove: removes the store, because the farm has come to its end.")
+          py::arg("remove") = DataNode::Remove::kIfEmpty, "Stops serving others.")
       .def("preserve", [](DataHandle& self) {
         DataNode& node = self.get();
         briefly_without_gil([&] { node.preserve(); });

@@ -241,6 +241,11 @@ class AsyncResult(TaskFacts, AwaitableFuture):
         if not self.done():
             self._source.nudge(urgent=True)
 
+    def when_done(self, fn: Callable[[Future[Any]], Any]) -> None:
+        """As `add_done_callback`, for who is in the midst of sending or of storing results, and must not begin with another one."""
+        super().add_done_callback(fn)
+        self._source.nudge()
+
     # ---- results
 
     def get(

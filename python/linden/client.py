@@ -518,6 +518,7 @@ class Client:
         self.submitter.data.close()
         self.connection.close()
         self.reader.close()
+        self.submitter.data.join_thread()
 
     def __enter__(self) -> Client:
         return self

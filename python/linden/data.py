@@ -12,7 +12,7 @@ import os
 import threading
 import time
 import weakref
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import _native, farm, serialize
 from .errors import LindenError, NoMatch, Overloaded, StorageFailed
 from .fields import ANY
+from .listing import batches, listed
 from .serialize import BY_REFERENCE, LARGE_BYTES
 from .stored_file import StoredFile, take_pickled
 
@@ -32,6 +33,11 @@ _FETCH_S = 300.0
 # How often the store is looked through for what nobody uses, at first and at most.
 _SWEEP_S = 2.0
 _SWEEP_MAX_S = 60.0
+# What is pending for so long is not going to be put.
+_FORGOTTEN_S = 600.0
+_JOIN_S = 2.0
+# How often arguments are looked for whose client has died.
+_ORPHANS_S = 60.0
 # A finish is on its way to the server no later than this, if it can be reached.
 _FLUSHED_S = 1.0
 # Whether engines share this host's store is asked no more often than this.
@@ -110,18 +116,21 @@ def node_of(farm_id: str) -> FarmData:
     """
     with _listing:
         known = list(_all)
+    closed = [data for data in known if data.is_closed]
+    ready = [data for data in known if data.is_joined and not data.is_closed]
+    # These have had nothing to do with large data so far; a farm that does not answer is not waited for before one that does.
+    others = sorted((data for data in known if not data.is_joined and not data.is_closed), key=_does_not_answer)
     # A closed one still has what is on this host.
-    for data in sorted((data for data in known if data.is_joined), key=lambda data: data.is_closed):
-        if data.node.farm_id == farm_id:
-            return data
-    # Others have had nothing to do with large data so far; a farm that does not answer is not waited for before one that does.
-    others = [data for data in known if not data.is_joined and not data.is_closed]
-    for data in sorted(others, key=lambda data: not data.is_connected):
+    for data in [*ready, *others, *(data for data in closed if data.is_joined)]:
         with suppress(LindenError):
             data.join()
             if data.node.farm_id == farm_id:
                 return data
     raise DataLost("this value has large parts in a farm of which this process has no open client; connect to it first")
+
+
+def _does_not_answer(data: FarmData) -> bool:
+    return not data.is_connected
 
 
 def adopt(path: str | os.PathLike[str]) -> StoredFile:
@@ -142,7 +151,7 @@ class FarmData:
 
     def __init__(self, space: _native.Space, info: ConnectionInfo | None = None, *, is_engine: bool = False) -> None:
         # What has no tuple yet that keeps it.
-        self.pending: dict[str, Held] = {}
+        self.pending: defaultdict[str, list[tuple[float, Held]]] = defaultdict(list)
         self._space = space
         self._is_engine = is_engine
         self._info = info
@@ -150,7 +159,10 @@ class FarmData:
         self._joining = threading.RLock()
         self._shares = (0.0, False)  # when it was asked whether engines share this host's store, and the answer
         self._kept: deque[tuple[float, list[Held]]] = deque()
-        self._released: deque[tuple[list[tuple[str, int]], set[str]]] = deque()
+        self._released: deque[tuple[list[tuple[str, int]], list[str]]] = deque()
+        self._uploading = threading.Lock()
+        self._uploaded: Counter[str] = Counter()  # by name: payloads that name what was put into the space
+        self._orphans_sought = time.monotonic()
         self._keeper: threading.Thread | None = None
         self._work = threading.Event()
         self._closed = False
@@ -162,12 +174,15 @@ class FarmData:
     def offload(self, codec: str, parts: list[Any], files: Sequence[StoredFile] = ()) -> tuple[str, list[Any]]:
         """Codec and parts with large parts by reference, if there are any; `files` are named inside of the parts."""
         codec, parts, held = self.refer(codec, parts, files)
-        self.pending.update((each.name, each) for each in held)
+        for each in held:
+            self.pending[each.name].append((time.monotonic(), each))
+        if held:
+            self._start_keeper()
         return codec, parts
 
     def refer(
         self, codec: str, parts: list[Any], files: Sequence[StoredFile] = ()
-    ) -> tuple[str, list[Any], list[_native.DataRef | StoredFile]]:
+    ) -> tuple[str, list[Any], list[Held]]:
         """As `offload`, for who has no tuple that keeps them: what went by reference is there as long as the third result lives."""
         if self._closed or not (files or any(_size(part) >= LARGE_BYTES for part in parts)):
             return codec, parts, []
@@ -197,7 +212,18 @@ class FarmData:
     def _store(self, part: Any) -> _native.DataRef:
         if self._is_engine or self._engines_share():
             return self.node.put(part)
-        return self.node.upload(part)
+        with self._uploading:  # what is there already must not be dropped for another call that has just ended
+            ref = self.node.upload(part)
+            self._uploaded[ref.name] += 1
+        return ref
+
+    def _drop_upload(self, name: str) -> None:
+        """A payload that names it is needed no longer."""
+        with self._uploading:
+            self._uploaded[name] -= 1
+            if self._uploaded[name] <= 0:
+                del self._uploaded[name]
+                self.node.drop_uploaded(name)
 
     def _engines_share(self) -> bool:
         """Whether an engine has the same store: then the data are at hand, and stay when this process ends."""
@@ -226,20 +252,30 @@ class FarmData:
                 uses += own
                 keys.append(key)
         if keys:
-            call.add_done_callback(lambda _: self.release(keys, held))
+            call.when_done(lambda _: self.release(keys, held))
         return uses
 
     def claim_payload(self, client: str, number: int, payload: Any, held: list[Held]) -> list[_native.Put]:
         """The tuples that keep what a payload names, until `release`; `held` gets what this process is to hold as long."""
         found = dict.fromkeys(ref.name for ref in refs_in(payload))
-        held += [ref for name in found if (ref := self.pending.pop(name, None)) is not None]
+        held += self._take_pending(found)
         return [farm.data_use(name, client, number, farm.ARGUMENT) for name in found]
+
+    def _take_pending(self, names: Iterable[str]) -> list[Held]:
+        """What was put under these names by the payload that is being claimed; equal bytes may be pending for others, too."""
+        taken: list[Held] = []
+        for name in names:
+            if waiting := self.pending.get(name):
+                taken.append(waiting.pop()[1])
+                if not waiting:
+                    self.pending.pop(name, None)
+        return taken
 
     def claim_result(self, client: str, number: int, payload: Any) -> list[_native.Put]:
         """The tuples that keep what the result of that task names."""
         found = dict.fromkeys(ref.name for ref in refs_in(payload))
-        held = [ref for name in found if (ref := self.pending.pop(name, None)) is not None]
-        self.pending.clear()
+        held = self._take_pending(found)
+        self.pending.clear()  # of results that were not to be, because their task was cancelled
         if found:
             self._kept.append((time.monotonic(), held))
             self._start_keeper()
@@ -247,7 +283,7 @@ class FarmData:
 
     def release(self, keys: list[tuple[str, int]], held: list[Held]) -> None:
         """What the payloads of these numbers name is needed no longer."""
-        self._released.append((keys, {ref.name for ref in held if not ref.store}))
+        self._released.append((keys, [ref.name for ref in held if not ref.store]))
         held.clear()
         self.nudge()
 
@@ -336,37 +372,53 @@ class FarmData:
             self._work.clear()
             if self._closed:
                 return
+            pause = min(2 * pause, _SWEEP_MAX_S)
             with suppress(LindenError):
                 self._drop_released()
                 self._drop_orphans()
                 self._confirm_kept()
-                pause = _SWEEP_S if self.node.sweep() or told else min(2 * pause, _SWEEP_MAX_S)
+                self._drop_forgotten()
+                if self.node.sweep() or told:
+                    pause = _SWEEP_S
 
     def _drop_released(self) -> None:
         """Take back what kept the arguments of tasks that have results.  A client that is closed before leaves these tuples to the
         tasks; they go when the results are purged.
         """
+        wait = self._space.client.wait
         while self._released:
-            keys, uploaded = self._released.popleft()
-            wait = self._space.client.wait
+            keys, uploaded = self._released[0]
             forms = [farm.data_use_form(None, client, number, farm.ARGUMENT) for client, number in keys]
             for request in [self._space.send_take(_native.TAKE, [form], count=_PAGE, timeout=0.0) for form in forms]:
                 with suppress(NoMatch):
                     wait(request)
-            for name in uploaded:
-                self.node.drop_uploaded(name)
+            while uploaded:
+                self._drop_upload(uploaded.pop())
+            self._released.popleft()
 
     def _drop_orphans(self) -> None:
         """Take back what keeps arguments of tasks that have results and whose client has died before it could."""
+        if time.monotonic() - self._orphans_sought < _ORPHANS_S:
+            return
+        self._orphans_sought = time.monotonic()
         wait = self._space.client.wait
         form = farm.data_use_form(None, ANY, ANY, farm.ARGUMENT)
-        for row in wait(self._space.send_list(form, limit=_PAGE, all_states=False))["tuples"]:
-            _, name, client, number, role = row["fields"]
-            has_result = farm.results_form(client, number)
-            if client != self._space.client.session and wait(self._space.send_count(has_result)):
-                use = farm.data_use_form(name, client, number, role)
+        for some in batches((row["fields"][1:4] for row in listed(self._space, form, all_states=False)), _PAGE):
+            foreign = [use for use in some if use[1] != self._space.client.session]
+            asked = [self._space.send_count(farm.results_form(client, number)) for _, client, number in foreign]
+            ended = [use for use, request in zip(foreign, asked, strict=True) if wait(request)]
+            forms = [farm.data_use_form(name, client, number, farm.ARGUMENT) for name, client, number in ended]
+            for request in [self._space.send_take(_native.TAKE, [form], timeout=0.0) for form in forms]:
                 with suppress(NoMatch):
-                    wait(self._space.send_take(_native.TAKE, [use], timeout=0.0))
+                    wait(request)
+            for name in {name for name, _, _ in ended}:
+                self.drop_uploaded(name)
+
+    def drop_uploaded(self, name: str) -> None:
+        """Remove from the space what nobody names any more; nothing happens to what is elsewhere, or of a call of ours."""
+        with self._uploading:
+            if not self._closed and not self._uploaded[name]:
+                self.node.drop_uploaded(name)
 
     def _confirm_kept(self) -> None:
         """Let go of results whose tuples are known to have been put: requests take effect in order (P9), so with the answer to one."""
@@ -376,17 +428,40 @@ class FarmData:
             while self._kept and self._kept[0][0] < sent:
                 self._kept.popleft()
 
-    def close(self, *, remove: bool = False) -> None:
-        """Stop serving others.  `remove`: and remove the store of this host, because the farm has come to its end."""
+    def _drop_forgotten(self) -> None:
+        """Let go of what was to be named by tuples that never came, because something else of the call could not be pickled."""
+        oldest = time.monotonic() - _FORGOTTEN_S
+        for name, waiting in list(self.pending.items()):
+            if waiting and waiting[0][0] < oldest:
+                self.pending.pop(name, None)
+                for _, each in waiting:
+                    if not each.store:
+                        self._drop_upload(name)
+
+    def close(self, remove: _native.Remove = _native.Remove.IF_EMPTY) -> None:
+        """Stop serving others; what has arrived can be read still, if it is on this host.  `remove`: when to remove the store."""
         self._closed = True
         self._work.set()
-        # What has arrived can be read still, if it is on this host.
         if self._node is not None:
             with suppress(LindenError):
                 self._node.leave(remove)
 
+    def join_thread(self) -> None:
+        """To be called when the connection is closed: our thread must not be in C++ when the interpreter ends."""
+        if self._keeper is not None and self._keeper is not threading.current_thread():
+            self._keeper.join(_JOIN_S)
+
 
 _all = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    """In a forked child: none of the parent's is any good here, and the lock may have been held."""
+    global _all, _listing, _of_engine
+    _all, _listing, _of_engine = weakref.WeakSet(), threading.Lock(), None
+
+
+os.register_at_fork(after_in_child=_forget_all)
 # That of the engine which this process is.
 _of_engine: FarmData | None = None
 

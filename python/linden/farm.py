@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import _native
 from .connection_file import DEFAULT_FARM_SPACE as DEFAULT_FARM_SPACE
 from .fields import ANY, Between, OneOf
-from .serialize import PackedFunction
+from .serialize import BY_REFERENCE, PackedFunction
 
 if TYPE_CHECKING:
     from .conditions import Conditions
@@ -484,7 +484,8 @@ def record(task: Sequence[Any]) -> list[Any]:
 def _size(payload: Any) -> int:
     """Of a payload: objects and texts are what may be large."""
     if type(payload) is _native.Object:
-        return payload.nbytes
+        # What it names goes with the result, so that it could not be given once more.
+        return RECORD_PAYLOAD_BYTES_MAX + 1 if payload.codec.endswith(BY_REFERENCE) else payload.nbytes
     if type(payload) is list:
         return sum(map(_size, payload))
     return len(payload) if type(payload) in (str, bytes) else 8

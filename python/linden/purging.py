@@ -94,22 +94,30 @@ def _drop_each(client: Client, ids: Iterable[str]) -> None:
         forms = [form(*key) for key in keys for form in _FORMS]
         requests = [_take(native, form) for form in forms]
         for form, request in zip(forms, requests, strict=True):
-            if _taken(native, request) > 1:  # an answer has a bound, and some tasks print much
+            taken = _taken(native, request)
+            _drop_data(client, taken)
+            if len(taken) > 1:  # an answer has a bound, and some tasks print much
                 _drop(client, form)
 
 
 def _drop(client: Client, form: tuple[Any, ...]) -> None:
     native = client.space.native
-    while _taken(native, _take(native, form)):
-        pass
+    while taken := _taken(native, _take(native, form)):
+        _drop_data(client, taken)
+
+
+def _drop_data(client: Client, taken: list[_native.Handout]) -> None:
+    """Large data that lie in the space itself, and that nothing names any more."""
+    for name in {each.fields[1] for each in taken if each.fields[0] == "data"}:
+        client.submitter.data.drop_uploaded(name)
 
 
 def _take(native: _native.Space, form: tuple[Any, ...]) -> int:
     return native.send_take(_native.TAKE, [form], count=PAGE, timeout=0.0)
 
 
-def _taken(native: _native.Space, request: int) -> int:
+def _taken(native: _native.Space, request: int) -> list[_native.Handout]:
     try:
-        return len(native.client.wait(request))
+        return native.client.wait(request)
     except NoMatch:
-        return 0
+        return []

@@ -12,6 +12,7 @@ from .errors import NoMatch
 
 if TYPE_CHECKING:
     from .client import Client
+    from .data import Held
 
 # Kinds of tasks that mean the same on every engine.
 _ANYWHERE = (farm.APPLY, farm.MAP, farm.EXECUTE)
@@ -39,7 +40,18 @@ def resubmit(client: Client, ids: Sequence[str], *, single: bool) -> AsyncResult
         farm.resubmitted(*farm.parse_message_id(id_), farm.message_id(client.session, number))
         for id_, number in zip(ids, numbers, strict=True)
     ]
-    submitter.send(puts, result)
+    # Of tasks that wait or run still, whose own claim ends with them.
+    data = submitter.data
+    held: list[Held] = []
+    keys = [(client.session, number) for number in numbers]
+    uses = [
+        use
+        for task, key in zip(tasks, keys, strict=True)
+        for use in data.claim_payload(*key, task[farm.TASK_PAYLOAD], held)
+    ]
+    submitter.send([*uses, *puts], result)
+    if uses:
+        result.when_done(lambda _: data.release(keys, held))
     client.reader.nudge()
     return result
 

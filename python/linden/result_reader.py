@@ -48,8 +48,8 @@ class TaskGroup(Protocol):
     def fail(self, error: BaseException) -> None:
         """No further result will come."""
 
-    def add_done_callback(self, function: Callable[[Any], Any], /) -> Any:
-        """Call `function` with it once all results are here, or none will come; at once if that is so."""
+    def when_done(self, function: Callable[[Any], Any], /) -> Any:
+        """Call `function` with it once all results are here, or none will come; at once if that is so.  Takes nothing from the stream."""
 
 
 class Submitted(Protocol):

@@ -196,10 +196,10 @@ def _loads_dill(parts: list[Any]) -> Any:
 
 def pack(value: Any, what: str = "the value", data: FarmData | None = None) -> _native.Object:
     """`value` as an object field; with `data` its large parts by reference."""
-    codec, parts = dumps(value, what)
-    if data is not None:
-        codec, parts = by_reference(codec, parts, data)
-    return _native.Object(codec, parts)
+    if data is None:
+        return _native.Object(*dumps(value, what))
+    take_pickled()  # what user code has pickled by itself
+    return _native.Object(*by_reference(*dumps(value, what), data))
 
 
 def by_reference(codec: str, parts: list[Any], data: FarmData) -> tuple[str, list[Any]]:

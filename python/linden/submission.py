@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from . import _native, farm, history, result_argument, serialize
 from .async_result import AsyncResult
 from .callee import Callee, Packed, callee_of
-from .data import FarmData
+from .data import FarmData, Held
 from .errors import Closed, ConnectionLost, LindenError, NoMatch, SessionExpired, ShuttingDown, SpaceGone, Unreachable
 from .kept import ArgumentKey, KeptKey
 from .result_reader import ResultReader, TaskGroup
+from .stored_file import take_pickled
 from .task_graph import TaskGraph
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def pack_with_results(value: Any, what: str = "the value", data: FarmData | None
 
     Raises: NotPicklable.
     """
+    take_pickled()  # what user code has pickled by itself
     codec, parts, ids = result_argument.dumps(value, what)
     if data is not None:
         codec, parts = serialize.by_reference(codec, parts, data)
@@ -140,9 +142,14 @@ class Submitter:
         """
         if type(payload) is not _native.Object or payload.nbytes * (len(numbers) - 1) <= _COPIES_BYTES_MAX:
             return [payload] * len(numbers)
-        request = self._space.send_put([farm.shared_payload(self.session, numbers.start, payload)], patient=True)
-        shared = self._client.wait(request)[0]
-        result.add_done_callback(partial(self._remove_shared, shared))
+        held: list[Held] = []
+        uses = [use for number in numbers for use in self.data.claim_payload(self.session, number, payload, held)]
+        puts = [*uses, farm.shared_payload(self.session, numbers.start, payload)]
+        shared = self._client.wait(self._space.send_put(puts, patient=True))[-1]
+        result.when_done(partial(self._remove_shared, shared))
+        if uses:
+            keys = [(self.session, number) for number in numbers]
+            result.when_done(lambda _: self.data.release(keys, held))
         return [numbers.start] * len(numbers)
 
     def _remove_shared(self, tuple_id: int, result: Any) -> None:

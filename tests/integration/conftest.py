@@ -66,7 +66,12 @@ def no_file_left(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         monkeypatch.setenv(variable, str(scratch / name))
     monkeypatch.setattr("tempfile.tempdir", str(scratch / "tmp"))
     yield
-    wait_for(lambda: not [path for name in variables.values() for path in (scratch / name).iterdir()], 5)
+    deadline = time.monotonic() + 5
+    while (
+        left := [path for name in variables.values() for path in (scratch / name).rglob("*")]
+    ) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not left, f"left behind: {left}"
 
 
 Farm = Callable[..., tuple[LocalCluster, Any]]

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,34 @@ def test_maps_futures_and_broadcasts(farm: Farm) -> None:
     assert rc.broadcast_view().apply_sync(checksum, values[1]) == [checksum(values[1])] * 2
 
 
+def test_a_map_finds_its_chunks_by_itself(farm: Farm) -> None:
+    _, rc = farm(2)
+    values = [array(seed, 2) for seed in range(24)]
+    result = rc.load_balanced_view().map(checksum, values, chunksize="auto")
+    assert result.get() == [checksum(value) for value in values]
+    assert rc.space.count(("result", rc.session, int, str, list, linden.ANY)) == len(result.msg_ids)
+
+
+def test_calls_that_share_a_payload_name_it_for_as_long_as_they_wait(farm: Farm) -> None:
+    cluster, rc = farm(2)
+    other = linden.Client(str(cluster.connection_file))
+    other[:].apply(time.sleep, 0.5)
+    value, small = array(), list(range(100_000))
+    ids = other[:].apply(lambda value, small: int(value[0]) + len(small), value, small).msg_ids
+    other.close()
+    rc.submitter.data.join()
+    rc.submitter.data.node.sweep()
+    assert rc.get_result(ids, block=True) == [int(value[0]) + len(small)] * 2
+
+
+def test_large_arguments_are_not_kept_to_be_given_once_more(farm: Farm) -> None:
+    _, rc = farm(1)
+    result = rc.load_balanced_view().apply(checksum, array())
+    result.get()
+    with pytest.raises(ValueError, match="not in the farm any more"):
+        rc.resubmit(result.msg_id)
+
+
 def test_what_is_no_array_goes_by_reference_too(farm: Farm, memory: Path) -> None:
     _, rc = farm(1)
     text = "x" * (2 * MB)
@@ -109,13 +138,22 @@ def test_arguments_go_when_the_results_are_there_and_results_when_they_are_purge
     assert rc.space.count(uses) == 0
 
 
-def test_a_client_that_has_gone_leaves_the_arguments_to_its_tasks(farm: Farm) -> None:
+def test_a_client_that_has_gone_leaves_the_arguments_to_its_tasks(farm: Farm, scratch: Path) -> None:
     cluster, rc = farm(1)
     other = linden.Client(str(cluster.connection_file))
-    blocked = other.load_balanced_view().apply(time.sleep, 1)
+    go_on = scratch / "go-on"
+
+    def block(path: str) -> None:
+        import pathlib
+
+        while not pathlib.Path(path).exists():
+            time.sleep(0.01)
+
+    other.load_balanced_view().apply(block, str(go_on))
     id_ = other.load_balanced_view().apply(checksum, array()).msg_id
-    del blocked
     other.close()
+    assert rc.space.count(("result", *schema.parse_message_id(id_), str, list, linden.ANY)) == 0
+    go_on.touch()
     assert rc.get_result(id_, block=True) == checksum(array())
 
 
@@ -129,7 +167,10 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_what_a_killed_client_has_put_goes_when_its_tasks_have_ended(farm: Farm, scratch: Path, memory: Path) -> None:
+def test_what_a_killed_client_has_put_goes_when_its_tasks_have_ended(
+    farm: Farm, scratch: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("linden.data._ORPHANS_S", 0.0)
     cluster, rc = farm(1)
     (scratch / "client.py").write_text(ORPHANS)
     command = [sys.executable, str(scratch / "client.py"), str(cluster.connection_file)]
@@ -247,6 +288,7 @@ def test_files_are_given_to_the_store_by_tasks(farm: Farm, scratch: Path) -> Non
 def hosts(farm: Farm, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Path, Path]:
     """A client, an engine (0) that shares its memory, an engine (1) of another "host", and both memories."""
     cluster, rc = farm(1, tcp="127.0.0.1:0")
+    wait_for(lambda: list((scratch / "shm").iterdir()))  # the cluster's owner has the store of this host open
     other = scratch / "other"
     other.mkdir()
     monkeypatch.setenv("LINDEN_DATA_DIRECTORY", str(other))
@@ -278,20 +320,82 @@ def test_where_no_way_leads_the_space_carries(hosts: tuple[Any, Path, Path]) -> 
     assert rc.space.count(("data_part", str, str, int, int, bytes)) == 0
 
 
-def test_a_client_that_shares_no_memory_with_engines_sends_through_the_space(
-    farm: Farm, scratch: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+PARTS = ("data_part", str, str, int, int, bytes)
+
+
+@pytest.fixture
+def laptop(farm: Farm, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
+    """A client whose memory no engine shares, and one of the engine's host."""
     _, rc = farm(1)
     (scratch / "laptop").mkdir()
     monkeypatch.setenv("LINDEN_DATA_DIRECTORY", str(scratch / "laptop"))
-    value = array(megabytes=20)
-    cluster_file = str(rc.cluster.connection_file)
-    with linden.Client(cluster_file) as laptop:
-        assert laptop[0].apply_sync(checksum, value) == checksum(value)
-        wait_for(lambda: rc.space.count(("data_part", str, str, int, int, bytes)) == 0, 10)
-    import shutil
+    with linden.Client(str(rc.cluster.connection_file)) as client:
+        yield client, rc
 
-    shutil.rmtree(scratch / "laptop")
+
+def test_a_client_that_shares_no_memory_with_engines_sends_through_the_space(laptop: tuple[Any, Any]) -> None:
+    client, rc = laptop
+    value = array(megabytes=20)
+    assert client[0].apply_sync(checksum, value) == checksum(value)
+    wait_for(lambda: rc.space.count(PARTS) == 0, 10)
+
+
+def test_the_same_bytes_again_are_there_when_they_are_needed(laptop: tuple[Any, Any], memory: Path) -> None:
+    """The end of one call drops what it has put into the space, but not what the next one has found there."""
+    client, rc = laptop
+    value = array()
+    for _ in range(20):
+        assert client[0].apply_sync(checksum, value) == checksum(value)
+        for path in kept(memory):
+            path.unlink()
+    wait_for(lambda: rc.space.count(PARTS) == 0, 10)
+
+
+def test_what_a_client_has_left_in_the_space_goes_with_its_results(laptop: tuple[Any, Any]) -> None:
+    client, rc = laptop
+    id_ = client[0].apply(checksum, array()).msg_id
+    client.close()
+    assert rc.get_result(id_, block=True) == checksum(array())
+    rc.purge_results([id_])
+    assert rc.space.count(PARTS) == 0
+
+
+def test_another_client_reads_what_came_for_one_that_is_closed(hosts: tuple[Any, Path, Path]) -> None:
+    rc, _, _ = hosts
+    where = str(rc.cluster.connection_file)
+    with linden.Client(where) as first:
+        assert (first[1].apply_sync(lambda: np.full(3 * MB, 1, dtype=np.uint8)) == 1).all()
+    with linden.Client(where) as second:
+        assert (second[1].apply_sync(lambda: np.full(3 * MB, 2, dtype=np.uint8)) == 2).all()
+
+
+FORKED = """
+import os
+import sys
+import linden
+import numpy
+
+with linden.Client(sys.argv[1]) as rc:
+    big = rc[0].apply_sync(lambda: numpy.full(3 << 20, 1, dtype=numpy.uint8))
+    if (child := os.fork()) == 0:
+        try:
+            with linden.Client(sys.argv[1]) as own:
+                other = own[0].apply_sync(lambda: numpy.full(3 << 20, 2, dtype=numpy.uint8))
+                os._exit(0 if other.sum() == 2 * (3 << 20) else 1)
+        except BaseException as error:
+            print(repr(error), flush=True)
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert big.sum() == 3 << 20
+"""
+
+
+def test_a_forked_child_has_a_client_of_its_own(farm: Farm, scratch: Path) -> None:
+    cluster, _ = farm(1)
+    (scratch / "forked.py").write_text(FORKED)
+    command = [sys.executable, str(scratch / "forked.py"), str(cluster.connection_file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 FULL = """

@@ -85,6 +85,10 @@ class Engine::Impl {
   void cancel(const List& task);
   void signal(const Value& number);
   void close_slots() noexcept;
+  struct ClosingSlots {
+    Impl& engine;
+    ~ClosingSlots() { engine.close_slots(); }
+  };
 
   const FunctionRegistry functions_;
   const EngineOptions options_;
@@ -132,6 +136,7 @@ EngineEnd Engine::Impl::run() {
   open_slots();
   {
     std::vector<std::jthread> threads;
+    const ClosingSlots closing{*this};  // before the threads are waited for, whatever happens
     for (const auto& slot : slots_) {
       threads.emplace_back([&arena, &slot] {
         const CrashReport::Stack stack;
@@ -139,7 +144,6 @@ EngineEnd Engine::Impl::run() {
       });
     }
     look_after(control);
-    close_slots();
   }
   for (const auto& slot : slots_) {
     if (slot->failure()) std::rethrow_exception(slot->failure());
@@ -158,7 +162,8 @@ void Engine::Impl::look_after(Stream& control) {
       for (const auto& slot : slots_) slot->send_old_output(now);
       shared_.data.keep_house(now);
     } catch (const Error&) {
-      return;  // the session has ended; a slot tells why
+      // The session has ended, and a slot tells why; or the server is slow to answer.
+      if (shared_.space.client().failure()) return;
     }
   }
 }

@@ -14,6 +14,15 @@ constexpr std::chrono::seconds kSweepMax{60};
 
 }  // namespace
 
+EngineData::~EngineData() {
+  if (!node_) return;
+  try {
+    node_->leave();
+  } catch (const Error&) {
+    // The session has ended; the store is for whoever sweeps.
+  }
+}
+
 DataNode EngineData::node() {
   const std::scoped_lock lock(mutex_);
   if (!node_) node_.emplace(DataNode::join(space_));
@@ -28,7 +37,13 @@ Value EngineData::take_in(Value payload) {
 Value EngineData::give_out(Value result, const farm::TaskId& task, std::vector<NewTuple>& puts) {
   if (find_large(result) == nullptr) return result;
   std::vector<DataRef> refs;
-  Value reference = node().offload(result, refs);
+  Value reference;
+  try {
+    reference = node().offload(result, refs);
+  } catch (const Error&) {
+    if (space_.client().failure()) throw;
+    return result;  // this host has no place for large data: as small ones go
+  }
   const std::scoped_lock lock(mutex_);
   for (DataRef& ref : refs) {
     puts.push_back({data_use(ref, task.client, task.number, "result"), {}});

@@ -20,6 +20,9 @@ class EngineData {
   using Clock = std::chrono::steady_clock;
 
   explicit EngineData(Space space) : space_(std::move(space)) {}
+  EngineData(const EngineData&) = delete;
+  EngineData& operator=(const EngineData&) = delete;
+  ~EngineData();
 
   // The arguments as functions take them: what went by reference is mapped, not copied.  Throws
   // Error as DataNode::get.

@@ -103,10 +103,11 @@ class DataNode {
   };
   [[nodiscard]] Usage usage() const;  // now
 
-  // Stops serving others; what is mapped, or on this host, can still be had.  Removes this host's
-  // store if it is empty and no other process has it open; `remove`: in any case, because the farm
-  // has come to its end.
-  void leave(bool remove = false);
+  // When to remove this host's store: if it is empty and no other process has it open; with what is
+  // in it if no other process has it open; or always, because the farm has come to its end.
+  enum class Remove : std::uint8_t { kIfEmpty, kIfLast, kAlways };
+  // Stops serving others; what is mapped, or on this host, can still be had.
+  void leave(Remove remove = Remove::kIfEmpty);
   // Moves what is in memory to disk, where it waits until the farm is started again, and leaves.
   void preserve();
 

@@ -81,6 +81,48 @@ TEST_F(HostStoreTest, WhatIsMappedIsPutAgainWithoutACopy) {
   EXPECT_FALSE(store.find_mapped(mapped->view().substr(1)));
 }
 
+// Several threads write what is as large as this, a piece each.
+TEST_F(HostStoreTest, EveryByteOfWhatIsLargeIsWritten) {
+  HostStore store(paths(), {std::uint64_t{1} << 30, 1 << 20});
+  for (const std::size_t extra : {0, 1, 2, 3}) {
+    for (const char* how : {"fresh", "over something else"}) {
+      std::string bytes((std::size_t{32} << 20) + extra, static_cast<char>('a' + extra));
+      bytes.back() = how[0];
+      const std::string name = store.put(bytes).name;
+      ASSERT_TRUE(store.map(name)->view() == bytes) << extra << " bytes more, " << how;
+      ASSERT_TRUE(store.remove(name));
+    }
+    store.trim(0);
+  }
+}
+
+TEST_F(HostStoreTest, WhatWasCutShortIsNotGivenAndIsWrittenAnew) {
+  HostStore store(paths(), {1 << 20, 1 << 20});
+  const std::string bytes(50'000, 'x');
+  const std::string name = store.put(bytes).name;
+  fs::resize_file(paths().memory / "kept" / name, 40'000);  // as by a power cut
+  EXPECT_FALSE(store.map(name));
+  EXPECT_FALSE(store.find(name));
+  EXPECT_EQ(store.put(bytes).name, name);
+  EXPECT_EQ(store.map(name)->view(), bytes);
+}
+
+TEST_F(HostStoreTest, AChildThatLetsGoLetsGoOfNothingOfItsParents) {
+  HostStore store(paths(), {1 << 20, 1 << 20});
+  HostStore other(paths(), {1 << 20, 1 << 20});
+  Kept kept = store.put("of the parent");
+  in_killed_process([&] { kept.use.reset(); });
+  EXPECT_FALSE(other.remove(kept.name));
+}
+
+TEST_F(HostStoreTest, WhatIsWantedByNowIsNotRemoved) {
+  HostStore store(paths(), {1 << 20, 1 << 20});
+  const std::string name = store.put("named by a tuple meanwhile").name;
+  EXPECT_FALSE(store.remove(name, [] { return false; }));
+  EXPECT_TRUE(store.map(name));
+  EXPECT_TRUE(store.remove(name, [] { return true; }));
+}
+
 TEST_F(HostStoreTest, NothingInUseIsRemoved) {
   HostStore store(paths(), {1 << 20, 1 << 20});
   HostStore other(paths(), {1 << 20, 1 << 20});
@@ -231,7 +273,11 @@ TEST_F(HostStoreTest, SweepsStoresThatNobodyHasOpen) {
     static_cast<void>(kept.put("for later"));
     kept.preserve();
   }
+  const fs::path half_gone =
+      base_ / "memory" / ("linden-" + std::to_string(::getuid()) + "-gone-1");
+  fs::create_directories(half_gone / "kept");  // whoever removed it was killed meanwhile
   EXPECT_EQ(sweep_stores(base_ / "memory", base_ / "disk"), 1U);
+  EXPECT_FALSE(fs::exists(half_gone));
   EXPECT_TRUE(fs::exists(paths("alive").memory));
   EXPECT_FALSE(fs::exists(paths("dead").memory));
   HostStore again(paths("kept"), {1 << 20, 1 << 20});

@@ -18,6 +18,11 @@ ServerProcess::ServerProcess(std::vector<std::string> options) : options_(std::m
   std::string name = (std::filesystem::temp_directory_path() / "linden-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary directory");
   directory_ = name;
+  for (const auto& [variable, part] : {std::pair{"LINDEN_DATA_DIRECTORY", "memory"},
+                                       std::pair{"LINDEN_SPILL_DIRECTORY", "spill"}}) {
+    std::filesystem::create_directory(directory_ / part);
+    ::setenv(variable, (directory_ / part).c_str(), 1);
+  }
   start();
 }
 

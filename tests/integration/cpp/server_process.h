@@ -31,6 +31,7 @@ class ServerProcess {
  private:
   int wait();
 
+  // Large data lie below it, too, and go with it.
   std::filesystem::path directory_;
   std::vector<std::string> options_;
   pid_t pid_ = -1;

@@ -145,6 +145,16 @@ TEST_F(DataTest, TheSweepSparesWhatIsInUseOrNamed) {
   EXPECT_FALSE(one->node().is_here(neither));
 }
 
+// The engines of a set whose parent has died, beside others of the same farm.
+TEST_F(DataTest, WhoLeavesRemovesNothingThatOthersHaveOpen) {
+  const auto one = host("a");
+  const DataRef ref = one->node().put(std::string(kLarge, 'x'));
+  host("a")->node().leave(DataNode::Remove::kIfLast);
+  EXPECT_EQ(one->node().get(ref).size(), kLarge);
+  one->node().leave(DataNode::Remove::kIfLast);
+  EXPECT_TRUE(fs::is_empty(base_ / "a" / "memory"));
+}
+
 TEST_F(DataTest, WhatIsLostIsSaidToBeLostAtOnce) {
   const auto here = host("a");
   DataRef ref;

@@ -213,8 +213,11 @@ class Engine:
             self._output.send_with(None)
             if data is not None:
                 # Nobody else will look after the files if the whole cluster has died.
-                data.close(remove=self._interrupts.stopping == PARENT_GONE)
+                has_died = self._interrupts.stopping == PARENT_GONE
+                data.close(_native.Remove.IF_LAST if has_died else _native.Remove.IF_EMPTY)
             client.close()
+            if data is not None:
+                data.join_thread()
             if attendant is not None:
                 attendant.join()
         return True
