@@ -36,6 +36,7 @@ PROTOCOL = 1
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 _CHUNK = 65536
 _UNSENT_BYTES_MAX = 1 << 20  # of logs: an engine is never held up because the channel is
+_TAIL_BYTES = 1 << 16  # of what the channel does not take in time: the end, which says most, is not lost
 _BEAT_S = 30.0  # a word now and then shows a channel whose other machine has gone without a goodbye
 _LAST_GRACE_S = 2.0
 _KILL_WAIT_S = 5.0
@@ -52,6 +53,30 @@ class Member:
         self.output = popen.stdout
         self.popen = popen
         self.kill_at: float | None = None
+        self._late = bytearray()  # what was written while the channel was full, but no more than its end
+        self._dropped = 0
+
+    def keep(self, part: bytes) -> None:
+        """For later."""
+        self._late += part
+        excess = len(self._late) - _TAIL_BYTES
+        if excess > 0:
+            self._dropped += excess
+            del self._late[:excess]
+
+    def take(self, part: bytes = b"") -> str:
+        """What has been kept, and what follows it."""
+        text = (bytes(self._late) + part).decode(errors="replace")
+        if self._dropped:
+            text = f"[{self._dropped} bytes did not pass the channel in time, and are lost]\n{text}"
+        self._late.clear()
+        self._dropped = 0
+        return text
+
+    @property
+    def is_late(self) -> bool:
+        """Whether something has been kept."""
+        return bool(self._late)
 
 
 class Agent:
@@ -68,7 +93,6 @@ class Agent:
         self._members: dict[int, Member] = {}  # by process id
         self._selector = selectors.DefaultSelector()
         self._received, self._unsent = b"", bytearray()
-        self._dropped = 0
         self._open = True
         self._next_beat = time.monotonic() + _BEAT_S
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -105,6 +129,7 @@ class Agent:
         for key, _ in self._selector.select(pause_s):
             key.data()
         self._reap()
+        self._say_what_is_late()
         now = time.monotonic()
         for member in list(self._members.values()):
             if member.kill_at is not None and now >= member.kill_at:
@@ -187,14 +212,15 @@ class Agent:
             member.output.close()
             return False
         if len(self._unsent) > _UNSENT_BYTES_MAX:
-            self._dropped += len(part)
-            return True
-        text = part.decode(errors="replace")
-        if self._dropped:
-            text = f"[{self._dropped} bytes did not pass the channel in time, and are lost]\n{text}"
-            self._dropped = 0
-        self._say({"log": member.number, "text": text})
+            member.keep(part)
+        else:
+            self._say({"log": member.number, "text": member.take(part)})
         return True
+
+    def _say_what_is_late(self) -> None:
+        for member in self._members.values():
+            if member.is_late and len(self._unsent) <= _UNSENT_BYTES_MAX:
+                self._say({"log": member.number, "text": member.take()})
 
     def _say(self, word: dict[str, Any]) -> None:
         self._unsent += json.dumps(word).encode() + b"\n"
@@ -242,6 +268,8 @@ class Agent:
         if not member.output.closed:
             self._selector.unregister(member.output)
             member.output.close()
+        if member.is_late:
+            self._say({"log": member.number, "text": member.take()})
         ending = {"code": None, "signal": -code} if code < 0 else {"code": code, "signal": None}
         self._say({"ended": member.number, **ending})
 

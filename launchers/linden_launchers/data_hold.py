@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from linden import _native
 
 _TIMEOUT_S = 10.0
+_FIRST_SLICE_S, _SLICE_S = (
+    0.25,
+    2.0,
+)  # of that time, ever longer: so soon it is noticed that the cluster has ended meanwhile
 # In the directory of a cluster that has stopped: of which farm data were preserved.
 _FARM_ID_FILE = "farm-id"
 
@@ -22,23 +27,39 @@ class DataHold:
         """Returns at once; what is to be done is done beside, for starting is to be quick."""
         self._connection_file = connection_file
         self._node: _native.DataNode | None = None
+        self._over = threading.Event()  # the server has ended, so there is nothing to join any more
         self._thread = threading.Thread(target=self._join, name="linden-data-hold", daemon=True)
         self._thread.start()
 
     def _join(self) -> None:
         from linden import _native, farm
+        from linden.errors import LindenError
+
+        connected = self._connect()
+        if connected is None:
+            return
+        client, space_name = connected
+        with suppress(LindenError):  # the server is gone again, or this host has no store
+            try:
+                space = client.open_space(space_name, create=True, initial=farm.initial_tuples(), timeout=_TIMEOUT_S)
+                self._node = _native.DataNode.join(space)
+            finally:
+                client.close()
+
+    def _connect(self) -> tuple[_native.Client, str] | None:
+        """None: nobody answers, or the cluster has ended meanwhile."""
         from linden.connection import open_native
         from linden.connection_file import read_connection_file
         from linden.errors import LindenError
 
-        with suppress(LindenError, OSError):  # the server is gone again, or this host has no store
+        with suppress(OSError, ValueError):  # no connection file any more
             info = read_connection_file(self._connection_file)
-            client = open_native(info, "cluster", _TIMEOUT_S)
-            try:
-                space = client.open_space(info.space, create=True, initial=farm.initial_tuples(), timeout=_TIMEOUT_S)
-                self._node = _native.DataNode.join(space)
-            finally:
-                client.close()
+            deadline, slice_s = time.monotonic() + _TIMEOUT_S, _FIRST_SLICE_S
+            while not self._over.is_set() and time.monotonic() < deadline:
+                with suppress(LindenError):
+                    return open_native(info, "cluster", slice_s, reconnect=_SLICE_S), info.space
+                slice_s = min(2 * slice_s, _SLICE_S)
+        return None
 
     def wait(self) -> None:
         """Until the store is open, or cannot be."""
@@ -49,6 +70,7 @@ class DataHold:
         from linden import _native
         from linden.errors import LindenError
 
+        self._over.set()
         self.wait()
         if self._node is None:
             return

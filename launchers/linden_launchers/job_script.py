@@ -162,10 +162,14 @@ def _start(engine_set: EngineSet) -> list[str]:
     return [_TRAPS, *here, _LOOP.replace("ENGINE", engine_line(engine_set))]
 
 
-_TRAPS = """\
+# What the shell hands on, once to each engine: a system that can is to signal the shell alone.
+HANDED_ON = ("USR1", "INT", "TERM")
+
+# `tell` runs in the middle of whatever the shell does, so none of its variables may be another's.
+_TRAPS = f"""\
 pids=
-tell() { for pid in $pids; do kill -s "$1" "$pid" 2>/dev/null; done; }
-for sig in USR1 INT TERM; do trap "tell $sig" "$sig"; done
+tell() {{ for told in $pids; do kill -s "$1" "$told" 2>/dev/null; done; }}
+for sig in {" ".join(HANDED_ON)}; do trap "tell $sig" "$sig"; done
 trap 'tell USR1' USR2"""
 
 _LOOP = """\

@@ -69,6 +69,7 @@ class Keeper:
             reading = [] if failures else [asyncio.create_task(self._read(channel)) for channel in self._channels]
             failures = failures or await self._begin()
             if failures:
+                await self._close_channels()  # nothing is left once the launcher knows
                 self._report({"failed": failures})
                 return 1
             self._listen(loop)
@@ -77,10 +78,13 @@ class Keeper:
             await asyncio.gather(*reading)
             return 0
         finally:
-            for channel in self._channels:
-                await channel.wait_closed()
+            await self._close_channels()
             self._write()
             self._command_file.unlink(missing_ok=True)
+
+    async def _close_channels(self) -> None:
+        """All at once, and with them ends whatever they run."""
+        await asyncio.gather(*(channel.wait_closed() for channel in self._channels))
 
     async def _open(self) -> list[dict[str, Any]]:
         """All channels at once; why some could not be."""

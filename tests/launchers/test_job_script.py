@@ -1,5 +1,6 @@
 """Job scripts run by the shell, as a batch system would: which engines they start, what they hand on, how they end."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -47,16 +48,21 @@ def start(tmp_path: Path) -> Iterator[Start]:
         given = {**os.environ, "SLURM_JOB_ID": "17", **environment}
         script = Slurm().render(engine_set).text
         process = subprocess.Popen(
-            ["/bin/sh", "-c", script], env=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            ["/bin/sh", "-c", script],
+            env=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         started.append(process)
         return process
 
     yield start
     for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        with contextlib.suppress(ProcessLookupError):  # engines, too, which a script that is wrong may have left
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=20)
 
 
 def lines_of(path: Path, count: int) -> list[str]:
@@ -66,6 +72,13 @@ def lines_of(path: Path, count: int) -> list[str]:
         assert time.monotonic() < deadline, f"{path} has not got {count} lines"
         time.sleep(0.01)
     return sorted(path.read_text().splitlines())
+
+
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
 
 
 def test_engines_know_which_they_are(start: Start, tmp_path: Path) -> None:
@@ -91,6 +104,24 @@ def test_usr1_and_term_reach_every_engine(start: Start, tmp_path: Path) -> None:
         process.send_signal(number)
         assert process.wait(20) == 0
         assert lines_of(tmp_path / "signals", 2) == [str(int(number))] * 2
+
+
+def test_a_signal_does_not_end_the_wait_for_an_engine_that_goes_on_when_another_has_left(
+    start: Start, tmp_path: Path
+) -> None:
+    """The first finishes its task before it leaves; a shell that ended now would have it killed in the middle."""
+    (tmp_path / "engine").write_text(
+        '#!/bin/sh\n[ "$LINDEN_RANK" = 0 ] || { echo $$ >second; exit 0; }\n'
+        'trap "echo 10 >>signals" USR1\ntrap "exit 5" TERM\necho >first\nwhile :; do sleep 0.02; done\n'
+    )
+    process = start(JobOptions(engines_per_job=2), 2)
+    lines_of(tmp_path / "first", 1)
+    second = Path("/proc", lines_of(tmp_path / "second", 1)[0])
+    wait_until(lambda: not second.exists(), "the second has left, and the shell knows")
+    process.send_signal(signal.SIGUSR1)
+    lines_of(tmp_path / "signals", 1)
+    process.terminate()
+    assert process.wait(20) == 5, "the end of the first is what the shell has waited for"
 
 
 def test_the_exit_code_of_an_engine_is_that_of_the_job(start: Start, tmp_path: Path) -> None:

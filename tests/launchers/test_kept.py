@@ -197,19 +197,19 @@ def test_a_banner_before_the_agent_is_skipped(start: Start) -> None:
 
 
 def test_nothing_is_left_of_a_start_that_failed(start: Start, scratch: Path) -> None:
-    """One host is well, the other is not: what runs on the first ends before the error is raised."""
-    mark = scratch / "first"
-    script = f"if mkdir {mark}; then exec sleep 600; else exec /no/such/program; fi"
-    agent = ["sh", "-c", f'if mkdir {mark}; then exec "$@"; else echo no >&2; exit 1; fi', "sh", *AGENT]
-    with pytest.raises(LaunchError, match="no"):
-        start(["sh", "-c", script], agent=agent)
-    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(scratch) in _text(path)]
-    end_processes([one for path in left if (one := process_id(int(path.parent.name)))], grace_s=0)
-    assert not left
-
-
-def _text(path: Path) -> str:
+    """One host is well, the other is not: what runs on the first has ended when the error is raised."""
+    began, turn = scratch / "began", scratch / "turn"
+    # The first to come is the agent of one host; the other fails once that one's member runs, which ends as late as it may.
+    fails = f"until test -e {began}; do sleep 0.02; done; echo no room here >&2; exit 1"
+    agent = ["sh", "-c", f'if mkdir {turn} 2>/dev/null; then exec "$@"; else {fails}; fi', "sh", *AGENT]
+    member = (
+        f"trap 'sleep 0.3; exit 0' TERM; echo $$ >{began}.new; mv {began}.new {began}; while :; do sleep 0.02; done"
+    )
+    with pytest.raises(LaunchError, match="no room here"):
+        start(["sh", "-c", member], agent=agent)
+    pid = int(began.read_text())
     try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""
+        assert not Path("/proc", str(pid)).exists()
+    finally:
+        if (left := process_id(pid)) is not None:
+            end_processes([left], grace_s=0)

@@ -16,7 +16,7 @@ from ..batch_system import BatchSystem, Script, Source, ids_of, members_of
 from ..command import Command, Output
 from ..engine_set import EngineSet
 from ..job_options import ONE
-from ..job_script import Directive, Names, job_name, job_script, quoted
+from ..job_script import HANDED_ON, Directive, Names, job_name, job_script, quoted
 from ..launcher import Job
 from .answers import last_line
 from .clock import hours_minutes_seconds
@@ -84,9 +84,10 @@ class Slurm(BatchSystem):
         return Command((*self._program("scancel"), *ids_of(job, members, _element)))
 
     def signal(self, job: Job, number: int, members: Sequence[int] | None) -> Command:
-        """`--full`: to the batch script, which hands it on, and to steps of srun."""
+        """`--batch`: to the shell alone, which hands it on once; `--full`: to all processes of the job, what it does not."""
         name = signals.Signals(number).name.removeprefix("SIG")
-        return Command((*self._program("scancel"), f"--signal={name}", "--full", *ids_of(job, members, _element)))
+        whom = "--batch" if name in HANDED_ON else "--full"
+        return Command((*self._program("scancel"), f"--signal={name}", whom, *ids_of(job, members, _element)))
 
     def _program(self, name: str) -> tuple[str, ...]:
         return (name, f"--clusters={self.cluster}") if self.cluster else (name,)

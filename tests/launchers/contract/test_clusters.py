@@ -15,6 +15,7 @@ import linden
 import pytest
 
 from tests.launchers.contract.stub_systems import STUBS, StubSystem
+from tests.launchers.contract.system import ROOT
 
 BY_NAME = {stub.name: stub for stub in STUBS}
 
@@ -43,7 +44,8 @@ def mul(a: int, b: int) -> int:
 
 @pytest.mark.parametrize("stub", sorted(BY_NAME), indirect=True)
 def test_a_cluster_of_any_system_is_a_cluster(stub: StubSystem) -> None:
-    with linden.Cluster(2, engines=stub.name, environment=stub.engine_environment(), **stub.options) as rc:
+    options = {"environment": stub.engine_environment(), "python_path": (str(ROOT),), **stub.options}  # `mul` is there
+    with linden.Cluster(2, engines=stub.name, **options) as rc:
         assert rc.ids == [0, 1]
         assert rc[:].apply_sync(mul, 5, 6) == [30, 30]
         assert rc.load_balanced_view().map_sync(mul, range(4), range(4)) == [0, 1, 4, 9]
