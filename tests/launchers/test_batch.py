@@ -188,7 +188,9 @@ def test_members_are_stopped_singly() -> None:
 def test_signals_go_through_the_system() -> None:
     programs = Programs()
     launcher(programs).signal(job("17", members=3), signal.SIGUSR1, [2])
-    assert programs.asked == ["scancel --signal=USR1 --full 17_2"]
+    assert programs.asked == ["scancel --signal=USR1 --batch 17_2"]
+    launcher(programs).signal(job("17", members=3), signal.SIGUSR2)
+    assert programs.asked[1] == "scancel --signal=USR2 --full 17", "the script does not hand that on"
 
 
 def test_the_end_of_a_members_log_is_shown(tmp_path: Path) -> None:
