@@ -82,6 +82,8 @@ class Arrivals:
 
 async def wait_for_all(result: AsyncResult) -> Any:
     """The value of `result`."""
+    from .remaking import in_coroutine
+
     with Arrivals(result) as arrivals:
         await arrivals.wait_until(result.done)
-    return result.get()
+    return await in_coroutine(result, result.get)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from . import farm, result_argument
 from .arrivals import Arrivals, Listener, Listeners, wait_for_all
 from .completions import AwaitableFuture
+from .data import DataLost
 from .error import raise_errors
 from .execute_reply import ExecuteReply
 from .kept import attached
@@ -259,6 +260,7 @@ class AsyncResult(TaskFacts, AwaitableFuture):
             EngineError. ValueError: FIRST_COMPLETED, for there is no value of a part.
         """
         limit = _limit(timeout)
+        deadline = None if limit is None else time.monotonic() + limit
         if return_when not in (None, ALL_COMPLETED, FIRST_EXCEPTION):
             raise ValueError(
                 f"get gives all values, so return_when is ALL_COMPLETED or FIRST_EXCEPTION, not {return_when!r}; "
@@ -272,7 +274,14 @@ class AsyncResult(TaskFacts, AwaitableFuture):
             raise TimeoutError(f"{self._name}: {self.progress} of {len(self)} done within {timeout:g} s")
         if self._error is not None:
             raise self._error
-        return self._value(self._return_exceptions if return_exceptions is None else return_exceptions)
+        if return_exceptions is None:
+            return_exceptions = self._return_exceptions
+        if deadline is None:
+            return self._value(return_exceptions)
+        from .remaking import patience
+
+        with patience(max(0.0, deadline - time.monotonic())):
+            return self._value(return_exceptions)
 
     def _value(self, return_exceptions: bool) -> Any:
         if self._single:
@@ -294,10 +303,23 @@ class AsyncResult(TaskFacts, AwaitableFuture):
     def _outcome(self, position: int) -> Any:
         if position not in self._outcomes:
             outcome = decode(self._raw[position][0], self._method(position), self._attempts)
+            if type(outcome) is Failure and type(outcome.error) is DataLost:
+                outcome = self._made_again(position, outcome.error)
             self._outcomes[position] = attached(outcome, self._client, everywhere=self.keeps)
             if type(outcome) is ExecuteReply:
                 outcome.attach(self._metadata_of(position, self._message_id(position)))
         return self._outcomes[position]
+
+    def _made_again(self, position: int, lost: DataLost) -> Any:
+        """The outcome of the task at `position`, run once more because its large data are lost.
+
+        Raises: TimeoutError: within the patience of whoever asks.
+        """
+        try:
+            self._raw[position] = self._client.remaking.result(self._message_id(position), lost)
+        except DataLost as error:
+            return Failure(error)
+        return decode(self._raw[position][0], self._method(position), self._attempts)
 
     def _method(self, position: int) -> str:  # noqa: ARG002
         """What the task is called in errors."""
@@ -436,6 +458,8 @@ class AsyncResult(TaskFacts, AwaitableFuture):
         return self._items_async()
 
     async def _items_async(self) -> AsyncIterator[Any]:
+        from .remaking import in_coroutine
+
         with Arrivals(self) as arrivals:
             count = 0
             while True:
@@ -443,7 +467,7 @@ class AsyncResult(TaskFacts, AwaitableFuture):
                 position = self._next_position(count)
                 if position is None:
                     return
-                for outcome in self._chunk(position):
+                for outcome in await in_coroutine(self, partial(self._chunk, position)):
                     yield self._item(outcome)
                 count += 1
 

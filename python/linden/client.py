@@ -7,6 +7,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ from .submission import Submitter
 
 if TYPE_CHECKING:
     from .dask import DaskFarm
+    from .remaking import Remaking
 
 _LIST_LIMIT = 10_000
 
@@ -519,6 +521,13 @@ class Client:
         self.connection.close()
         self.reader.close()
         self.submitter.data.join_thread()
+
+    @cached_property
+    def remaking(self) -> Remaking:
+        """For AsyncResult only: makes again what is lost."""
+        from .remaking import Remaking
+
+        return Remaking(self)
 
     def __enter__(self) -> Client:
         return self

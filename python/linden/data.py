@@ -297,7 +297,7 @@ class FarmData:
         try:
             return self.node.get(ref.name, ref.store, _FETCH_S)
         except NoMatch as error:
-            raise DataLost(f"{error}; Client.resubmit(msg_id) computes a result again") from None
+            raise DataLost(str(error)) from None
 
     def empty_array(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """An array for something large that is to be written, in memory that this host has used before: fresh pages are dear."""

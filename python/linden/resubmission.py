@@ -22,9 +22,16 @@ def resubmit(client: Client, ids: Sequence[str], *, single: bool) -> AsyncResult
     """Client.resubmit."""
     rows = {hub_record.message_id(row.fields): row for row in hub.find(client, ids)}
     tasks = [_with_payload(client, _task(id_, rows.get(id_))) for id_ in ids]
+    return give_once_more(client, ids, tasks, single=single)
+
+
+def give_once_more(
+    client: Client, ids: Sequence[str], tasks: Sequence[Sequence[Any]], *, single: bool, remember: bool = True
+) -> AsyncResult:
+    """Put these `tasks`, whose message ids are `ids`, as new ones of this client; `remember` them as what the user has submitted."""
     places = [_place(client, task) for task in tasks]
     submitter = client.submitter
-    numbers = submitter.take_numbers(len(tasks), [])
+    numbers = submitter.take_numbers(len(tasks), [], remember=remember)
     result = AsyncResult(
         client,
         client.reader,

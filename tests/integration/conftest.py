@@ -94,6 +94,19 @@ def farm() -> Iterator[Farm]:
         cluster.stop_cluster()
 
 
+@pytest.fixture
+def hosts(farm: Farm, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Path, Path]:
+    """A client, an engine (0) that shares its memory, an engine (1) of another "host", and both memories."""
+    cluster, rc = farm(1, tcp="127.0.0.1:0")
+    other = scratch / "other"
+    other.mkdir()
+    monkeypatch.setenv("LINDEN_DATA_DIRECTORY", str(other))
+    cluster.start_engines(1)
+    cluster.wait_for_engines(rc, 2)
+    monkeypatch.setenv("LINDEN_DATA_DIRECTORY", str(scratch / "shm"))
+    return rc, scratch / "shm", other
+
+
 Serve = Callable[..., tuple[LocalServer, ServerReady]]
 
 

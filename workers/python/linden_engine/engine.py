@@ -38,7 +38,7 @@ from .output import TaskOutput
 from .prefetch import Prefetch
 from .registration import describe, register, register_as
 from .restart import RESTART, Beginning
-from .results import load_result
+from .results import Results
 from .run_task import Outcome, TaskRunner
 from .sink import FarmSink
 from .startup import run_startup
@@ -250,8 +250,9 @@ class Engine:
         set_engine_data(data)
         load = partial(load_payload, space)
         set_loader(load)
-        set_result_loader(partial(load_result, space))
-        return TaskRunner(Functions(space, self._namespace), self._namespace, load, self._shells, data)
+        functions = Functions(space, self._namespace)
+        set_result_loader(Results(space, functions).load)
+        return TaskRunner(functions, self._namespace, load, self._shells, data)
 
     def _work(self, space: _native.Space, id_: int, runner: TaskRunner, data: FarmData) -> None:
         prefetch = Prefetch()

@@ -19,8 +19,9 @@ from linden import _native, farm, serialize
 from linden.error import KeptResultLost, UnmetDependency
 from linden.errors import LindenError, NoMatch
 from linden.kept import Kept
+from linden.once_more import NotRepeatable, task_to_repeat
 
-from .run_task import map_columns
+from .results import run_once_more
 
 if TYPE_CHECKING:
     from linden.data import FarmData
@@ -177,31 +178,21 @@ class Keeper:
             fields = self._client.wait(request)[0].fields
         except NoMatch:
             raise _lost(kept, "its result was purged") from None
-        task = farm.task_of(fields)
-        if task is None or not farm.has_payload(fields) or type(task[farm.TASK_PAYLOAD]) is int:
-            limit = farm.RECORD_PAYLOAD_BYTES_MAX >> 10
-            raise _lost(
-                kept, f"its task cannot be run again, for its arguments were large; up to {limit} KiB are remembered"
-            )
-        if farm.retries_of(task) == 0:
-            raise _lost(kept, "its task must not run twice: it was given with retries=0, or by a direct view")
-        return task
+        try:
+            return task_to_repeat(fields)
+        except NotRepeatable as why:
+            raise _lost(kept, str(why)) from None
 
     def _run(self, task: Sequence[Any], kept: Kept) -> Any:
         """What the task returns; of a part of a map all items, and None for those that raise, as at the first time.
 
         Raises: whatever the task does. KeptResultLost: the wanted item raises.
         """
-        function = self._load_function(task[farm.TASK_FUNCTION])
-        arguments = serialize.unpack(task[farm.TASK_PAYLOAD])
-        if task[farm.TASK_KIND] == farm.MAP:
-            values, errors = map_columns(function, arguments)
-            for error in errors:
-                if error.item == kept.item:
-                    raise _lost(kept, f"its task was run again, and raised {error.ename}: {error.evalue}")
-            return values
-        args, kwargs = arguments
-        return function(*args, **kwargs)
+        value, errors = run_once_more(task, self._load_function)
+        for error in errors:
+            if error.item == kept.item:
+                raise _lost(kept, f"its task was run again, and raised {error.ename}: {error.evalue}")
+        return value
 
     # ---- by the attendant
 
