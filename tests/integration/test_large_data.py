@@ -284,20 +284,6 @@ def test_files_are_given_to_the_store_by_tasks(farm: Farm, scratch: Path) -> Non
 # ---- Several hosts -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def hosts(farm: Farm, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Path, Path]:
-    """A client, an engine (0) that shares its memory, an engine (1) of another "host", and both memories."""
-    cluster, rc = farm(1, tcp="127.0.0.1:0")
-    wait_for(lambda: list((scratch / "shm").iterdir()))  # the cluster's owner has the store of this host open
-    other = scratch / "other"
-    other.mkdir()
-    monkeypatch.setenv("LINDEN_DATA_DIRECTORY", str(other))
-    cluster.start_engines(1)
-    cluster.wait_for_engines(rc, 2)
-    monkeypatch.setenv("LINDEN_DATA_DIRECTORY", str(scratch / "shm"))
-    return rc, scratch / "shm", other
-
-
 def test_hosts_fetch_from_each_other(hosts: tuple[Any, Path, Path]) -> None:
     rc, here, there = hosts
     value = array()
