@@ -44,7 +44,8 @@ class Conditions:
     attempts: int = 1  # how many engines may die with it
     placed: bool = False  # an engine has chosen where it runs
     tags: Sequence[str] = ()  # of the engines that may run it
-    near: Sequence[str] = ()  # rather where the values of these tasks are kept
+    near: Sequence[str] = ()  # rather where the values of these tasks are kept, or on the host where they lie
+    hosts: Sequence[tuple[str, int]] = ()  # rather on these hosts, which have so many bytes of the arguments
 
     def but(self, **changes: Any) -> Conditions:
         """These conditions with some of them changed."""
@@ -65,6 +66,7 @@ class Conditions:
             "placed": self.placed,
             "tags": list(self.tags),
             "near": list(self.near),
+            "hosts": list(self.hosts),
         }
         return json.dumps({name: value for name, value in known.items() if value})
 

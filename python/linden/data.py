@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native, farm, serialize
+from .data_hosts import EngineHosts
 from .errors import LindenError, NoMatch, Overloaded, StorageFailed
 from .fields import ANY
 from .listing import batches, listed
@@ -40,8 +41,6 @@ _JOIN_S = 2.0
 _ORPHANS_S = 60.0
 # A finish is on its way to the server no later than this, if it can be reached.
 _FLUSHED_S = 1.0
-# Whether engines share this host's store is asked no more often than this.
-_LOOK_S = 5.0
 _PAGE = 1000
 # How lines of a table begin.
 _INLINE = "-"
@@ -58,6 +57,16 @@ class DataRef(NamedTuple):
 
     name: str
     store: str
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return size_of(self.name)
+
+
+def size_of(name: str) -> int:
+    """Bytes of the data of that name."""
+    return int(name.rpartition("-")[2])
 
 
 # Bytes that stay as long as this process has it.
@@ -157,7 +166,7 @@ class FarmData:
         self._info = info
         self._node: _native.DataNode | None = None
         self._joining = threading.RLock()
-        self._shares = (0.0, False)  # when it was asked whether engines share this host's store, and the answer
+        self.hosts = EngineHosts(space)
         self._kept: deque[tuple[float, list[Held]]] = deque()
         self._released: deque[tuple[list[tuple[str, int]], list[str]]] = deque()
         self._uploading = threading.Lock()
@@ -210,7 +219,7 @@ class FarmData:
         return _native.Object(codec, parts), held
 
     def _store(self, part: Any) -> _native.DataRef:
-        if self._is_engine or self._engines_share():
+        if self._is_engine or self.hosts.share:  # it is at hand there, and stays when this process ends
             return self.node.put(part)
         with self._uploading:  # what is there already must not be dropped for another call that has just ended
             ref = self.node.upload(part)
@@ -225,16 +234,16 @@ class FarmData:
                 del self._uploaded[name]
                 self.node.drop_uploaded(name)
 
-    def _engines_share(self) -> bool:
-        """Whether an engine has the same store: then the data are at hand, and stay when this process ends."""
-        asked, answer = self._shares
-        if not asked or time.monotonic() - asked > _LOOK_S:
-            form = farm.engines_form()
-            rows = self._space.client.wait(self._space.send_list(form, limit=_PAGE, all_states=False))["tuples"]
-            host = host_id()
-            answer = any(farm.parse_engine(row["fields"]).info.get("host_id") == host for row in rows)
-            self._shares = (time.monotonic(), answer)
-        return answer
+    def hosts_of(self, payload: Any) -> list[tuple[str, int]]:
+        """The host that has what a payload of this process names, and how many bytes, if engines of that host and of others serve."""
+        if type(payload) is not _native.Object or not is_by_reference(payload.codec) or not self.hosts.own:
+            return []
+        size = sum(ref.size for ref in refs_in(payload) if ref.store == self.node.store_id)
+        return [(self.hosts.own, size)] if size else []
+
+    def has(self, payload: Any) -> bool:
+        """Whether all that a payload names is on this host."""
+        return all(self.node.is_here(ref.name) for ref in refs_in(payload))
 
     # ---- the tuples that keep them
 
@@ -470,17 +479,6 @@ def set_engine_data(data: FarmData | None) -> None:
     """From now on `adopt` in this process gives files to `data`."""
     global _of_engine
     _of_engine = data
-
-
-def host_id() -> str:
-    """The same for all processes that share a memory directory, and for no others."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        boot = file.read().strip()
-    try:
-        found = os.stat(os.environ.get("LINDEN_DATA_DIRECTORY") or "/dev/shm")
-    except OSError:
-        return f"{boot}:none"
-    return f"{boot}:{found.st_dev}:{found.st_ino}"
 
 
 def _size(part: Any) -> int:

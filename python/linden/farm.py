@@ -408,6 +408,7 @@ def _died(client: str, number: int, engine: Engine) -> tuple[Any, ...]:
 # ---- Kept values ---------------------------------------------------------------------------------------------------
 
 LATE = "late"
+_LAST = -(2**31)  # whoever is handed it has nothing else to do
 # Nobody waits longer for a kept value, and who has stopped waiting does not take it.
 GIVEN_TTL_S = 600.0
 KEPT_CLIENT, KEPT_NUMBER, KEPT_ENGINE, KEPT_SESSION, KEPT_BYTES = range(1, 6)
@@ -451,7 +452,7 @@ def given_form(asker: str, n: int) -> tuple[Any, ...]:
 
 def late(queue: str, client: str, number: int, seconds: float) -> _native.Put:
     """In so many seconds any engine that is free may take over the task, unless it has begun."""
-    return _native.Put((LATE, queue, client, number), delay=seconds)
+    return _native.Put((LATE, queue, client, number), delay=seconds, priority=_LAST)
 
 
 # ---- Results and output --------------------------------------------------------------------------------------------

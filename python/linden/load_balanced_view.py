@@ -251,7 +251,7 @@ class LoadBalancedView(View):
     ) -> Iterator[_native.Put]:
         session = self._submitter.session
         for number, (payload, results), queue in zip(numbers, payloads, queues, strict=False):
-            if wish or results:
+            if wish or results or self._submitter.data.hosts_of(payload):
                 yield from task.puts(self._submitter, number, kind, payload, queue, wish, results, numbers)
             else:  # usual, and there may be very many
                 yield task.put(session, number, kind, payload, queue)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .submission import Submitter
     from .task_graph import TaskKey, Wish
 
+# More are not asked about: most of the data are where most of these are.
+_NEAR_MAX = 100
+
 Queue = tuple[str, farm.Engine | None]
 ANYWHERE: Queue = (farm.ANY_QUEUE, None)
 
@@ -45,10 +48,9 @@ class MapTask(NamedTuple):
 
         `results`: tasks whose results are among its arguments. `call`: the numbers of all tasks of the call.
         """
-        # A task for one engine goes nowhere else.
-        near = [farm.message_id(*key[:2]) for key in results if type(key) is KeptKey] if queue[1] is None else []
+        near, hosts = _rather(submitter, kind, payload, results) if queue[1] is None else ([], [])
         waits: list[TaskKey] = [key[:2] for key in results if type(key) is not KeptKey or not key.is_there]
-        if not (wish or waits or near):
+        if not (wish or waits or near or hosts):
             return [self.put(submitter.session, number, kind, payload, queue)]
         try:
             conditions, before = submitter.graph.plan(
@@ -56,8 +58,11 @@ class MapTask(NamedTuple):
             )
         except InvalidDependency as error:
             return [farm.failure(self.put(submitter.session, number, kind, payload, queue).fields, error)]
-        if near:
-            conditions = conditions.but(near=near)
+        if near or hosts:
+            conditions = conditions.but(near=near, hosts=hosts)
+        tags = farm.tags_of_queue(queue[0])
+        if tags != list(conditions.tags):
+            conditions = conditions.but(tags=tags)
         return [*before, self.put(submitter.session, number, kind, payload, queue, conditions)]
 
     def put(
@@ -88,3 +93,14 @@ class MapTask(NamedTuple):
             call=self.call,
             keep=self.keep,
         )
+
+
+def _rather(
+    submitter: Submitter, kind: str, payload: Any, results: Sequence[ArgumentKey]
+) -> tuple[list[str], list[tuple[str, int]]]:
+    """Where a task that any engine may run had better do so: the tasks whose values it uses, and hosts that have its arguments."""
+    if kind in farm.CALLS:  # engines in C++ do not choose
+        return [], []
+    hosts = submitter.data.hosts
+    near = [farm.message_id(*key[:2]) for key in results if type(key) is KeptKey or hosts.are_several]
+    return near[:_NEAR_MAX], submitter.data.hosts_of(payload)

@@ -102,7 +102,7 @@ class TaskGraph:
         `call`: the numbers of the call's tasks, none of which may wait for another. `attempts`: how many engines may die with it.
         Raises: InvalidDependency: there is no such task.
         """
-        wish = wish or NOTHING
+        wish = NOTHING if wish is None else wish
         puts: list[_native.Put] = []
         waits = joined([*wish.after, *wish.follow], arguments) if arguments else wish.waits
         # The first stage has the task's own number, by which it is found when it is aborted or times out.

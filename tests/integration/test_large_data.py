@@ -20,6 +20,7 @@ from linden_launchers.cluster_manager import clean_cluster_files
 from tests.integration.conftest import Farm, wait_for
 
 MB = 1 << 20
+WITHIN_S = 60
 
 
 def array(seed: int = 0, megabytes: int = 3) -> Any:
@@ -406,3 +407,52 @@ def test_a_full_dev_shm_costs_nothing_but_speed(scratch: Path) -> None:
     environment = os.environ | {"LINDEN_DATA_MEMORY": str(1 << 30)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.strip() == "lives on", done.stderr
+
+
+# ---- Where tasks run that use large data -----------------------------------------------------------------------------
+
+
+def test_tasks_run_on_the_host_that_has_their_arguments(hosts: tuple[Any, Path, Path]) -> None:
+    rc, _, _ = hosts
+    view = rc.load_balanced_view()
+    for turn in range(10):
+        value = array(turn)
+        result = view.apply_async(checksum, value)
+        assert (result.get(WITHIN_S), result.engine_id) == (checksum(value), 0)
+    results = view.map_async(checksum, [array(10), array(11)])
+    assert results.get(WITHIN_S) == [checksum(array(10)), checksum(array(11))]
+    # What is small goes to whoever is free.
+    assert view.apply_async(checksum, array()[:10]).get(WITHIN_S) == checksum(array()[:10])
+
+
+def test_tasks_run_on_the_host_that_has_the_results_they_use(hosts: tuple[Any, Path, Path]) -> None:
+    rc, _, _ = hosts
+    view = rc.load_balanced_view()
+    made = rc[1].apply_async(np.full, 3 * MB, 2, dtype=np.uint8)
+    for _ in range(5):
+        used = view.apply_async(checksum, made)
+        assert (used.get(WITHIN_S), used.engine_id) == (6 * MB, 1)
+
+
+def test_nobody_waits_for_long_while_an_engine_of_another_host_is_free(
+    hosts: tuple[Any, Path, Path], scratch: Path
+) -> None:
+    rc, _, _ = hosts
+
+    def hold(gate: str) -> None:
+        import time
+        from pathlib import Path
+
+        Path(gate + "-reached").touch()
+        deadline = time.monotonic() + 60
+        while not Path(gate).exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    busy = rc[0].apply_async(hold, str(scratch / "gate"))
+    wait_for((scratch / "gate-reached").exists, WITHIN_S)
+    result = rc.load_balanced_view().apply_async(checksum, array())
+    assert result.get(WITHIN_S) == checksum(array())
+    assert result.engine_id == 1
+    assert not busy.ready()
+    (scratch / "gate").touch()
+    busy.get(WITHIN_S)

@@ -4,7 +4,7 @@ from linden.conditions import Conditions, nearest, read
 
 
 def test_conditions_come_back_from_their_text() -> None:
-    conditions = Conditions(stages=[], follow=[], near=["c_1", "c_2"], placed=True)
+    conditions = Conditions(stages=[], follow=[], near=["c_1", "c_2"], hosts=[["a", 5]], placed=True)
     assert read(conditions.text) == conditions
     assert "near" not in Conditions().text
 

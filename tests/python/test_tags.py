@@ -4,8 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
+from fake_native import FakeFarm
+from in_memory import fake as fake
+from in_memory import view as view
 from linden import farm
+from linden.conditions import read
 from linden.housekeeping import is_served
+from linden.kept import Kept
+from linden.load_balanced_view import LoadBalancedView
 
 
 def engine(id_: int, **info: object) -> farm.Engine:
@@ -52,3 +58,12 @@ def test_a_queue_is_served_by_who_has_all_tags_and_speaks_the_language() -> None
     assert not is_served("native+gpu", engines)
     assert not is_served("native", engines[:2])
     assert is_served("engine:7", engines)
+
+
+def test_a_task_that_is_to_run_near_its_data_keeps_its_tags(fake: FakeFarm, view: LoadBalancedView) -> None:
+    """It was passed on to whichever engine had the value."""
+    view.tags = "gpu"
+    view.apply_async(len, Kept(farm.message_id("c" * 32, 1), None, 0, "list of 3", 100))
+    [task] = fake.hold()
+    assert task[farm.TASK_QUEUE] == "any+gpu"
+    assert read(task[farm.TASK_PAYLOAD][3]).tags == ["gpu"]

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from linden import _native, farm
+from linden import ANY, _native, farm
 from linden.conditions import Conditions, read
+from linden.data import refs_in
 from linden_engine.conditional import Conditional
 
 from tests.python.memory_space import MemorySpace, SessionSpace
@@ -83,6 +84,70 @@ def test_only_engines_that_may_run_it_count(three: Three) -> None:
     fields, puts = three.conditional[0].decide(near_to(7, refused=[0, 2]))
     assert fields is None
     assert [put.fields[0] for put in puts] == ["task"]  # nobody else may take it over
+
+
+class Store:
+    """The large data of an engine's host."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def has(self, payload: Any) -> bool:
+        return {ref.name for ref in refs_in(payload)} <= set(self.names)
+
+
+MB = 1 << 20
+LARGE = f"{'0' * 32}-{5 * MB}"
+
+
+def on_hosts(three: Three, *names: str) -> None:
+    """The engines serve on these hosts."""
+    for id_, name in enumerate(names):
+        [old] = three.space.find(("engine", id_, ANY, ANY))
+        del three.space.tuples[old]
+        three.put(farm.registration(id_, SESSIONS[id_], {"host_id": name}))
+
+
+def with_large_argument(*hosts: str) -> Sequence[Any]:
+    """A task with an argument of 5 MiB, which is on these hosts."""
+    payload = _native.Object("pickle+data", [f"farm\n= {LARGE} store\n".encode(), b""])
+    terms = Conditions(hosts=[(host, 5 * MB) for host in hosts])
+    return farm.task("any", CLIENT, 9, "name", farm.APPLY, "digest", payload, conditions=terms).fields
+
+
+def test_a_task_with_large_arguments_is_passed_on_to_the_host_that_has_them(three: Three) -> None:
+    on_hosts(three, "here", "there", "elsewhere")
+    assert three.conditional[1].decide(with_large_argument("there"))[0] is not None
+    fields, (passed, late) = three.conditional[0].decide(with_large_argument("there"))
+    assert fields is None
+    assert passed.fields[farm.TASK_QUEUE] == "engine:1"
+    assert late.fields == LATE
+    assert three.conditional[0].decide(with_large_argument("nowhere"))[0] is not None
+
+
+def test_a_task_with_large_arguments_runs_where_they_have_come_to_meanwhile(three: Three) -> None:
+    """Of a map over one large array, the other host fetches it once, and has it for the rest."""
+    on_hosts(three, "here", "there", "there")
+    for data, runs in ((Store(LARGE), True), (Store(), False)):
+        mine = Conditional(three.sessions[0], 0, data)  # type: ignore[arg-type]
+        assert (mine.decide(with_large_argument("there"))[0] is not None) is runs
+
+
+def test_a_task_follows_a_large_result_to_its_host(three: Three) -> None:
+    on_hosts(three, "here", "there", "there")
+    three.put(farm.result(CLIENT, 7, farm.OK, [1, SESSIONS[1], 0.0, 0.0], None))
+    three.put(farm.data_use(LARGE, CLIENT, 7, farm.RESULT))
+    fields, (passed, _) = three.conditional[0].decide(near_to(7))
+    assert fields is None
+    assert passed.fields[farm.TASK_QUEUE] in ("engine:1", "engine:2")
+    for engine in (1, 2):  # they have the same store
+        assert three.conditional[engine].decide(near_to(7))[0] is not None
+    # A kept value counts as well, and engines that have gone do not.
+    three.keep(0, 8, 6 * MB)
+    assert three.conditional[0].decide(near_to(7, 8))[0] is not None
+    three.put(farm.result(CLIENT, 6, farm.OK, [5, "", 0.0, 0.0], None))
+    three.put(farm.data_use(LARGE, CLIENT, 6, farm.RESULT))
+    assert three.conditional[2].decide(near_to(6))[0] is not None
 
 
 def waiting_at(three: Three, engine: int, state: str = "ready", **conditions: Any) -> int:

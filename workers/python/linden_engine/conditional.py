@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from linden import _native, farm
 from linden.conditions import Conditions, Follow, choose, nearest, read
+from linden.data import size_of
 from linden.error import DependencyTimeout, ImpossibleDependency, TaskTimeout
 from linden.errors import NoMatch
 
 from .run_task import UNMET
 
+if TYPE_CHECKING:
+    from linden.data import FarmData
+
 Fields = Sequence[Any]
 
-# So long a task waits for the engine that has its data, and no longer while another one is free.
+# So long a task waits for an engine that has its data, or for one of the host that has, and no longer while another one is free.
 PATIENCE_S = 0.5
 _RECALL_S = 0.2
 
@@ -30,8 +34,10 @@ _RECALL_S = 0.2
 class Conditional:
     """Decides for one engine."""
 
-    def __init__(self, space: _native.Space, engine_id: int) -> None:
+    def __init__(self, space: _native.Space, engine_id: int, data: FarmData | None = None) -> None:
+        """`data`: knows what large data are here."""
         self._space = space
+        self._data = data
         self._client = space.client
         self._session = space.client.session
         self._me = engine_id
@@ -112,18 +118,17 @@ class Conditional:
     def _place(
         self, fields: Fields, conditions: Conditions, *, here: bool, why: str = ""
     ) -> tuple[Fields | None, list[_native.Put]]:
-        if here and not conditions.near and self._may_run(conditions):
+        if here and self._has_data(fields, conditions) and self._may_run(conditions):
             return farm.unconditional(fields), []
         wanted = set(conditions.tags)
-        engines = {
-            engine.id: engine for engine in self._engines() if not engine.is_native and wanted <= set(engine.tags)
-        }
+        serving = self._engines()
+        engines = {engine.id: engine for engine in serving if not engine.is_native and wanted <= set(engine.tags)}
         places = [self._places(follow, engines) for follow in conditions.follow]
         best = choose(engines, self._me, conditions, places)
         if not best:
             error = ImpossibleDependency(why or _nowhere(conditions))
             return None, [farm.failure(fields, error)]
-        held = self._held(conditions.near)
+        held = self._held(conditions, engines.values(), serving)
         near = nearest(best, held)
         if here and self._me in near:
             return farm.unconditional(fields), []
@@ -133,14 +138,44 @@ class Conditional:
             puts.append(self._late(fields, conditions))
         return None, puts
 
-    def _held(self, near: Sequence[str]) -> dict[int, int]:
-        """How many bytes of these values are where."""
-        forms = [farm.kept_form(*farm.parse_message_id(id_)) for id_ in near]
-        asked = [self._space.send_list(form, limit=1_000) for form in forms]
+    # ---- where its data are
+
+    def _has_data(self, fields: Fields, conditions: Conditions) -> bool:
+        """Whether the task has no wish where to run, or would find all of its large arguments here."""
+        if conditions.near:
+            return False
+        return not conditions.hosts or (self._data is not None and self._data.has(fields[farm.TASK_PAYLOAD][2]))
+
+    def _held(
+        self, conditions: Conditions, engines: Iterable[farm.Engine], serving: Iterable[farm.Engine]
+    ) -> dict[int, int]:
+        """How many bytes of the arguments are at which engine: in its memory, or in the store of its host."""
+        keys = [farm.parse_message_id(id_) for id_ in conditions.near]
         held: Counter[int] = Counter()
-        for row in chain.from_iterable(self._client.wait(request)["tuples"] for request in asked):
+        kept = [self._space.send_list(farm.kept_form(*key), limit=1_000) for key in keys]
+        uses = [self._space.send_list(farm.data_use_form(None, *key, farm.RESULT), limit=100) for key in keys]
+        for row in chain.from_iterable(self._client.wait(request)["tuples"] for request in kept):
             held[row["fields"][farm.KEPT_ENGINE]] += max(1, row["fields"][farm.KEPT_BYTES])
+        names = [[row["fields"][1] for row in self._client.wait(request)["tuples"]] for request in uses]
+        large = [(key, sum(map(size_of, some))) for key, some in zip(keys, names, strict=True) if some]
+        on_hosts = Counter(dict(conditions.hosts))
+        if large:
+            on_hosts += self._of_results(large, serving)
+        for engine in engines if on_hosts else ():
+            held[engine.id] += on_hosts[_host_of(engine)]
         return held
+
+    def _of_results(self, large: Sequence[tuple[tuple[str, int], int]], serving: Iterable[farm.Engine]) -> Counter[str]:
+        """How many bytes of these results are on which host: that of the engine which gave it, as far as that serves."""
+        hosts = {engine.id: _host_of(engine) for engine in serving}
+        asked = [self._space.send_list(farm.results_form(*key), limit=1) for key, _ in large]
+        found: Counter[str] = Counter()
+        for (_, size), request in zip(large, asked, strict=True):
+            for row in self._client.wait(request)["tuples"]:
+                engine = farm.engine_of(row["fields"])
+                if engine in hosts:
+                    found[hosts[engine]] += size
+        return found
 
     # ---- a task that waits for the engine that has its data
 
@@ -206,6 +241,10 @@ class Conditional:
             return None
         fields: Fields = found[0].fields
         return fields
+
+
+def _host_of(engine: farm.Engine) -> str:
+    return str(engine.info.get("host_id", "unknown"))
 
 
 def is_final(given: Fields, status: str) -> bool:

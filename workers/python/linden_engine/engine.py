@@ -262,7 +262,7 @@ class Engine:
         keeper = self._make_keeper(space, id_, runner, data)
         self._attendant_wakes(stream, keeper)
         self._output.send_with(FarmSink(space))
-        conditional = Conditional(space, id_)
+        conditional = Conditional(space, id_, data)
         while self._interrupts.takes_tasks:
             task = self._next(stream)
             if task is None:

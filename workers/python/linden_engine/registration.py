@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from linden import _native, farm
-from linden.data import host_id
+from linden.data_hosts import host_id
 from linden.errors import NoMatch
 
 _LOOK_S = 10.0
