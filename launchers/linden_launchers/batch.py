@@ -58,8 +58,9 @@ class BatchLauncher:
         log = str(directory / f"engine-{engine_set.name}-{{index}}.log")
         job = Job(self.system.name, engine_set.name, ids, members, log, self._options)
         if output.exit_code or len(ids) not in (1, members):
+            there = replace(job, members=len(ids)) if len(ids) > 1 else job  # of several jobs only some may be there
             with contextlib.suppress(LaunchError):  # what is told is why it is not wanted
-                self.stop(job)
+                self.stop(there)
             what = (
                 f"ended with code {output.exit_code}, but" if output.exit_code else f"was to start {members} jobs, and"
             )

@@ -90,17 +90,22 @@ def clean_cluster_files(
     """Remove the files of clusters whose processes have gone; returns their ids.
 
     Args: profile_dirs: directories to look into in place of ``$LINDEN_HOME``. log: told of each. force: clusters that run, too,
-        which are stopped first, and files that cannot be read. data: logs and data of clusters that do not run, too. only: the
-        cluster of this id.
-    Raises: LaunchError: a process does not end.
+        which are stopped first, files that cannot be read, and jobs that cannot be cancelled, which are forgotten. data: logs and
+        data of clusters that do not run, too. only: the cluster of this id.
+    Raises: LaunchError: a process or a job does not end; the other clusters are cleaned all the same.
     """
     log = log or logging.getLogger("linden.cluster")
-    cleaned = []
+    cleaned, errors = [], []
     for home in [Path(home) for home in (profile_dirs or [linden_home()])]:
         for directory in sorted((home / "clusters").glob("*/")):
             if only not in (None, directory.name) or not (cluster_file.has_cluster(directory) or data):
                 continue
-            if _clean(directory, force):
+            try:
+                is_clean = _clean(directory, force, log)
+            except LaunchError as error:
+                errors.append(f"cluster {directory.name}: {error}")
+                continue
+            if is_clean:
                 if data:
                     data_hold.remove_preserved(directory)
                     shutil.rmtree(directory, ignore_errors=True)
@@ -108,10 +113,13 @@ def clean_cluster_files(
                 cleaned.append(directory.name)
     if cleaned:
         data_hold.sweep()  # their large data, which nobody has open any more
+    if errors:
+        also = f"; removed the files of {', '.join(cleaned)}" if cleaned else ""
+        raise LaunchError("\n".join(errors) + also)
     return cleaned
 
 
-def _clean(directory: Path, force: bool) -> bool:
+def _clean(directory: Path, force: bool, log: logging.Logger) -> bool:
     """Whether nothing of it runs now, nor is noted."""
     try:
         state = cluster_file.read_cluster_file(directory)
@@ -130,6 +138,11 @@ def _clean(directory: Path, force: bool) -> bool:
         RunningCluster(directory, state).stop_cluster()
         return True
     if state.jobs:
-        JobSets(directory).stop()
+        try:
+            JobSets(directory).stop()
+        except LaunchError as error:
+            if not force:
+                raise
+            log.warning("jobs of cluster %s are forgotten, and may run still: %s", directory.name, error)
     cluster_file.remove_files(directory, state)
     return True

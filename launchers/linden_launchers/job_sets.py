@@ -22,9 +22,10 @@ from . import cluster_file
 from .cluster_file import GROWN, ClusterState, JobRecord
 from .engine_options import EngineOptions
 from .engine_set import EngineSet
-from .launcher import Job, JobState, JobStatus, Launcher, LaunchError
+from .launcher import Job, JobState, JobStatus, Launcher, LaunchError, MemberStatus
 from .plugins import load_launcher
 from .poll import PERIOD_S, Schedule, StatusBoard
+from .to_its_end import run_to_its_end
 
 _STOPS_AT_ONCE = 8
 # A system may need so long until it lists what was submitted.
@@ -80,8 +81,8 @@ class JobSets:
         try:
             self._submit(name, engine_set, launcher)
         except BaseException:
-            with suppress(LaunchError):
-                self._forget_set(name)
+            with suppress(LaunchError):  # if its job cannot be cancelled now it stays in the file, and can be later
+                self.stop(name)
             raise
         return name
 
@@ -103,6 +104,10 @@ class JobSets:
         self._submit(name, engine_set, self._launcher(system["system"], system["options"]))
 
     def _submit(self, name: str, engine_set: EngineSet, launcher: Launcher) -> None:
+        """Ctrl-C waits until the job is written down: nobody else would know of it."""
+        run_to_its_end(lambda: self._submit_and_record(name, engine_set, launcher))
+
+    def _submit_and_record(self, name: str, engine_set: EngineSet, launcher: Launcher) -> None:
         job = launcher.start(engine_set)
         try:
             with cluster_file.changing(self._directory) as state:
@@ -130,9 +135,14 @@ class JobSets:
         found: dict[Job, JobStatus] = {}
         failures = []
         with self._asking:
-            for key, jobs in self._by_launcher(self.records(name)).items():
+            records = self.records()
+            chosen = {record.job for record in records if name in (None, record.set_name)}
+            # A question is for the jobs of all sets: the next one is a while away, whoever asks.
+            for key, jobs in self._by_launcher(records).items():
+                if chosen.isdisjoint(jobs):
+                    continue
                 board = self._boards.setdefault(key, StatusBoard(self._launchers[key], schedule=Schedule(self._poll_s)))
-                found |= board.look(jobs)
+                found |= {job: status for job, status in board.look(jobs).items() if job in chosen}
                 if board.failure is not None:
                     failures.append(str(board.failure))
         return found, failures
@@ -151,10 +161,12 @@ class JobSets:
     def stop(self, name: str | None = None) -> None:
         """Cancel the jobs of a set (None: of all), see that they have ended, and forget the set.
 
+        A job that was submitted a good while ago, was cancelled and is listed nowhere counts as ended: nobody will ever say more.
         Raises: LaunchError: a job does not end, or nobody can say that it has; it stays in the cluster file.
         """
         records = self.records(name)
-        stopped, errors = self._stop_each([(record.job, None) for record in records])
+        old = {record.job for record in records if _is_old(record)}
+        stopped, errors = self._stop_each([(record.job, None) for record in records], old)
         with cluster_file.changing(self._directory) as state:
             state.jobs = [record for record in state.jobs if record.job not in stopped]
             left = {record.set_name for record in state.jobs}
@@ -196,7 +208,7 @@ class JobSets:
         ended: dict[Job, list[int]] = {}
         for record in state.jobs_of(name):
             known = statuses[record.job].members if record.job in statuses else {}
-            is_old = time.time() - record.submitted > _LOST_S
+            is_old = _is_old(record)
             for member in record.open_members:
                 status = known.get(member)
                 is_lost = status is not None and status.state is JobState.LOST and is_old
@@ -222,8 +234,10 @@ class JobSets:
             state.jobs = [record for record in map(after, state.jobs) if record.open_members]
             _add_to(state, name, sum(record.open_engines for record in state.jobs_of(name)) - before)
 
-    def _stop_each(self, wanted: list[tuple[Job, Iterable[int] | None]]) -> tuple[set[Job], list[str]]:
-        """Those that have ended, and what was said of the others."""
+    def _stop_each(
+        self, wanted: list[tuple[Job, Iterable[int] | None]], old: Collection[Job] = ()
+    ) -> tuple[set[Job], list[str]]:
+        """Those that have ended, and what was said of the others.  *old*: these have ended if their system knows nothing of them."""
 
         def stop(item: tuple[Job, Iterable[int] | None]) -> str | None:
             job, members = item
@@ -231,7 +245,12 @@ class JobSets:
                 status = self._launcher(job.system, job.options).stop(job, members)
             except LaunchError as error:
                 return f"cannot stop {job}: {error}"
-            return None if status.is_over else f"{job} was cancelled, but nobody says that it has ended: {status}"
+            if status.is_over or (job in old and status.count(JobState.LOST) == len(_not_over(status))):
+                return None
+            return (
+                f"{job} was cancelled, but nobody says that it has ended: {status}; "
+                f"try again {_LOST_S:g} s after it was submitted, or forget it by 'space-cluster clean --force'"
+            )
 
         if not wanted:
             return set(), []
@@ -247,11 +266,6 @@ class JobSets:
         if state is None:
             raise LaunchError(f"cluster {self._directory.name!r} has stopped")
         return state
-
-    def _forget_set(self, name: str) -> None:
-        with cluster_file.changing(self._directory) as state:
-            if not state.jobs_of(name):
-                _remove_set(state, name)
 
     def _launcher(self, system: str, options: Mapping[str, Any]) -> Launcher:
         key = _key(system, options)
@@ -274,6 +288,15 @@ def address_list(directory: Path) -> str:
     except (FileNotFoundError, ValueError) as error:
         raise LaunchError(f"cluster {directory.name!r} does not run: {error}") from error
     return ",".join([info.address, *info.addresses])
+
+
+def _is_old(record: JobRecord) -> bool:
+    """Whether its system has had the time to list it."""
+    return time.time() - record.submitted > _LOST_S
+
+
+def _not_over(status: JobStatus) -> list[MemberStatus]:
+    return [member for member in status.members.values() if not member.state.is_over]
 
 
 def _key(system: str, options: Mapping[str, Any]) -> str:

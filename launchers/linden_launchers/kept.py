@@ -89,7 +89,7 @@ class KeptLauncher:
         tell(command_file(_directory(job), job.engine_set), command("stop", chosen, grace_s=_GRACE_S))
         if chosen is None:
             self._end_keeper(job)
-            return self._status(job)
+            return self._status_at_end(job)
         deadline = time.monotonic() + _END_S
         while True:
             status = self._status(job)
@@ -99,6 +99,19 @@ class KeptLauncher:
             if time.monotonic() > deadline:
                 raise LaunchError(f"engines of {job} do not end within {_END_S:g} s: {status}")
             time.sleep(_LOOK_S)
+
+    def _status_at_end(self, job: Job) -> JobStatus:
+        """When there is no keeper any more: engines of which it has written no end have ended with it, or with their channel."""
+        try:
+            known = self._status(job).members
+        except LaunchError as error:  # its file was removed
+            known = {number: MemberStatus(JobState.LOST, str(error)) for number in range(job.members)}
+        return JobStatus(
+            {
+                number: member if member.state.is_over else MemberStatus(JobState.CANCELLED, member.reason)
+                for number, member in known.items()
+            }
+        )
 
     def _end_keeper(self, job: Job) -> None:
         """All that it holds ends with it; whatever happens, in the end there is no keeper."""

@@ -125,6 +125,7 @@ class LocalCluster(LocalEngines):
         data_hold.sweep()
         cluster_file.make_private_directory(self.directory)
         try:
+            self._cancel_jobs_of_dead_one()
             with cluster_file.exclusive(self.directory):
                 self._refuse_if_running()
                 self._prepare(program)
@@ -294,6 +295,16 @@ class LocalCluster(LocalEngines):
 
     # Inside
 
+    def _cancel_jobs_of_dead_one(self) -> None:
+        """Jobs of a cluster of this name that has died.  Before the lock is taken: whoever cancels them takes it for each change.
+
+        Raises: LaunchError: they cannot be cancelled.
+        """
+        state = cluster_file.read_cluster_file(self.directory)
+        is_dead = state and state.is_of_this_machine() and not state.alive(state.owner) and not state.runs()
+        if state and is_dead and state.jobs:
+            self.job_sets.stop()
+
     def _refuse_if_running(self) -> None:
         state = cluster_file.read_cluster_file(self.directory)
         if state is None:
@@ -307,8 +318,10 @@ class LocalCluster(LocalEngines):
                 f"cluster {self.cluster_id!r} is running already (server {state.server.pid if state.server else 'not started'}); "
                 f"stop it with 'space-cluster stop --cluster-id {self.cluster_id}', or choose another cluster id"
             )
-        if state.jobs:
-            self.job_sets.stop()
+        if state.jobs:  # that another process has added in this moment
+            raise LaunchError(
+                f"cluster {self.cluster_id!r} has died, but has jobs: {', '.join(str(each.job) for each in state.jobs)}"
+            )
         cluster_file.remove_files(self.directory, state)  # it has died
         cluster_file.make_private_directory(self.directory)
 

@@ -55,8 +55,12 @@ class Progress:
 
     @property
     def is_queued(self) -> bool:
-        """Whether engines are missing whose jobs wait until there is room, or until somebody releases them."""
-        return self.count(JobState.PENDING, JobState.HELD) > 0
+        """Whether engines are missing whose jobs wait until there is room, or until somebody releases them.
+
+        A job of which a system that does not answer has said nothing yet may wait, too.
+        """
+        unknown = any(record.open_members and record.job not in self.statuses for record in self.records)
+        return self.count(JobState.PENDING, JobState.HELD) > 0 or (unknown and bool(self.failures))
 
     def __str__(self) -> str:
         """ "7 of 64 engines, 57 pending: Resources"."""

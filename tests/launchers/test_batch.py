@@ -11,6 +11,7 @@ from linden_launchers.launcher import Job, JobState, LaunchError
 from linden_launchers.systems.kubernetes import Kubernetes
 from linden_launchers.systems.oar import Oar
 from linden_launchers.systems.slurm import Slurm
+from linden_launchers.systems.torque import Torque
 
 from tests.launchers.engine_sets import ARRAY, PLAIN
 
@@ -85,6 +86,26 @@ def test_a_job_that_was_submitted_by_a_command_that_failed_is_cancelled(tmp_path
     with pytest.raises(CommandFailed, match=r"ended with code 1, but named 17, which we have cancelled"):
         launcher(programs).start(replace(PLAIN, log_directory=tmp_path))
     assert "scancel 17" in programs.asked
+
+
+def test_of_several_jobs_of_which_one_was_refused_the_others_are_cancelled(tmp_path: Path) -> None:
+    """Where there are no arrays each member is a job of its own."""
+    programs = Programs(
+        **{
+            "/bin/sh": (1, "17\n18\n", "qsub: error: QOSMaxSubmitJobPerUserLimit\n"),
+            "qstat": [_TWO_RUN, _GONE],
+            "qdel": "",
+        }
+    )
+    time = Time()
+    torque = BatchLauncher(Torque(arrays=False), run=programs, sleep=time.sleep, clock=time, stop_timeout_s=10)
+    with pytest.raises(CommandFailed, match="ended with code 1, but named 17, 18, which we have cancelled"):
+        torque.start(replace(ARRAY, log_directory=tmp_path))
+    assert "qdel 17 18" in programs.asked
+
+
+_TWO_RUN = "".join(f"Job Id: {id}\n    Job_Name = linden\n    job_state = R\n\n" for id in (17, 18))
+_GONE = (153, "", "qstat: Unknown Job Id 17\nqstat: Unknown Job Id 18\n")
 
 
 def test_no_engines_are_no_job(tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 from linden_launchers import Cluster, ClusterManager, LaunchError, RunningCluster, clean_cluster_files, cluster_file
+from linden_launchers.cluster_file import JobRecord
+from linden_launchers.job_sets import JobSets
+from linden_launchers.launcher import Job
 from linden_launchers.process import ProcessId, process_id, wait_processes
 
 Make = Callable[..., Cluster]
@@ -373,6 +376,28 @@ def test_a_manager_knows_all_clusters(make: Make, fakes: Path) -> None:
         manager.get_cluster("new")
     manager.get_cluster("c").stop_cluster_sync()
     assert "c" not in manager.load_clusters()
+
+
+def test_jobs_that_cannot_be_cancelled_keep_only_their_own_cluster_and_that_not_by_force(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stubborn(JobSets):
+        def stop(self, name: str | None = None) -> None:
+            raise LaunchError("the controller does not answer")
+
+    for cluster_id in ("a", "b"):
+        cluster = make(cluster_id=cluster_id)
+        cluster.start_cluster_sync()
+        state = cluster_file.read_cluster_file(cluster.directory)
+        cluster.stop_cluster_sync()
+        assert state is not None
+        jobs = [JobRecord(Job("slurm", "1", ("17",)), 1)] if cluster_id == "a" else []
+        dead = replace(state, owner=replace(state.owner, pid=2**22 + 1), jobs=jobs)
+        cluster_file.write_cluster_file(cluster.directory, dead)
+    monkeypatch.setattr("linden_launchers.cluster_manager.JobSets", Stubborn)
+    with pytest.raises(LaunchError, match="cluster a: the controller does not answer; removed the files of b"):
+        clean_cluster_files()
+    assert clean_cluster_files(force=True) == ["a"]
 
 
 def test_files_of_dead_clusters_are_removed_and_of_others_only_by_force(make: Make, fakes: Path) -> None:

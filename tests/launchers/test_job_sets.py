@@ -1,7 +1,10 @@
 """Engine sets that are jobs of other systems, with a launcher of the test's own: what is written where, and who ends what."""
 
 import json
+import os
+import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,7 @@ class Tape:
         self.states: dict[tuple[str, int], MemberStatus] = {}
         self.refusal: str | None = None
         self.cannot_stop: set[str] = set()
+        self.vanished: set[str] = set()
         self.meanwhile: Callable[[], None] = lambda: None
 
     def start(self, engine_set: EngineSet) -> Job:
@@ -56,6 +60,8 @@ class Tape:
         if job.ids[0] in self.cannot_stop:
             raise LaunchError("scancel: error: the controller does not answer")
         self.stopped.append((job.ids[0], None if members is None else list(members)))
+        if job.ids[0] in self.vanished:
+            return JobStatus({0: MemberStatus(JobState.LOST, "squeue does not list it")})
         return JobStatus({0: MemberStatus(JobState.CANCELLED)})
 
     def log(self, job: Job, member: int = 0, lines: int = 8) -> str:
@@ -133,6 +139,15 @@ def test_a_cluster_that_is_stopped_while_a_job_is_submitted_gets_no_orphan(
     assert tape.stopped == [("17", None)]
 
 
+def test_ctrl_c_while_a_job_is_submitted_leaves_no_orphan(sets: JobSets, directory: Path, tape: Tape) -> None:
+    """The system has the job, and nobody knows its id yet."""
+    tape.meanwhile = lambda: os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        sets.start(2, SLURM)
+    assert tape.stopped == [("17", None)]
+    assert (state_of(directory).jobs, state_of(directory).systems) == ([], {})
+
+
 def test_a_set_grows_by_further_jobs_and_is_stopped_as_one(sets: JobSets, directory: Path, tape: Tape) -> None:
     sets.start(2, SLURM, name="big")
     sets.grow("big", 3)
@@ -156,6 +171,31 @@ def test_a_job_that_cannot_be_stopped_stays_in_the_file(sets: JobSets, directory
     tape.cannot_stop = set()
     sets.stop()
     assert state_of(directory).jobs == []
+
+
+def test_a_job_of_which_nobody_knows_is_forgotten_when_it_is_old_and_was_cancelled(
+    sets: JobSets, directory: Path, tape: Tape
+) -> None:
+    """Else its cluster could never be stopped, nor its name be used again."""
+    sets.start(1, SLURM)
+    tape.vanished = {"17"}
+    with pytest.raises(LaunchError, match=r"nobody says that it has ended: 1 lost .*; try again 120 s after"):
+        sets.stop()
+    assert state_of(directory).jobs, "it may not be listed yet"
+    with files.changing(directory) as state:
+        state.jobs = [replace(record, submitted=0.0) for record in state.jobs]
+    sets.stop()
+    assert state_of(directory).jobs == []
+
+
+def test_whoever_looks_at_one_set_asks_for_all(directory: Path, tape: Tape) -> None:
+    """Else whoever comes first would leave the others without an answer until the system may be asked again."""
+    sets = JobSets(directory, load=lambda *_: tape, poll_s=3600.0)
+    first, second = sets.start(1, SLURM), sets.start(1, SLURM)
+    for name in (first, second):
+        statuses, _ = sets.status(name)
+        assert list(statuses) == [record.job for record in sets.records(name)]
+    assert tape.questions == 1
 
 
 def test_a_set_that_is_restarted_has_as_many_engines_in_a_new_job(sets: JobSets, directory: Path, tape: Tape) -> None:

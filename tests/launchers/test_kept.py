@@ -95,6 +95,7 @@ def test_whoever_kills_the_keeper_ends_what_it_has_started(start: Start, number:
         assert launcher.status([job])[job].state is JobState.LOST
         with pytest.raises(LaunchError, match="has ended"):
             launcher.signal(job, signal.SIGUSR1)
+    assert launcher.stop(job).is_over, "else its cluster could never be stopped"
 
 
 def test_what_has_left_its_process_group_ends_too(start: Start, scratch: Path) -> None:
@@ -154,6 +155,8 @@ def test_stopping_is_confirmed_and_is_no_failure(start: Start) -> None:
     assert launcher.stop(job).is_over
     assert not keeper_of(job).is_alive()
     assert launcher.stop(job).is_over
+    (Path(job.log).parent / f"{job.engine_set}.status").unlink()
+    assert launcher.stop(job).is_over, "somebody has removed its files"
 
 
 def test_what_does_not_end_by_itself_is_killed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

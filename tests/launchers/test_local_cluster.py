@@ -7,12 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from linden_launchers import cluster_file
-from linden_launchers.launcher import LaunchError
+from linden_launchers.cluster_file import JobRecord
+from linden_launchers.job_sets import JobSets
+from linden_launchers.launcher import Job, JobState, JobStatus, LaunchError, MemberStatus
 from linden_launchers.local_cluster import LocalCluster
 from linden_launchers.process import ProcessId, process_id, wait_processes
 from linden_launchers.running_cluster import RunningCluster
@@ -74,6 +77,32 @@ def test_a_cluster_can_be_started_again_on_its_data(made: list[Watched]) -> None
     watched.cluster.start_cluster()
     starts = (watched.cluster.directory / "data" / "starts").read_text().splitlines()
     assert len(starts) == 2
+
+
+@pytest.mark.timeout(60)
+def test_a_cluster_that_has_died_with_jobs_can_be_started_again(made: list[Watched]) -> None:
+    """Its jobs are cancelled first."""
+    watched = start(made)
+    state = cluster_file.read_cluster_file(watched.cluster.directory)
+    watched.cluster.stop_cluster()
+    assert state is not None
+    job = Job("slurm", "9", ("17",))
+    sets = {"engine_sets": {"9": {"n": 1}}, "systems": {"9": {"system": "slurm", "options": {}}}}
+    dead = replace(state, owner=replace(state.owner, pid=2**22 + 1), jobs=[JobRecord(job, 1)], **sets)
+    cluster_file.write_cluster_file(watched.cluster.directory, dead)
+    stopped: list[Job] = []
+
+    class Slurm:
+        def stop(self, job: Job, members: object = None) -> JobStatus:
+            stopped.append(job)
+            return JobStatus({0: MemberStatus(JobState.CANCELLED)})
+
+    watched.cluster.job_sets = JobSets(watched.cluster.directory, load=lambda *_: Slurm())  # type: ignore[arg-type, return-value]
+    watched.cluster.start_cluster()
+    assert stopped == [job]
+    again = cluster_file.read_cluster_file(watched.cluster.directory)
+    assert again is not None
+    assert again.jobs == []
 
 
 def test_a_temporary_cluster_leaves_no_file(made: list[Watched], fakes: Path) -> None:

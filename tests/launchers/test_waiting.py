@@ -79,6 +79,13 @@ def test_time_in_the_queue_does_not_count() -> None:
         wait([at(0, RUNNING, RUNNING)] * 1000, timeout=5.0, clock=Clock())
 
 
+def test_a_system_that_does_not_answer_yet_cancels_nothing() -> None:
+    """It is asked again a minute later, by when it may say that the job waits in its queue."""
+    unanswered = Progress(2, 0, [JobRecord(JOB, 2)], {}, ["squeue ended with code 1"])
+    told = wait([unanswered] * 100 + [at(0, PENDING, PENDING)] * 100, timeout=5.0, clock=Clock())
+    assert told == ["0 of 2 engines, squeue ended with code 1", "0 of 2 engines, 2 pending: Resources"]
+
+
 def test_the_queue_has_a_time_of_its_own_and_the_reason_is_in_the_error() -> None:
     with pytest.raises(LaunchError, match=r"0 of 2 engines, 2 pending: Resources after \d+ s"):
         wait([at(0, PENDING, PENDING)] * 1000, queue_timeout=10.0, clock=Clock())
