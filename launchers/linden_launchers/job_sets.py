@@ -25,7 +25,7 @@ from .engine_set import EngineSet
 from .launcher import Job, JobState, JobStatus, Launcher, LaunchError, MemberStatus
 from .plugins import load_launcher
 from .poll import PERIOD_S, Schedule, StatusBoard
-from .to_its_end import run_to_its_end
+from .to_its_end import to_its_end
 
 _STOPS_AT_ONCE = 8
 # A system may need so long until it lists what was submitted.
@@ -104,18 +104,15 @@ class JobSets:
         self._submit(name, engine_set, self._launcher(system["system"], system["options"]))
 
     def _submit(self, name: str, engine_set: EngineSet, launcher: Launcher) -> None:
-        """Ctrl-C waits until the job is written down: nobody else would know of it."""
-        run_to_its_end(lambda: self._submit_and_record(name, engine_set, launcher))
-
-    def _submit_and_record(self, name: str, engine_set: EngineSet, launcher: Launcher) -> None:
-        job = launcher.start(engine_set)
-        try:
-            with cluster_file.changing(self._directory) as state:
-                state.jobs.append(JobRecord(job, engine_set.n, time.time()))
-                _add_to(state, name, engine_set.n)
-        except LaunchError:  # the cluster was stopped meanwhile, by somebody who could not know of this job
-            launcher.stop(job)
-            raise
+        with to_its_end():  # of a job that was submitted and is not written down nobody would know
+            job = launcher.start(engine_set)
+            try:
+                with cluster_file.changing(self._directory) as state:
+                    state.jobs.append(JobRecord(job, engine_set.n, time.time()))
+                    _add_to(state, name, engine_set.n)
+            except LaunchError:  # the cluster was stopped meanwhile, by somebody who could not know of this job
+                launcher.stop(job)
+                raise
 
     # Look
 

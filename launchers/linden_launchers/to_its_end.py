@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+# SIGINT is the last to be given back: what it raises then breaks nothing off.
+_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run_to_its_end(action: Callable[[], None]) -> None:
-    """Runs *action* in a thread of its own and waits for it.
+@contextmanager
+def to_its_end() -> Iterator[None]:
+    """Signals that come within the block are handled when it has ended, and what their handlers raise wins over its own exception.
 
-    An exception that a signal raises meanwhile (KeyboardInterrupt) is raised when the action has ended, and wins over the action's own.
-    What is run has to have a deadline itself.
+    What is run has to have a deadline itself.  In other threads than the main one nothing needs to be done: no handler runs there.
     """
-    failed: list[BaseException] = []
-
-    def act() -> None:
-        try:
-            action()
-        except BaseException as error:  # noqa: BLE001  # raised in the caller's thread
-            failed.append(error)
-
-    thread = threading.Thread(target=act, name="linden-to-its-end")
-    interrupt: BaseException | None = None
-    thread.start()
-    while thread.is_alive():
-        try:
-            thread.join()
-        except BaseException as error:  # noqa: BLE001  # raised below
-            interrupt = error
-    if interrupt is not None:
-        raise interrupt
-    if failed:
-        raise failed[0]
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, Any]] = []
+    handlers: dict[int, Callable[[int, Any], Any]] = {}
+    for number in _NUMBERS:
+        handler = signal.getsignal(number)
+        if callable(handler):  # otherwise it ends the process, or is ignored
+            handlers[number] = handler
+            signal.signal(number, lambda received, frame: came.append((received, frame)))
+    try:
+        yield
+    finally:
+        for each, handler in reversed(handlers.items()):
+            signal.signal(each, handler)
+        for received, frame in came:
+            handlers[received](received, frame)

@@ -31,10 +31,11 @@ def stub(request: pytest.FixtureRequest, scratch: Path, monkeypatch: pytest.Monk
     made.down()
 
 
-def wait_for_no_job(stub: StubSystem) -> None:
+def wait_for_no_job(stub: StubSystem, clusters: Path) -> None:
+    """And until whoever has cancelled them, and looked whether they have ended, has removed the cluster's files."""
     deadline = time.monotonic() + 90
-    while stub.unended():
-        assert time.monotonic() < deadline, f"{stub.unended()} members are left"
+    while stub.unended() or any(clusters.iterdir()):
+        assert time.monotonic() < deadline, f"{stub.unended()} members and {list(clusters.iterdir())} are left"
         time.sleep(0.05)
 
 
@@ -63,7 +64,7 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("stub", ["pbspro", "kubernetes"], indirect=True)
-def test_a_program_that_is_killed_leaves_no_job(stub: StubSystem) -> None:
+def test_a_program_that_is_killed_leaves_no_job(stub: StubSystem, scratch: Path) -> None:
     """Nobody is there to cancel it; still the user's hours do not run on."""
     options = {"engines": stub.name, "environment": stub.engine_environment(), **stub.options}
     program = subprocess.Popen(
@@ -77,4 +78,4 @@ def test_a_program_that_is_killed_leaves_no_job(stub: StubSystem) -> None:
         program.send_signal(signal.SIGKILL)
         program.wait()
         program.stdout.close()
-    wait_for_no_job(stub)
+    wait_for_no_job(stub, scratch / "home" / "clusters")
