@@ -17,6 +17,7 @@ from tests import promises
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = promises.ROOT
+_LONGEST_FIRST = ["launchers", "integration", "tidy", "jupyter", "package"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,7 +31,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what does not cite the promise that was asked for."""
+    _leave_out_other_promises(config, items)
+    if hasattr(config, "workerinput"):  # one of several processes of pytest-xdist
+        _keep_together(items)
+
+
+def _keep_together(items: list[pytest.Item]) -> None:
+    """One process runs all tests of a file, which share a cluster, or of a system of launchers, which is brought up once.
+
+    What takes long comes first, so that no process is left alone with it at the end.
+    """
+    for item in items:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        item.add_marker(pytest.mark.xdist_group(str(parameters.get("system", item.path.relative_to(ROOT)))))
+    items.sort(key=lambda item: _LONGEST_FIRST.index(_folder(item)) if _folder(item) in _LONGEST_FIRST else 9)
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT / "tests").parts[0]
+
+
+def _leave_out_other_promises(config: pytest.Config, items: list[pytest.Item]) -> None:
     wanted = config.getoption("promise")
     if wanted is None:
         return

@@ -261,6 +261,10 @@ class Remove:
     IF_EMPTY: Final[Remove]
     IF_LAST: Final[Remove]
     ALWAYS: Final[Remove]
+    @property
+    def name(self) -> str: ...
+    @property
+    def value(self) -> int: ...
 
 class Scratch:
     """Memory to be written to, through the buffer protocol."""

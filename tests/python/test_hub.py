@@ -303,7 +303,7 @@ def test_what_a_task_has_printed_is_read_and_purged_whole(rc: linden.Client) -> 
     result = rc.load_balanced_view().apply_async(talk, lines)
     result.get(20)
     outputs = farm.outputs_form(*farm.parse_message_id(result.msg_id))
-    assert rc.space.count(outputs) == 2 * lines
+    assert rc.space.count(outputs) >= 2 * lines  # one that is cut by the clock is two
     [record] = rc.db_query({"msg_id": result.msg_id})
     assert record["stdout"] == record["stderr"] == "".join(f"{line}\n" for line in range(lines))
     rc.purge_hub_results(result)
