@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import select
 import signal
 import sys
 import threading
@@ -20,12 +21,13 @@ from .cli_options import engine_options_of
 from .exit_codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from .launcher import LaunchError
 from .local_cluster import LocalCluster
-from .process import spawn
+from .process import end_processes, spawn
 from .running_cluster import RunningCluster
 from .serving import wait_until_serving
 from .waiting import await_set
 
 _LOOK_S = 0.5
+_BREAK_OFF_S = 120.0  # jobs of other systems are cancelled, and that is confirmed
 
 
 def start(options: argparse.Namespace) -> int:
@@ -121,22 +123,50 @@ class _Signals:
 
 
 def _start_daemon(options: argparse.Namespace) -> int:
-    """Starts a supervisor in a session of its own and waits for its word."""
+    """Starts a supervisor in a session of its own and waits for its word; Ctrl-C meanwhile ends what has been started."""
     directory = cluster_file.make_private_directory(cluster_file.cluster_directory(options.cluster_id))
     log = cluster_file.make_private_directory(directory / "log") / "supervisor.log"
+    log_start = log.stat().st_size if log.exists() else 0
     read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
-    supervisor = spawn(_supervisor_argv(options, write_fd), log=log, pass_fds=[write_fd])
-    os.close(write_fd)
-    log_start = log.stat().st_size
-    word = os.read(read_fd, 100)  # ends with the supervisor at the latest
-    os.close(read_fd)
-    if word:
+    with _Signals(threading.Event()):
+        supervisor = spawn(_supervisor_argv(options, write_fd), log=log, pass_fds=[write_fd])
+        os.close(write_fd)
+        try:
+            is_ready = _await_word(read_fd, log, log_start)
+        except KeyboardInterrupt:
+            print("space-cluster: ends what has been started", file=sys.stderr, flush=True)
+            end_processes([supervisor.id], grace_s=_BREAK_OFF_S)
+            raise
+        finally:
+            os.close(read_fd)
+    if is_ready:
         last = _last_line(log, log_start)
         print(last if options.json else f"{time.strftime('%H:%M:%S')} {last.partition(' ')[2]}", flush=True)
         return EXIT_OK
     supervisor.wait_ended()
     print(log.read_bytes()[log_start:].decode(errors="replace").rstrip(), file=sys.stderr)
     return EXIT_FAILED
+
+
+def _await_word(read_fd: int, log: Path, log_start: int) -> bool:
+    """Whether the supervisor says that it is ready; until then what it writes is shown, but its last line, which says so, to the caller."""
+    poller = select.poll()
+    poller.register(read_fd, select.POLLIN)
+    shown = seen = log_start
+    while not poller.poll(_LOOK_S * 1000):
+        with log.open("rb") as file:  # what was there at the last look is not what comes with the word
+            file.seek(shown)
+            sys.stderr.write(file.read(seen - shown).decode(errors="replace"))
+            sys.stderr.flush()
+        shown, seen = seen, _end_of_lines(log, seen)
+    return bool(os.read(read_fd, 100))  # ends with the supervisor at the latest
+
+
+def _end_of_lines(log: Path, start: int) -> int:
+    """Behind the last whole line."""
+    with log.open("rb") as file:
+        file.seek(start)
+        return start + file.read().rfind(b"\n") + 1
 
 
 def _supervisor_argv(options: argparse.Namespace, ready_fd: int) -> list[str]:

@@ -37,6 +37,7 @@ from .process import process_id
 
 _GRACE_S = 5.0
 _WRITE_S = 0.05  # many changes in a row are written as one
+_WRITE_AGAIN_S = 2.0  # where that failed
 
 
 class Keeper:
@@ -57,17 +58,21 @@ class Keeper:
         self._commands = b""
         self._begun = asyncio.Event()
         self._stopped: set[int] = set()
+        self._over = ""  # why everything is to end
+        self._log_failed = False
 
     async def run(self) -> int:
         """Until everything has ended; an exit code."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._stop_all)
+            loop.add_signal_handler(number, self._stop_all, f"the keeper was told to end, by {number.name}")
         try:
             self._follow_parent(loop)
             failures = await self._open()
             reading = [] if failures else [asyncio.create_task(self._read(channel)) for channel in self._channels]
             failures = failures or await self._begin()
+            if self._over and not failures:
+                failures = [{"channel": "here", "exit_code": None, "stderr": "", "why": self._over}]
             if failures:
                 await self._close_channels()  # nothing is left once the launcher knows
                 self._report({"failed": failures})
@@ -88,6 +93,8 @@ class Keeper:
 
     async def _open(self) -> list[dict[str, Any]]:
         """All channels at once; why some could not be."""
+        if self._over:
+            return []
         answers = await asyncio.gather(
             *(channel.open(self._plan.timeout_s, self._id) for channel in self._channels), return_exceptions=True
         )
@@ -112,7 +119,7 @@ class Keeper:
         """Why members of a channel could not be started; empty if they were."""
         for number in channel.plan.members:
             member = self._members[number]
-            if member.state == PENDING:
+            if member.state == PENDING and not self._over:
                 return f"no word of engine {number} within {self._plan.timeout_s:g} s"
             if member.reason:
                 return member.reason
@@ -135,15 +142,18 @@ class Keeper:
         try:
             pidfd = os.pidfd_open(self._plan.parent_pid)
         except ProcessLookupError:
-            self._stop_all()
+            self._parent_ended()
             return
         loop.add_reader(pidfd, self._parent_ended, pidfd)
 
-    def _parent_ended(self, pidfd: int) -> None:
-        asyncio.get_running_loop().remove_reader(pidfd)
-        self._stop_all()
+    def _parent_ended(self, pidfd: int = -1) -> None:
+        if pidfd >= 0:
+            asyncio.get_running_loop().remove_reader(pidfd)
+        self._stop_all(f"process {self._plan.parent_pid}, for which the engines are, has ended")
 
-    def _stop_all(self) -> None:
+    def _stop_all(self, why: str) -> None:
+        self._over = self._over or why
+        self._begun.set()
         for channel in self._channels:
             channel.close()
 
@@ -163,7 +173,7 @@ class Keeper:
                 word = json.loads(line)
                 self._obey(word)
             except (ValueError, KeyError, TypeError) as error:
-                print(f"keeper: {line!r} is no command: {error!r}", file=sys.stderr, flush=True)
+                self._complain(f"{line!r} is no command: {error!r}")
 
     def _obey(self, word: dict[str, Any]) -> None:
         verb, members = word["do"], word["members"]
@@ -179,8 +189,12 @@ class Keeper:
     # What the agents say
 
     async def _read(self, channel: Channel) -> None:
-        code = await channel.read(lambda word: self._note(channel, word))
-        why = channel.stderr.strip().splitlines()[-1:] or [f"its command ended with code {code}"]
+        try:
+            code = await channel.read(lambda word: self._note(channel, word), self._plan.silence_s)
+        except ChannelFailed as error:
+            why = [str(error)]
+        else:
+            why = channel.stderr.strip().splitlines()[-1:] or [f"its command ended with code {code}"]
         for number in channel.plan.members:
             member = self._members[number]
             if member.state != ENDED:
@@ -209,11 +223,22 @@ class Keeper:
             channel.close()
 
     def _log(self, number: int, text: str) -> None:
-        with contextlib.suppress(FileNotFoundError):  # a cluster that has stopped takes its folder with it
+        """A disk that is full ends no engine."""
+        try:
             if number not in self._logs:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
                 self._logs[number] = os.open(self._plan.logs[number], flags, 0o600)
             os.write(self._logs[number], text.encode())
+        except FileNotFoundError:  # a cluster that has stopped takes its folder with it
+            pass
+        except OSError as error:
+            if not self._log_failed:
+                self._log_failed = True
+                self._complain(f"cannot write {self._plan.logs[number]}, output is lost: {error.strerror}")
+
+    def _complain(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # its own log may be on the same disk
+            print(f"keeper: {text}", file=sys.stderr, flush=True)
 
     def _changed(self) -> None:
         self._look_whether_begun()
@@ -222,8 +247,13 @@ class Keeper:
 
     def _write(self) -> None:
         self._write_handle = None
-        with contextlib.suppress(FileNotFoundError):
+        try:
             write_status(self._status_file, self._members)
+        except FileNotFoundError:  # a cluster that has stopped takes its folder with it
+            pass
+        except OSError as error:
+            self._complain(f"cannot write {self._status_file}, tries again: {error.strerror}")
+            self._write_handle = asyncio.get_running_loop().call_later(_WRITE_AGAIN_S, self._write)
 
 
 def main() -> int:

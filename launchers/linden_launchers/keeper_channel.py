@@ -136,11 +136,23 @@ class Channel:
                     return word
         return None
 
-    async def read(self, on_word: Callable[[dict[str, Any]], None]) -> int:
-        """Reads to the end of the channel; the exit code of its command."""
-        while (word := await self.next_word()) is not None:
-            on_word(word)
-        return await self._exit_code()
+    async def read(self, on_word: Callable[[dict[str, Any]], None], silence_s: float) -> int:
+        """Reads to the end of the channel; the exit code of its command.
+
+        Raises: ChannelFailed: there was no word for so long, and its command was killed; an agent that can be reached has beats.
+        """
+        assert self._process is not None
+        try:
+            while True:
+                async with asyncio.timeout(silence_s):
+                    word = await self.next_word()
+                if word is None:
+                    return await self._exit_code()
+                on_word(word)
+        except TimeoutError:
+            self._process.kill()
+            await self._exit_code()
+            raise ChannelFailed(self.plan.name, None, self.stderr, f"no word for {silence_s:g} s") from None
 
     def close(self) -> None:
         """Ends the agent, and with it whatever it runs."""

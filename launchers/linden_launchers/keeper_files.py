@@ -40,6 +40,7 @@ class KeeperPlan:
     channels: list[ChannelPlan]
     timeout_s: float
     parent_pid: int | None = None
+    silence_s: float = 100.0  # an agent says something every 30 s; one that does not is out of reach
 
     def to_json(self) -> str:
         """The inverse of `from_json`."""

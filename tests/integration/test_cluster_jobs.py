@@ -282,6 +282,27 @@ time.sleep(600)
     assert [call for call in little.calls if call.startswith("cancel")] == ["cancel 17 18"]
 
 
+def test_a_daemon_says_what_it_waits_for_and_ctrl_c_meanwhile_leaves_nothing(little: Queue, scratch: Path) -> None:
+    lines = [f"{name} = {json.dumps(value)}" for name, value in little.options.items()]
+    (scratch / "site.toml").write_text("\n".join(['engines = "generic"', "[generic]", *lines]))
+    little.set("full", "Resources")
+    command = [sys.executable, "-m", "linden_launchers", "start", "-n", "1", "--daemonize"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=scratch, start_new_session=True) as shell:
+        assert shell.stderr is not None
+        said = ""
+        while "1 pending: Resources" not in said:
+            line = shell.stderr.readline()
+            assert line, said
+            said += line
+        shell.send_signal(signal.SIGINT)
+        rest = shell.stderr.read()
+    assert "ends what has been started" in rest
+    assert shell.returncode == 130
+    assert any(call.startswith("cancel") for call in little.calls)
+    assert not list((scratch / "home" / "clusters").glob("*/cluster.json"))
+    little.unset("full")
+
+
 def test_the_shell_starts_scales_and_stops_clusters_of_jobs(little: Queue, scratch: Path) -> None:
     lines = [f"{name} = {json.dumps(value)}" for name, value in little.options.items()]
     (scratch / "site.toml").write_text("\n".join(['engines = "generic"', "[generic]", *lines]))

@@ -25,16 +25,16 @@ class Pipes(KeptLauncher):
 
     name = "pipes"
 
-    def __init__(self, argv: list[str], *, agent: list[str] = AGENT, parent_pid: int | None = None) -> None:
+    def __init__(self, argv: list[str], *, agent: list[str] = AGENT, **plan: Any) -> None:
         super().__init__({})
-        self._argv, self._agent, self._parent_pid = argv, agent, parent_pid
+        self._argv, self._agent, self._plan = argv, agent, plan
 
     def plan(self, engine_set: EngineSet) -> KeeperPlan:
         start: dict[str, Any] = {"argv": self._argv, "environment": {"LINDEN_ARRAY_INDEX": "{member}"}}
         start |= {"directory": None, "python_path": []}
         channels = [ChannelPlan(f"host{i}", self._agent, [i], start, ["unix:/tmp/s"]) for i in range(2)]
         logs = [str(engine_set.log_of(index)) for index in range(2)]
-        return KeeperPlan(engine_set.name, str(engine_set.log_directory), logs, channels, 30.0, self._parent_pid)
+        return KeeperPlan(engine_set.name, str(engine_set.log_directory), logs, channels, 30.0, **self._plan)
 
     def explain(self, failure: Mapping[str, Any]) -> str:
         return f"{failure['channel']}: {failure['why'] or failure['stderr']}"
@@ -132,6 +132,39 @@ def test_the_keeper_ends_with_the_process_for_which_it_was_started(start: Start)
     os.kill(parent, signal.SIGKILL)
     os.waitpid(parent, 0)
     wait_until(lambda: not any(member.is_alive() for member in members), "the members end with the parent")
+
+
+def test_for_a_process_that_has_ended_already_nothing_is_started(start: Start, scratch: Path) -> None:
+    parent = os.fork()
+    if parent == 0:
+        os._exit(0)
+    os.waitpid(parent, 0)
+    with pytest.raises(LaunchError, match=f"process {parent}, for which the engines are, has ended"):
+        start(["sh", "-c", f"echo >{scratch}/began"], parent_pid=parent)
+    assert not (scratch / "began").exists()
+
+
+def test_an_agent_that_says_nothing_any_more_is_out_of_reach(start: Start) -> None:
+    """Its machine was switched off, or the network is cut: no end of the channel tells of it."""
+    silent = (
+        "import json, sys, time\nfrom linden_launchers.agent import PROTOCOL, place\n"
+        "print(json.dumps({'agent': PROTOCOL, 'place': place()}), flush=True)\n"
+        "start = json.loads(sys.stdin.readline())\n"
+        "print(json.dumps({'started': start['members'][0], 'pid': 1}), flush=True)\ntime.sleep(600)"
+    )
+    launcher, job = start(WAITS, agent=[sys.executable, "-c", silent], silence_s=0.5)
+    wait_until(lambda: launcher.status([job])[job].count(JobState.LOST) == 2, "both are lost")
+    assert "the channel to host0 broke: no word for 0.5 s" in str(launcher.status([job])[job])
+
+
+def test_a_log_that_cannot_be_written_ends_no_engine(start: Start, scratch: Path) -> None:
+    for index in range(2):
+        (scratch / f"engine-set0-{index}.log").symlink_to("/dev/full")
+    launcher, job = start(["sh", "-c", f"echo lost; touch {scratch}/$LINDEN_ARRAY_INDEX; exec sleep 600"])
+    wait_until(lambda: all((scratch / str(index)).exists() for index in range(2)), "both have written")
+    keeper_log = scratch / "keeper-set0.log"
+    wait_until(lambda: "output is lost: No space left on device" in keeper_log.read_text(), "it is told")
+    assert launcher.status([job])[job].count(JobState.RUNNING) == 2
 
 
 def test_an_agent_that_is_killed_takes_its_members_along_and_the_others_go_on(start: Start) -> None:
