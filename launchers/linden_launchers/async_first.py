@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
@@ -19,6 +18,8 @@ def awaitable(blocking: Callable[Arguments, Value]) -> Callable[Arguments, Corou
 
     @functools.wraps(blocking)
     async def in_thread(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Value:
+        import asyncio  # whoever awaits has it already; others are not to wait for it
+
         return await asyncio.to_thread(blocking, *args, **kwargs)
 
     in_thread.__name__ = blocking.__name__.removesuffix("_sync")

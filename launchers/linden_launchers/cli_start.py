@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from . import cluster_file
-from .adapting import Adaptation
 from .cli_options import engine_options_of
 from .exit_codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from .launcher import LaunchError
@@ -66,6 +65,8 @@ def _supervise(options: argparse.Namespace) -> int:
             client.close()
             signals.starting = False
             if options.adapt is not None:
+                from .adapting import Adaptation
+
                 Adaptation(cluster, minimum, maximum).start()
             if options.json:
                 print(json.dumps(RunningCluster.find(cluster.cluster_file).status().to_dict()), flush=True)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from linden.connection_file import DEFAULT_CLUSTER_ID
 
 from . import cluster_file
-from .adapting import Adaptation
 from .async_first import awaitable
 from .cluster_facts import ClusterFacts
 from .engine_options import LOCAL, EngineOptions, chosen_options
@@ -28,6 +27,8 @@ from .running_cluster import RunningCluster
 if TYPE_CHECKING:
     import linden
     from linden.on_join import OnJoin
+
+    from .adapting import Adaptation
 
 _OF_LOCAL_CLUSTER = frozenset(inspect.signature(LocalCluster).parameters)
 
@@ -176,6 +177,8 @@ class Cluster(ClusterFacts):
             wait_s (1), idle_s (30); and period_s (1), how often it looks.
         Raises: ValueError: the rules make no sense. LaunchError: the cluster does not run. KeyError: no such set.
         """
+        from .adapting import Adaptation
+
         return Adaptation(
             self._running, minimum, self.n if maximum is None else maximum, engine_set_id, **rules
         ).start()

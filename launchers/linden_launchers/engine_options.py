@@ -15,7 +15,7 @@ from typing import Any
 from .engine_set import EngineSet
 from .job_options import JobOptions
 from .launcher import LaunchError
-from .plugins import launcher_names, load_launcher
+from .plugins import is_ours, launcher_names, load_launcher
 from .profile import Profile, load_profile
 
 LOCAL = "local"
@@ -119,6 +119,8 @@ def engine_options(system: str, options: Mapping[str, Any]) -> EngineOptions:
 
 def check_system(system: str) -> str:
     """Raises: ValueError: there is no such launcher here."""
+    if system == LOCAL or is_ours(system):  # those of other packages are looked for only if need be: that takes a while
+        return system
     known = sorted({LOCAL, *launcher_names()})
     if system not in known:
         raise ValueError(f"engines is {system!r}; the launchers that there are: {', '.join(map(repr, known))}")

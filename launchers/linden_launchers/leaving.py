@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-from linden import farm
+from typing import TYPE_CHECKING
 
 from .cluster_file import JobRecord
-from .farm_load import FarmLoad
 from .launcher import Job, JobStatus, LaunchError
+
+if TYPE_CHECKING:
+    from linden import farm
+
+    from .farm_load import FarmLoad
 
 
 @dataclass

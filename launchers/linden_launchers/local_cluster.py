@@ -122,7 +122,6 @@ class LocalCluster(LocalEngines):
         self.n = self.n if n is None else check_count(n)
         program = find_program("space-server")
         cluster_file.sweep_temporary()
-        data_hold.sweep()
         cluster_file.make_private_directory(self.directory)
         try:
             self._cancel_jobs_of_dead_one()
@@ -141,6 +140,7 @@ class LocalCluster(LocalEngines):
             # Those of other systems have to be told its addresses.
             if self.n and self._options.is_local:
                 self.start_engines(self.n)
+            data_hold.sweep()  # while they start
             ready = self._server.wait_ready(self._start_timeout_s)
             self._server_started(server_child, ready.tcp)
             self._data_hold = DataHold(self.connection_file)

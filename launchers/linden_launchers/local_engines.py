@@ -17,7 +17,6 @@ from .launcher import Job, LaunchError
 from .local import LocalLauncher
 from .process import Child, end_processes
 from .running_cluster import RunningCluster
-from .scaling import scale
 from .serving import pid_of_engine, wait_until_gone, wait_until_serving
 from .supervisor import SPACE, Supervisor
 
@@ -116,6 +115,8 @@ class LocalEngines(Supervisor):
 
         Raises: KeyError: no such set. LaunchError.
         """
+        from .scaling import scale  # not needed to start a cluster, nor is what it imports
+
         self._running()
         scale(self._attached(), n, engine_set_id, timeout_s=timeout, add=self._add_engines)
 

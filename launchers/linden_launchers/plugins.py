@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .batch import BatchLauncher
-from .batch_system import BatchSystem
 from .command import Run, run
 from .launcher import Launcher, LaunchError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    from .batch_system import BatchSystem
 
 GROUP = "linden.launchers"
 
@@ -43,6 +43,11 @@ def _entry_points() -> Iterable[EntryPoint]:
     return entry_points(group=GROUP)
 
 
+def is_ours(name: str) -> bool:
+    """Whether it is one that Linden brings."""
+    return name in _OURS or name == "pbs"
+
+
 def launcher_names() -> list[str]:
     """All that `load_launcher` knows here."""
     return sorted({*_OURS, "pbs", *(point.name for point in _entry_points())})
@@ -52,8 +57,12 @@ def load_launcher(name: str, options: Mapping[str, Any] | None = None, *, run: R
     """The launcher of that name, made with these options.  Raises: LaunchError: there is none, or it does not take them."""
     name, options = _detected(name, options or {}, run)
     made = _make(name, options)
-    launcher: Launcher = BatchLauncher(made, run=run, options=options) if hasattr(made, "render") else made
-    return launcher
+    if not hasattr(made, "render"):
+        launcher: Launcher = made
+        return launcher
+    from .batch import BatchLauncher
+
+    return BatchLauncher(made, run=run, options=options)
 
 
 def load_system(name: str, options: Mapping[str, Any] | None = None, *, run: Run = run) -> BatchSystem:

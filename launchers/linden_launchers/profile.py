@@ -17,7 +17,6 @@ Lists are replaced, not joined, so that what a file says is what is used.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +92,8 @@ def load_profile(files: Iterable[Path] | None = None) -> Profile:
 
 def read_profile(text: str, origin: str) -> dict[str, Setting]:
     """What one file says.  Pure.  Raises: LaunchError."""
+    import tomllib  # most users have no such file
+
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -25,7 +25,6 @@ from .job_sets import JobSets
 from .launcher import LaunchError
 from .local import index_of_log, spawn_engine
 from .process import ExitWatcher, end_processes, signal_number, signal_process
-from .scaling import scale
 from .serving import pid_of_engine, wait_until_gone, wait_until_serving
 
 if TYPE_CHECKING:
@@ -188,6 +187,8 @@ class RunningCluster(InDirectory):
 
         Raises: KeyError: no such set. LaunchError.
         """
+        from .scaling import scale  # not needed to start a cluster, nor is what it imports
+
         self._must_be_here()
         scale(self, n, engine_set_id, timeout_s=timeout)
 

@@ -10,15 +10,17 @@ import ast
 import linecache
 import sys
 from collections.abc import Callable
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from linden.execute_reply import ExecuteReply
 
 from .namespace import Namespace
 from .output import TaskOutput
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader  # whose import costs a tenth of an engine's start
 
 LAZILY = "lazily"
 NOW = "now"
@@ -110,7 +112,7 @@ def _has_startup_files() -> bool:
     return any(name.endswith((".py", ".ipy")) for name in names)
 
 
-class _Noticing(MetaPathFinder):
+class _Noticing:
     """Calls back once the module `name` has been imported by somebody."""
 
     def __init__(self, name: str, then: Callable[[], None]) -> None:
@@ -123,11 +125,11 @@ class _Noticing(MetaPathFinder):
         sys.meta_path.remove(self)
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _LoadingThen(spec.loader, self._then)
+            spec.loader = _LoadingThen(spec.loader, self._then)  # type: ignore[assignment]  # it has what a loader has
         return spec
 
 
-class _LoadingThen(Loader):
+class _LoadingThen:
     def __init__(self, loader: Loader, then: Callable[[], None]) -> None:
         self._loader = loader
         self._then = then
