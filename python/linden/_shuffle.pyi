@@ -59,6 +59,7 @@ class Output:
     """What mappers emit.  The loops end when `limit` is reached or memory is full, and then return True; False: no more records.
 
     combine: values are numbers, and combined as they come.  counts: mappers yield keys alone, each of which counts one.
+    bytes: records are, so pieces of them that a mapper in C++ emits are, too.
     """
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Output:
         memory_bytes: int,
         threads: int = 1,
         directory: str,
+        bytes: bool = False,
     ) -> None: ...
     def map(self, mapper: Callable[[Any], Any], records: Iterator[Any], limit: int) -> bool: ...  # limit: records
     def map_text(
@@ -94,6 +96,14 @@ class Output:
     def pairs_out(self) -> int: ...  # that finish() wrote
     @property
     def spills(self) -> int: ...
+
+class MappedFile:
+    """The bytes of a file of so many, mapped; the file is not kept open.
+
+    Raises: OSError. EOFError: it has another size.
+    """
+    def __init__(self, path: str, size: int, /) -> None: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 def merge(runs: Sequence[Any], partition: int, *, combine: Combine = ...) -> Pairs:
     """One partition of runs in memory, by key, and of equal keys in the order of the runs."""

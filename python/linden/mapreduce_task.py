@@ -7,6 +7,7 @@ same; or only {"lost": [(index, attempt), ...]}, the map outputs that it could n
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -92,6 +93,7 @@ class MapTask:
             memory_bytes=settings.memory_bytes,
             threads=settings.threads,
             directory=store.directory,
+            bytes=isinstance(split, TextSplitSpec) and split.encoding is None,
         )
         feed = self._feed(output, split)
         while feed():
@@ -111,6 +113,11 @@ class MapTask:
             if isinstance(self.mapper, NativeFunction):
                 raise TypeError(f"the mapper {self.mapper.__name__} is in C++, which reads text files only")
             return self._feed_records(output, split)
+        if isinstance(self.mapper, NativeFunction) and not reads_natively(split.encoding):
+            raise ValueError(
+                f"the mapper {self.mapper.__name__} is in C++, which reads UTF-8 or bytes, not {split.encoding}; convert "
+                "the files, or give TextFiles encoding=None"
+            )
         text = _shuffle.TextSplit(
             split.path,
             split.begin,
@@ -190,7 +197,12 @@ def runs_of(job: str, phase: str) -> str:
 
 
 def _is_utf8(encoding: str) -> bool:
-    return encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+    return codecs.lookup(encoding).name == "utf-8"
+
+
+def reads_natively(encoding: str | None) -> bool:
+    """Whether mappers in C++ read files of this encoding."""
+    return encoding is None or codecs.lookup(encoding).name in ("utf-8", "ascii")
 
 
 # ---- Reduce --------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import fcntl
-import mmap
 import os
 import secrets
 import shutil
@@ -84,19 +83,20 @@ def share(ref: Ref) -> Ref:
 def fetch(ref: Ref) -> memoryview:
     """The bytes of a run, mapped.
 
-    Raises: RunLost.
+    Raises: RunLost. OSError: it is there, and cannot be read.
     """
+    from . import _shuffle  # here, for who only sweeps needs no oneTBB
+
     host, path, size = ref
     if isinstance(path, StoredFile):
         return _read_stored(path)
     if host != os.uname().nodename:
         raise RunLost(f"{path} is on {host}, and this is {os.uname().nodename}")
     try:
-        with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size != size:
-                raise RunLost(f"{path} has not the {size} bytes that it had")
-            return memoryview(mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ))
-    except OSError as error:
+        return memoryview(_shuffle.MappedFile(path, size))
+    except EOFError as error:
+        raise RunLost(str(error)) from None
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise RunLost(f"{path} on {host} is gone with its engine: {error}") from None
 
 

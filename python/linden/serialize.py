@@ -76,6 +76,25 @@ def dumps(value: Any, what: str = "the value") -> tuple[str, list[Any]]:
     return codec, [data]
 
 
+def dumps_whole(value: Any, what: str = "the value") -> bytes:
+    """`value` in one piece, which pickle.loads reads.
+
+    Raises: NotPicklable: its message begins with `what`.
+    """
+    try:
+        data = _dumps(value, _PROTOCOL)
+        if b"__main__" not in data:
+            return data
+    except Exception:  # noqa: BLE001  (objects raise whatever they like here; the next line says why it cannot be)
+        pass
+    import cloudpickle
+
+    try:
+        return bytes(cloudpickle.dumps(value, protocol=_PROTOCOL))
+    except Exception as error:
+        raise NotPicklable(f"{what} cannot be pickled: {_describe(value)}: {error}") from error
+
+
 # ---- Which pickler -------------------------------------------------------------------------------------------------
 
 # What pickles everything in this process, cloudpickle or dill; None: pickle where it does, else cloudpickle.

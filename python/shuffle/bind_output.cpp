@@ -28,8 +28,9 @@ py::object record_object(std::string_view record, const TextForm& form) {
 class Output {
  public:
   Output(std::uint32_t partitions, shuffle::Combine combine, bool counts, std::size_t memory_bytes,
-         int threads, std::string directory)
-      : output_({partitions, combine, memory_bytes, threads, std::move(directory)}),
+         int threads, std::string directory, bool bytes)
+      : output_({partitions, combine, memory_bytes, threads, std::move(directory),
+                 bytes ? shuffle::kKeyBytes : shuffle::kKeyText}),
         feed_(output_, counts) {}
 
   bool map(const py::object& mapper, const py::object& records, std::uint64_t limit) {
@@ -62,10 +63,9 @@ class Output {
 
   bool map_native(const mapreduce::Functions& functions, const std::string& name, TextSplit& split,
                   std::uint64_t bytes) {
-    const auto* mapper = functions.mapper(name);
-    if (mapper == nullptr) raise(PyExc_LookupError, "there is no mapper %s", name.c_str());
+    const shuffle::NativeMapper mapper(functions, name);
     const py::gil_scoped_release no_gil;
-    return shuffle::map_some(split, name, *mapper, bytes, output_, records_);
+    return mapper.map_some(split, bytes, output_, records_);
   }
 
   bool reduce_native(const mapreduce::Functions& functions, const std::string& name, Pairs& pairs,
@@ -197,10 +197,10 @@ void bind_output(py::module_& module) {
       .def_property_readonly("path", &TextSplit::path)
       .def_property_readonly("offset", &TextSplit::offset);
   py::class_<Output>(module, "Output")
-      .def(py::init<std::uint32_t, shuffle::Combine, bool, std::size_t, int, std::string>(),
+      .def(py::init<std::uint32_t, shuffle::Combine, bool, std::size_t, int, std::string, bool>(),
            py::arg("partitions"), py::kw_only(), py::arg("combine") = shuffle::Combine::kNone,
            py::arg("counts") = false, py::arg("memory_bytes"), py::arg("threads") = 1,
-           py::arg("directory"))
+           py::arg("directory"), py::arg("bytes") = false)
       .def("map", &Output::map, py::arg("mapper"), py::arg("records"), py::arg("limit"))
       .def("map_text", &Output::map_text, py::arg("mapper"), py::arg("split"), py::arg("limit"),
            py::arg("encoding"), py::arg("errors"))

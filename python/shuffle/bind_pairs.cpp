@@ -1,5 +1,11 @@
 // python/shuffle/bind_pairs.cpp: Pairs, and runs that are merged.
+#include <fcntl.h>
+#include <unistd.h>
 #include <pybind11/stl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
 
 #include "convert.h"
 #include "objects.h"
@@ -38,6 +44,39 @@ class Buffers {
 
  private:
   std::vector<Py_buffer> buffers_;
+};
+
+// A file that is mapped, and not open any more: of those there may be more than of open ones.
+class MappedFile {
+ public:
+  MappedFile(const std::string& path, std::size_t size) : size_(size) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    struct stat facts {};
+    const bool is_there = descriptor >= 0 && ::fstat(descriptor, &facts) == 0;
+    const bool is_whole = is_there && static_cast<std::size_t>(facts.st_size) == size;
+    if (is_whole) data_ = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor, 0);
+    const int error = errno;
+    if (descriptor >= 0) ::close(descriptor);
+    if (is_there && !is_whole) {
+      raise(PyExc_EOFError, "%s has %lld bytes, and not the %zu that it had", path.c_str(),
+            static_cast<long long>(facts.st_size), size);
+    }
+    if (data_ != MAP_FAILED) return;
+    errno = error;
+    PyErr_SetFromErrnoWithFilename(PyExc_OSError, path.c_str());
+    throw py::error_already_set();
+  }
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile() { ::munmap(data_, size_); }
+
+  py::buffer_info buffer() {
+    return {static_cast<unsigned char*>(data_), static_cast<py::ssize_t>(size_), true};
+  }
+
+ private:
+  void* data_ = MAP_FAILED;
+  std::size_t size_;
 };
 
 py::tuple pair_of(const Record& record) {
@@ -116,6 +155,9 @@ void bind_pairs(py::module_& module) {
       .def("next_group", &Pairs::next_group, py::arg("limit"))
       .def("more_values", &Pairs::more_values, py::arg("limit"))
       .def("next_pairs", &Pairs::next_pairs, py::arg("limit"));
+  py::class_<MappedFile>(module, "MappedFile", py::buffer_protocol())
+      .def(py::init<const std::string&, std::size_t>())
+      .def_buffer(&MappedFile::buffer);
   module.def("merge", &merge_runs, py::arg("runs"), py::arg("partition"), py::kw_only(),
              py::arg("combine") = shuffle::Combine::kNone);
   module.def("encode_key", [](py::handle key) {

@@ -115,15 +115,17 @@ py::object key_item(const char*& at, const char* end) {
   return python_of(shuffle::key_of(encoded));
 }
 
-const py::object& pickler(const char* name) {
-  // Kept for the life of the process: modules outlive whoever would let go of them.
-  static const py::object& dumps = *new py::object(py::module_::import("pickle").attr("dumps"));
+// Kept for the life of the process: modules outlive whoever would let go of them.
+const py::object& pickle_loads() {
   static const py::object& loads = *new py::object(py::module_::import("pickle").attr("loads"));
-  return name[0] == 'd' ? dumps : loads;
+  return loads;
 }
 
+// As arguments and results are pickled: what is defined in __main__ goes by value.
 void append_pickle(std::string& to, PyObject* value) {
-  const py::object data = pickler("dumps")(py::handle(value), 5);
+  static const py::object& dumps =
+      *new py::object(py::module_::import("linden.serialize").attr("dumps_whole"));
+  const py::object data = dumps(py::handle(value));
   to.push_back(shuffle::kValuePickle);
   to.append(bytes_in(data.ptr()));
 }
@@ -208,7 +210,7 @@ py::object python_value(std::string_view encoded) {
   const char* end = encoded.data() + encoded.size();
   if (encoded.front() == shuffle::kValuePickle) {
     const auto view = py::memoryview::from_memory(at, end - at);
-    return pickler("loads")(view);
+    return pickle_loads()(view);
   }
   const std::uint64_t count = shuffle::read_varint(at, end);
   py::list items;

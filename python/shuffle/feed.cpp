@@ -50,7 +50,15 @@ void Feed::take_item(PyObject* item) {
 }
 
 void Feed::count(PyObject* key) {
-  add_number(key, Number::of(std::int64_t{1}));
+  if (output_.combines()) {
+    add_number(key, Number::of(std::int64_t{1}));
+    return;
+  }
+  key_.clear();
+  append_python_key(key_, key);
+  value_.clear();
+  shuffle::append_value(value_, std::int64_t{1});
+  output_.add(key_, value_);
 }
 
 void Feed::add_number(PyObject* key, const Number& number) {

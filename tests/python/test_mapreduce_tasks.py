@@ -75,9 +75,10 @@ WANTED = dict(Counter(" ".join(LINES).split()))
         MapReduce(words, total, combiner=total),
         MapReduce(words, total, combiner=sum),
         MapReduce(words, sum, combiner=total),
+        MapReduce(str.split, count, combiner=total),
         MapReduce(lambda line: [(word, 1) for word in line.split()], total),
     ],
-    ids=["count", "sum", "add", "python", "python-combiner", "sum-combiner", "mixed", "list"],
+    ids=["count", "sum", "add", "python", "python-combiner", "sum-combiner", "mixed", "count-combiner", "list"],
 )
 def test_words_are_counted(job: MapReduce) -> None:
     assert results(job, LINES) == WANTED
@@ -91,6 +92,35 @@ def test_words_of_files_are_counted_however_they_are_split(tmp_path: Path, mappe
     (tmp_path / "empty.txt").write_text("")
     files = TextFiles(tmp_path / "*.txt", split_bytes=split_bytes)
     assert results(MapReduce(mapper, sum), files) == dict(Counter(" ".join(LINES[:40]).split()))
+
+
+def test_words_of_bytes_are_bytes(tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes("caf\xe9 tea caf\xe9".encode("latin-1"))
+    files = TextFiles(tmp_path / "latin", encoding=None)
+    wanted = {b"caf\xe9": 2, b"tea": 1}
+    assert results(MapReduce(bytes.split, count), files) == wanted
+    assert results(MapReduce(native("words"), sum), files) == wanted
+
+
+def test_a_mapper_in_cpp_says_what_it_cannot_read(tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes("caf\xe9 tea".encode("latin-1"))
+    with pytest.raises(RuntimeError, match=r"'caf\\xe9' is no UTF-8"):
+        results(MapReduce(native("words"), sum), TextFiles(tmp_path / "latin"))
+    with pytest.raises(ValueError, match="the mapper words is in C\\+\\+, which reads UTF-8 or bytes, not latin-1"):
+        results(MapReduce(native("words"), sum), TextFiles(tmp_path / "latin", encoding="latin-1"))
+
+
+def test_one_record_may_yield_more_than_memory_holds() -> None:
+    """The bound of memory is held within a record, too."""
+
+    def many(n: int) -> Iterator[tuple[int, int]]:
+        return ((key, n) for key in range(200_000))
+
+    for reducer in (sum, total):
+        pairs, values, _ = run(MapReduce(many, reducer, memory=1 << 20), [1, 2], engines=1)
+        assert sum(value["spills"] for value in values) >= 4
+        assert sum(len(part) for part in pairs) == 200_000
+        assert all(number == 3 for part in pairs for _, number in part)
 
 
 def test_smallest_and_largest() -> None:
@@ -346,6 +376,38 @@ def test_a_store_is_swept_when_its_process_has_gone(store: Path) -> None:
     run_store.drop(mine)
     with pytest.raises(run_store.RunLost, match="is gone with its engine"):
         run_store.fetch(mine)
+
+
+def test_runs_that_are_read_are_not_open() -> None:
+    """However many map tasks there are, open files do not run out; and if they do, that is not taken for a run that is lost."""
+    ref = run_store.store.write("group", lambda descriptor: os.write(descriptor, b"run"))
+    before = len(os.listdir("/proc/self/fd"))
+    runs = [run_store.fetch(ref) for _ in range(50)]
+    assert [bytes(view) for view in runs] == [b"run"] * 50
+    assert len(os.listdir("/proc/self/fd")) == before
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            run_store.fetch(ref)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with pytest.raises(run_store.RunLost, match="has 3 bytes, and not the 4 that it had"):
+        run_store.fetch([*ref[:2], 4])
+    run_store.drop(ref)
+
+
+def test_values_of_main_go_by_value() -> None:
+    """A class that the client has defined in its __main__ is none of the engine's."""
+
+    class Point:
+        def __init__(self, x: int) -> None:
+            self.x = x
+
+    Point.__module__, Point.__qualname__ = "__main__", "Point"
+    pairs, _, _ = run(MapReduce(lambda n: [("a", Point(n))], lambda _key, values: sum(p.x for p in values)), [1, 2, 3])
+    assert [pair for part in pairs for pair in part] == [("a", 6)]
 
 
 def test_a_run_of_another_host_is_lost() -> None:

@@ -32,6 +32,13 @@ class Arena {
   // What it has taken from the heap.
   [[nodiscard]] std::size_t bytes() const noexcept { return blocks_.size() * kBlockBytes; }
 
+  // The same after a piece of `bytes`.
+  [[nodiscard]] std::size_t bytes_with(std::size_t bytes) const noexcept {
+    const std::size_t left = std::size_t{kUnit} * (end_ - next_);
+    return this->bytes() +
+           (bytes <= left ? 0 : (bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes);
+  }
+
   // Whether a piece of `bytes` can still be named.
   [[nodiscard]] bool has_room_for(std::size_t bytes) const noexcept {
     return (blocks_.size() + 1) * kBlockBytes + bytes < std::size_t{kUnit} << 32U;

@@ -1,100 +1,222 @@
 // workers/cpp/shuffle/combine_table.cpp
 #include "workers/cpp/shuffle/combine_table.h"
 
+#include <tbb/parallel_sort.h>
+#include <tbb/task_arena.h>
+
 #include <algorithm>
-#include <new>
+#include <cstring>
 #include <utility>
 
 namespace linden::shuffle {
 
-void CombineTable::flush() {
-  const std::size_t mask = slots_.size() - 1;
-  const std::size_t count = std::exchange(waiting_count_, 0);
-  for (std::size_t i = 0; i < count; ++i) {
-    const Arena::Place place = slots_[waiting_[i].hash & mask].place;
-    if (place != kEmpty) __builtin_prefetch(arena_.at(place));
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    add_short(waiting_[i]);
+namespace {
+
+constexpr std::size_t kFirstSlots = 1U << 15U;
+constexpr std::size_t kFirstSlotsMin = 1U << 13U;
+
+}  // namespace
+
+CombineTable::CombineTable(Combine how, std::size_t memory_bytes)
+    : how_(how), memory_bytes_(memory_bytes) {
+  if (how != Combine::kNone) clear();
+}
+
+inline void CombineTable::store(Slot& slot, const Number& number) {
+  if (number.is_float) {
+    slot.real = number.real;
+    slot.facts |= kFloat;
+  } else {
+    slot.integer = number.integer;
+    slot.facts &= ~kFloat;
   }
 }
 
-void CombineTable::add_short(const Waiting& waiting) {
-  const auto low = static_cast<std::uint32_t>(waiting.hash);
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t at = low & mask;
-  for (; slots_[at].place != kEmpty; at = (at + 1) & mask) {
-    if (slots_[at].hash != low) continue;
-    char* piece = arena_.at(slots_[at].place);
-    auto& header = *reinterpret_cast<Header*>(piece);
-    const char* key = piece + sizeof(Header);
-    const bool same = header.length == waiting.length && key[0] == waiting.tag &&
-                      load8(key + 1) == waiting.bytes.low && load8(key + 9) == waiting.bytes.high;
-    if (!same) continue;
-    if (!combine(how_, header.value, waiting.value)) fail_beyond_64_bits({key, header.length});
-    return;
+inline void CombineTable::combine_into(Slot& slot, const Number& value) const {
+  Number number = number_in(slot);
+  if (!combine(how_, number, value)) {
+    std::array<char, kShortBytes + 1> buffer{};
+    fail_beyond_64_bits(key(slot, buffer));
   }
-  char* rest = insert(at, waiting.hash, waiting.tag, waiting.length - 1, waiting.value);
-  std::memcpy(rest, &waiting.bytes, kShortBytes);
+  store(slot, number);
+}
+
+inline void CombineTable::insert(Slot& slot, std::uint64_t facts, ShortBytes bytes,
+                                 const Number& value) {
+  slot.facts = facts;
+  slot.low = bytes.low;
+  slot.high = bytes.high;
+  store(slot, value);
+  ++size_;
+  if (static_cast<char>(facts >> 24U) == kKeyText) {
+    const bool is_short_ascii =
+        !is_long(slot) && ((bytes.low | bytes.high) & 0x8080808080808080U) == 0;
+    if (!is_short_ascii) {
+      std::array<char, kShortBytes + 1> buffer{};
+      check_utf8(key(slot, buffer).substr(1));
+    }
+  }
+}
+
+inline void CombineTable::add_waiting(const Waiting& waiting) {
+  for (std::size_t at = (waiting.facts >> 32U) & mask_;; at = (at + 1) & mask_) {
+    Slot& slot = slots_[at];
+    const std::uint64_t differs = ((slot.facts ^ waiting.facts) & ~kFloat) |
+                                  (slot.low ^ waiting.bytes.low) | (slot.high ^ waiting.bytes.high);
+    if (differs == 0) {
+      combine_into(slot, waiting.value);
+      return;
+    }
+    if (slot.facts == 0) {
+      insert(slot, waiting.facts, waiting.bytes, waiting.value);
+      return;
+    }
+  }
+}
+
+void CombineTable::flush() {
+  if (waiting_count_ == 0) return;
+  if (must_grow() && may_grow()) grow();
+  const std::size_t count = std::exchange(waiting_count_, 0);
+  for (std::size_t i = 0; i < count; ++i) add_waiting(waiting_[i]);
+}
+
+std::size_t CombineTable::add_many(char tag, std::span<const mapreduce::PairEmitter::Pair> pairs) {
+  flush();
+  std::size_t count = 0;
+  for (const auto& pair : pairs.first(std::min(pairs.size(), kWaitingMax))) {
+    if (pair.size > kShortBytes) [[unlikely]]
+      break;
+    wait(waiting_[count++], tag, {pair.text, pair.size}, Number::of(pair.number));
+  }
+  if (count == 0 && !pairs.empty()) {
+    add_long(tag, {pairs[0].text, pairs[0].size}, Number::of(pairs[0].number));
+    return 1;
+  }
+  waiting_count_ = count;
+  flush();
+  return count;
 }
 
 void CombineTable::add_long(char tag, std::string_view rest, const Number& value) {
+  if (rest.size() >= kKeyBytesMax) throw ShuffleError("a key is larger than 4 GiB");
   flush();  // what came before is added before
-  const std::uint64_t hash = hash_of_key(tag, rest);
-  const auto low = static_cast<std::uint32_t>(hash);
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t at = low & mask;
-  for (; slots_[at].place != kEmpty; at = (at + 1) & mask) {
-    if (slots_[at].hash != low) continue;
-    char* piece = arena_.at(slots_[at].place);
-    auto& header = *reinterpret_cast<Header*>(piece);
-    const std::string_view key(piece + sizeof(Header), header.length);
-    if (key.size() != rest.size() + 1 || key.front() != tag || key.substr(1) != rest) continue;
-    if (!combine(how_, header.value, value)) fail_beyond_64_bits(key);
+  const auto hash = static_cast<std::uint32_t>(hash_of_key(tag, rest) >> 32U);
+  const std::uint64_t facts = facts_of(hash, tag, kLong);
+  for (std::size_t at = hash & mask_;; at = (at + 1) & mask_) {
+    Slot& slot = slots_[at];
+    if (((slot.facts ^ facts) & ~kFloat) == 0 && long_key(slot).substr(1) == rest) {
+      combine_into(slot, value);
+      return;
+    }
+    if (slot.facts != 0) continue;
+    const auto length = static_cast<std::uint64_t>(rest.size() + 1);
+    const Arena::Place place = arena_.allocate(sizeof length + length);
+    char* piece = arena_.at(place);
+    std::memcpy(piece, &length, sizeof length);
+    piece[sizeof length] = tag;
+    std::memcpy(piece + sizeof length + 1, rest.data(), rest.size());
+    insert(slot, facts, {load8(rest.data()), place}, value);
     return;
   }
-  std::memcpy(insert(at, hash, tag, rest.size(), value), rest.data(), rest.size());
 }
 
 void CombineTable::clear() {
   waiting_count_ = 0;
-  arena_.clear();
-  slots_.assign(kFirstSlots, Slot{0, kEmpty});
-  slots_.shrink_to_fit();
   size_ = 0;
-}
-
-CombineTable::Entry CombineTable::entry(Arena::Place place) const {
-  const char* piece = arena_.at(place);
-  const auto& header = *reinterpret_cast<const Header*>(piece);
-  const auto hash = std::uint64_t{header.hash_high} << 32U | header.hash_low;
-  return {hash, {piece + sizeof(Header), header.length}, header.value};
-}
-
-char* CombineTable::insert(std::size_t at, std::uint64_t hash, char tag, std::size_t rest_bytes,
-                           const Number& value) {
-  const Arena::Place place =
-      arena_.allocate(sizeof(Header) + 1 + std::max(rest_bytes, kShortBytes));
-  char* piece = arena_.at(place);
-  new (piece) Header{value, static_cast<std::uint32_t>(hash >> 32U),
-                     static_cast<std::uint32_t>(hash), static_cast<std::uint32_t>(rest_bytes + 1)};
-  char* key = piece + sizeof(Header);
-  key[0] = tag;
-  slots_[at] = {static_cast<std::uint32_t>(hash), place};
-  if (++size_ * 2 > slots_.size()) grow();
-  return key + 1;
+  arena_.clear();
+  const std::size_t affordable = memory_bytes_ / (4 * sizeof(Slot));
+  slots_ = ZeroedPages<Slot>(affordable < kFirstSlots ? kFirstSlotsMin : kFirstSlots);
+  mask_ = slots_.size() - 1;
 }
 
 void CombineTable::grow() {
-  std::vector<Slot> slots(slots_.size() * 2, Slot{0, kEmpty});
+  ZeroedPages<Slot> slots(slots_.size() * 2);
   const std::size_t mask = slots.size() - 1;
-  for (const Slot& slot : slots_) {
-    if (slot.place == kEmpty) continue;
-    std::size_t at = slot.hash & mask;
-    while (slots[at].place != kEmpty) at = (at + 1) & mask;
+  for (const Slot& slot : slots_.first(slots_.size())) {
+    if (slot.facts == 0) continue;
+    std::size_t at = hash_of(slot) & mask;
+    while (slots[at].facts != 0) at = (at + 1) & mask;
     slots[at] = slot;
   }
   slots_ = std::move(slots);
+  mask_ = mask;
+}
+
+std::string_view CombineTable::long_key(const Slot& slot) const {
+  const char* piece = arena_.at(static_cast<Arena::Place>(slot.high));
+  return {piece + sizeof(std::uint64_t), load8(piece)};
+}
+
+std::string_view CombineTable::key(const Slot& slot,
+                                   std::span<char, kShortBytes + 1> buffer) const {
+  if (is_long(slot)) return long_key(slot);
+  buffer[0] = static_cast<char>(slot.facts >> 24U);
+  std::memcpy(&buffer[1], &slot.low, sizeof slot.low);
+  std::memcpy(&buffer[9], &slot.high, sizeof slot.high);
+  return {buffer.data(), 1 + (slot.facts & 0xffU)};
+}
+
+// ---- In the order of keys, once the table is full -----------------------------------------------
+
+bool CombineTable::before(const Slot& a, const Slot& b) const {
+  // Partition and tag.
+  if (a.facts >> 24U != b.facts >> 24U) return a.facts >> 24U < b.facts >> 24U;
+  if (a.low != b.low) return __builtin_bswap64(a.low) < __builtin_bswap64(b.low);
+  if (!is_long(a) && !is_long(b)) {
+    if (a.high != b.high) return __builtin_bswap64(a.high) < __builtin_bswap64(b.high);
+    return (a.facts & 0xffU) < (b.facts & 0xffU);  // one ends with more zeros
+  }
+  std::array<char, kShortBytes + 1> of_a{};
+  std::array<char, kShortBytes + 1> of_b{};
+  return key(a, of_a) < key(b, of_b);
+}
+
+void CombineTable::sort(std::uint32_t partitions, int threads) {
+  std::size_t count = 0;
+  for (const Slot& slot : slots_.first(slots_.size())) {
+    if (slot.facts == 0) continue;
+    Slot& to = slots_[count++];
+    to = slot;
+    const std::uint64_t partition = partition_of(std::uint64_t{hash_of(to)} << 32U, partitions);
+    to.facts = partition << 32U | (to.facts & 0xffffffffU);
+  }
+  const std::span<Slot> slots = slots_.first(count);
+  const auto less = [this](const Slot& a, const Slot& b) { return before(a, b); };
+  if (threads <= 1) {
+    std::sort(slots.begin(), slots.end(), less);
+  } else {
+    tbb::task_arena arena(threads);
+    arena.execute([&] { tbb::parallel_sort(slots.begin(), slots.end(), less); });
+  }
+}
+
+class CombineTable::Sorted : public Source {
+ public:
+  Sorted(const CombineTable& table, std::span<const Slot> slots) : table_(table), slots_(slots) {}
+
+  bool next(Record& record) override {
+    if (next_ == slots_.size()) return false;
+    const Slot& slot = slots_[next_++];
+    value_.clear();
+    append_value(value_, datum_of(number_in(slot)));
+    record = {table_.key(slot, key_), value_};
+    return true;
+  }
+
+ private:
+  const CombineTable& table_;
+  std::span<const Slot> slots_;
+  std::size_t next_ = 0;
+  std::array<char, kShortBytes + 1> key_{};
+  std::string value_;
+};
+
+SourcePtr CombineTable::source(std::uint32_t partition) const {
+  const std::span<const Slot> slots = slots_.first(size_);
+  const auto [begin, end] = std::ranges::equal_range(
+      slots, partition, {}, [](const Slot& slot) { return hash_of(slot); });
+  return std::make_unique<Sorted>(*this, std::span<const Slot>(begin, end));
 }
 
 }  // namespace linden::shuffle

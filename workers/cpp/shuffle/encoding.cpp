@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "api/model/utf8.h"
+
 namespace linden::shuffle {
 
 namespace {
@@ -16,7 +18,7 @@ void append_bits(std::string& to, char tag, std::uint64_t bits) {
   to.append(buffer, sizeof buffer);
 }
 
-void append_escaped(std::string& to, char tag, std::string_view bytes) {
+void append_with_end(std::string& to, char tag, std::string_view bytes) {
   to.push_back(tag);
   for (const char byte : bytes) {
     to.push_back(byte);
@@ -44,6 +46,16 @@ std::uint64_t read_varint(const char*& from, const char* end) {
     if (byte < 0x80) return value;
   }
   damaged("number");
+}
+
+void check_utf8(std::string_view text) {
+  if (is_utf8(text)) return;
+  constexpr std::size_t kShownMax = 80;
+  std::string shown;
+  append_escaped(shown, text, kShownMax);
+  throw ShuffleError("'" + shown +
+                     "' is no UTF-8, as texts are; emit bytes, or read the files as " +
+                     "bytes (encoding=None)");
 }
 
 void append_key(std::string& to, const Datum& key) {
@@ -79,10 +91,10 @@ void append_key_item(std::string& to, const Datum& key) {
       append_bits(to, kKeyFloat, sortable(key.raw_float()));
       break;
     case Type::kText:
-      append_escaped(to, kKeyText, key.raw());
+      append_with_end(to, kKeyText, key.raw());
       break;
     case Type::kBytes:
-      append_escaped(to, kKeyBytes, key.raw());
+      append_with_end(to, kKeyBytes, key.raw());
       break;
     case Type::kOther:
       to.append(key.raw());

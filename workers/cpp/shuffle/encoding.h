@@ -95,6 +95,9 @@ inline std::int64_t unzigzag(std::uint64_t value) {
   return static_cast<std::int64_t>(value >> 1U) ^ -static_cast<std::int64_t>(value & 1U);
 }
 
+// Throws ShuffleError that shows it if it is not.
+void check_utf8(std::string_view text);
+
 // A key outside of rows.  Throws ShuffleError for NaN, which equals nothing.
 void append_key(std::string& to, const Datum& key);
 // As an item of a row: bytes that may be followed by others.

@@ -20,10 +20,26 @@ void add_our_functions(mapreduce::Functions& functions);
 // life.  Throws ShuffleError: it cannot be loaded, or does not export that.
 void load_library(const std::string& path, mapreduce::Functions& functions);
 
-// Maps records until about `bytes` of them were read, or memory is full; false at the end of the
-// split.  Counts records.  Throws ShuffleError that names mapper and record if the mapper throws.
-bool map_some(TextSplit& split, const std::string& name, const mapreduce::Mapper& mapper,
-              std::uint64_t bytes, MapOutput& output, std::uint64_t& records);
+// The mapper of that name, of one kind or the other.  Throws ShuffleError: there is none.
+class NativeMapper {
+ public:
+  NativeMapper(const mapreduce::Functions& functions, std::string name);
+
+  // Maps records until about `bytes` of them were read, or memory is full; false at the end of the
+  // split.  Counts records.  Throws ShuffleError that names mapper and record if the mapper throws.
+  bool map_some(TextSplit& split, std::uint64_t bytes, MapOutput& output,
+                std::uint64_t& records) const;
+
+ private:
+  bool map_blocks(TextSplit& split, std::uint64_t bytes, MapOutput& output,
+                  std::uint64_t& records) const;
+  bool map_records(TextSplit& split, std::uint64_t bytes, MapOutput& output,
+                   std::uint64_t& records) const;
+
+  std::string name_;
+  const mapreduce::BlockMapper* block_mapper_;
+  const mapreduce::Mapper* mapper_;
+};
 
 // Reduces whole keys until about `pairs` pairs were read; false at the end of the source.
 class NativeReduce {

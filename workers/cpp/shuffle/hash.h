@@ -1,6 +1,11 @@
 // workers/cpp/shuffle/hash.h: a hash of keys, the same in every process.  Pure.
 #pragma once
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -20,29 +25,34 @@ inline std::uint64_t load8(const char* from) {
   return value;
 }
 
-using Unaligned [[gnu::aligned(1), gnu::may_alias]] = std::uint64_t;
-
-// The first `size` < 8 bytes at `from`.  Reads eight where the page has them, which is quicker than
-// to look how many to read; what is behind them is not used.
-[[gnu::no_sanitize("address")]] inline std::uint64_t load_few(const char* from, std::size_t size) {
+// `bytes` has at most kShortBytes.  Reads sixteen where the page has them, which is quicker than to
+// look how many to read; what is behind them is not used.
+#if defined(__SSE2__)
+[[gnu::no_sanitize("address", "thread")]] inline ShortBytes short_bytes(std::string_view bytes) {
   constexpr std::uintptr_t kPage = 4096;
-  if (size == 0) return 0;
-  if (reinterpret_cast<std::uintptr_t>(from) % kPage <= kPage - 8) {
-    return *reinterpret_cast<const Unaligned*>(from) & (~std::uint64_t{0} >> (64 - 8 * size));
+  alignas(16) static constexpr unsigned char kMasks[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                                           0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                                           0xff, 0xff, 0xff, 0xff};
+  ShortBytes found;
+  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % kPage > kPage - kShortBytes) [[unlikely]] {
+    char copy[kShortBytes] = {};
+    std::memcpy(copy, bytes.data(), bytes.size());
+    return {load8(copy), load8(copy + 8)};
   }
-  std::uint64_t value = 0;
-  std::memcpy(&value, from, size);
-  return value;
+  const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes.data()));
+  const unsigned char* mask = kMasks + kShortBytes - bytes.size();
+  const __m128i kept = _mm_and_si128(all, _mm_loadu_si128(reinterpret_cast<const __m128i*>(mask)));
+  found.low = static_cast<std::uint64_t>(_mm_cvtsi128_si64(kept));
+  found.high = static_cast<std::uint64_t>(_mm_cvtsi128_si64(_mm_unpackhi_epi64(kept, kept)));
+  return found;
 }
-
-// `bytes` has at most kShortBytes.
+#else
 inline ShortBytes short_bytes(std::string_view bytes) {
-  const char* data = bytes.data();
-  const std::size_t size = bytes.size();
-  if (size < 8) return {load_few(data, size), 0};
-  if (size == kShortBytes) return {load8(data), load8(data + 8)};
-  return {load8(data), load_few(data + 8, size - 8)};
+  char copy[kShortBytes] = {};
+  if (!bytes.empty()) std::memcpy(copy, bytes.data(), bytes.size());
+  return {load8(copy), load8(copy + 8)};
 }
+#endif
 
 // Multiply and fold, as in wyhash: quick for a few bytes, and good enough to spread keys; not a
 // defence against keys that were chosen to collide.

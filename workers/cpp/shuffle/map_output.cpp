@@ -2,6 +2,7 @@
 #include "workers/cpp/shuffle/map_output.h"
 
 #include <limits>
+#include <tuple>
 #include <utility>
 
 #include "workers/cpp/shuffle/merge.h"
@@ -22,7 +23,9 @@ Number number_of_datum(const Datum& value) {
 }  // namespace
 
 MapOutput::MapOutput(OutputOptions options)
-    : options_(std::move(options)), table_(options_.combine), buffer_(options_.partitions) {}
+    : options_(std::move(options)),
+      table_(options_.combine, options_.memory_bytes),
+      buffer_(options_.partitions, options_.memory_bytes) {}
 
 void MapOutput::add(std::string_view key, std::string_view value) {
   if (combines()) {
@@ -33,32 +36,52 @@ void MapOutput::add(std::string_view key, std::string_view value) {
   if (key.size() > kBytesMax || value.size() > kBytesMax) {
     throw ShuffleError("a key or a value is larger than 4 GiB");
   }
-  if (!buffer_.has_room_for(key.size() + value.size())) spill();
   ++pairs_;
-  buffer_.add(key, value);
+  if (buffer_.add(key, value)) return;
+  spill();
+  std::ignore = buffer_.add(key, value);  // it is empty
+}
+
+void MapOutput::add_texts(std::span<const mapreduce::PairEmitter::Pair> pairs) {
+  if (combines()) {
+    pairs_ += pairs.size();
+    while (!pairs.empty()) {
+      pairs = pairs.subspan(table_.add_many(options_.record_tag, pairs));
+      if (table_.is_full()) spill();
+    }
+    return;
+  }
+  for (const auto& pair : pairs) {
+    if (options_.record_tag == kKeyText) check_utf8({pair.text, pair.size});
+    key_.assign(1, options_.record_tag);
+    key_.append(pair.text, pair.size);
+    value_.clear();
+    append_value(value_, pair.number);
+    add(key_, value_);
+  }
 }
 
 void MapOutput::emit(const Datum& key, const Datum& value) {
   if (combines() && key.type() == Datum::Type::kText) {
     add_number(kKeyText, key.raw(), number_of_datum(value));
   } else {
+    if (key.type() == Datum::Type::kText) check_utf8(key.raw());
+    if (value.type() == Datum::Type::kText) check_utf8(value.raw());
     key_.clear();
     append_key(key_, key);
     value_.clear();
     append_value(value_, value);
     add(key_, value_);
   }
-  // A record may emit more than memory holds.
-  if (is_full() && !combines()) spill();
 }
 
 void MapOutput::write_memory(RunWriter& writer) {
   if (combines()) {
     table_.flush();
-    const SortedTable sorted(table_, options_.partitions, options_.threads);
+    table_.sort(options_.partitions, options_.threads);
     for (std::uint32_t i = 0; i < options_.partitions; ++i) {
       writer.begin(i);
-      writer.add_all(*sorted.source(i));
+      writer.add_all(*table_.source(i));
     }
     return;
   }
@@ -85,7 +108,7 @@ void MapOutput::replace(SpillFile run) {
 }
 
 void MapOutput::clear_memory() {
-  table_.clear();
+  if (combines()) table_.clear();
   buffer_.clear();
 }
 

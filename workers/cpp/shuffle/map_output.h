@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,12 +21,16 @@ struct OutputOptions {
   std::uint32_t partitions = 1;
   Combine combine = Combine::kNone;
   std::size_t memory_bytes = 128U << 20U;
-  int threads = 1;        // for sorting
-  std::string directory;  // for what is spilled; nothing in it has a name
+  int threads = 1;             // for sorting
+  std::string directory;       // for what is spilled; nothing in it has a name
+  char record_tag = kKeyText;  // what records are: kKeyText or kKeyBytes
 };
 
 // Pairs go in by add() or emit(); they come out by finish() as a run.  With combine() other than
 // kNone, values must be numbers, and there is one pair per key in the end.  One thread.
+//
+// What is in memory is kept below `memory_bytes`: who feeds it calls spill() between records when
+// is_full() says so, and a record that yields more than the rest of it is spilled within.
 class MapOutput : public mapreduce::Emitter {
  public:
   explicit MapOutput(OutputOptions options);
@@ -33,8 +38,11 @@ class MapOutput : public mapreduce::Emitter {
   // A number for the key `tag` and `rest` of a combining output.  The hot path of counting.
   void add_number(char tag, std::string_view rest, const Number& value) {
     ++pairs_;
-    table_.add(tag, rest, value);
+    if (table_.add(tag, rest, value) && table_.is_full()) [[unlikely]]
+      spill();
   }
+  // Numbers for keys that are parts of records; see OutputOptions::record_tag.
+  void add_texts(std::span<const mapreduce::PairEmitter::Pair> pairs);
   // An encoded pair.
   void add(std::string_view key, std::string_view value);
 
@@ -42,7 +50,8 @@ class MapOutput : public mapreduce::Emitter {
   [[nodiscard]] Combine how() const noexcept { return options_.combine; }
   // Whether it is time for spill(): what is in memory is as large as it may be.
   [[nodiscard]] bool is_full() const noexcept {
-    return table_.bytes() + buffer_.bytes() >= options_.memory_bytes;
+    const std::size_t bytes = options_.memory_bytes;
+    return combines() ? table_.is_full() : buffer_.bytes() >= bytes / 4 * 3;
   }
   // Writes what is in memory to a run of its own, and forgets it.
   void spill();

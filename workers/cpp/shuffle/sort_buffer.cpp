@@ -8,6 +8,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "workers/cpp/shuffle/encoding.h"
+#include "workers/cpp/shuffle/hash.h"
+
 namespace linden::shuffle {
 
 namespace {
@@ -49,27 +52,6 @@ class BufferSource : public Source {
   std::size_t next_ = 0;
 };
 
-class TableSource : public Source {
- public:
-  TableSource(const CombineTable& table, const std::vector<SortItem>& items)
-      : table_(table), items_(items) {}
-
-  bool next(Record& record) override {
-    if (next_ == items_.size()) return false;
-    const auto entry = table_.entry(items_[next_++].place);
-    value_.clear();
-    append_value(value_, datum_of(entry.value));
-    record = {entry.key, value_};
-    return true;
-  }
-
- private:
-  const CombineTable& table_;
-  const std::vector<SortItem>& items_;
-  std::size_t next_ = 0;
-  std::string value_;
-};
-
 }  // namespace
 
 std::uint64_t prefix_of(std::string_view key) {
@@ -79,17 +61,30 @@ std::uint64_t prefix_of(std::string_view key) {
   return load_big_endian(padded);
 }
 
-void SortBuffer::add(std::string_view key, std::string_view value) {
+bool SortBuffer::add(std::string_view key, std::string_view value) {
+  const std::size_t bytes = sizeof(Lengths) + key.size() + value.size();
+  const auto partition = partition_of(hash_of_key(key), static_cast<std::uint32_t>(items_.size()));
+  auto& items = items_[partition];
+  const bool must_grow = items.size() == items.capacity();
+  const std::size_t grown = items.capacity() + items.capacity() / 4 + 64;
+  // While it grows it is there twice.
+  const std::size_t growing_bytes = must_grow ? grown * sizeof(SortItem) : 0;
+  const bool fits = arena_.bytes_with(bytes) + items_bytes_ + growing_bytes <= memory_bytes_;
+  if (size_ > 0 && !(fits && arena_.has_room_for(bytes))) return false;
+  if (must_grow) {
+    items_bytes_ += (grown - items.capacity()) * sizeof(SortItem);
+    items.reserve(grown);
+  }
   const Lengths lengths{static_cast<std::uint32_t>(key.size()),
                         static_cast<std::uint32_t>(value.size())};
-  const Arena::Place place = arena_.allocate(sizeof lengths + key.size() + value.size());
+  const Arena::Place place = arena_.allocate(bytes);
   char* piece = arena_.at(place);
   std::memcpy(piece, &lengths, sizeof lengths);
   std::memcpy(piece + sizeof lengths, key.data(), key.size());
   std::memcpy(piece + sizeof lengths + key.size(), value.data(), value.size());
-  const auto partition = partition_of(hash_of_key(key), static_cast<std::uint32_t>(items_.size()));
-  items_[partition].push_back({prefix_of(key), place});
+  items.push_back({prefix_of(key), place});
   ++size_;
+  return true;
 }
 
 Record SortBuffer::record(Arena::Place place) const {
@@ -104,6 +99,7 @@ void SortBuffer::clear() {
   arena_.clear();
   for (auto& partition : items_) std::vector<SortItem>().swap(partition);
   size_ = 0;
+  items_bytes_ = 0;
 }
 
 void SortBuffer::sort(int threads) {
@@ -116,21 +112,6 @@ void SortBuffer::sort(int threads) {
 
 SourcePtr SortBuffer::source(std::uint32_t partition) const {
   return std::make_unique<BufferSource>(*this, items_[partition]);
-}
-
-SortedTable::SortedTable(const CombineTable& table, std::uint32_t partitions, int threads)
-    : table_(table), items_(partitions) {
-  table.for_each([&](Arena::Place place, const CombineTable::Entry& entry) {
-    items_[partition_of(entry.hash, partitions)].push_back({prefix_of(entry.key), place});
-  });
-  sort_items(items_, threads, [&table](const SortItem& a, const SortItem& b) {
-    if (a.prefix != b.prefix) return a.prefix < b.prefix;
-    return table.entry(a.place).key < table.entry(b.place).key;
-  });
-}
-
-SourcePtr SortedTable::source(std::uint32_t partition) const {
-  return std::make_unique<TableSource>(table_, items_[partition]);
 }
 
 }  // namespace linden::shuffle

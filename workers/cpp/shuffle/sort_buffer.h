@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "workers/cpp/shuffle/arena.h"
-#include "workers/cpp/shuffle/combine_table.h"
 #include "workers/cpp/shuffle/source.h"
 
 namespace linden::shuffle {
@@ -27,14 +26,14 @@ using SortItems = std::vector<std::vector<SortItem>>;
 // Pairs in the order of their arrival.  One thread.
 class SortBuffer {
  public:
-  explicit SortBuffer(std::uint32_t partitions) : items_(partitions) {}
+  SortBuffer(std::uint32_t partitions, std::size_t memory_bytes)
+      : memory_bytes_(memory_bytes), items_(partitions) {}
 
-  void add(std::string_view key, std::string_view value);
-  [[nodiscard]] bool has_room_for(std::size_t bytes) const { return arena_.has_room_for(bytes); }
+  // False, and nothing has happened, if it would take more than `memory_bytes` then; one pair
+  // always has room.
+  [[nodiscard]] bool add(std::string_view key, std::string_view value);
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] std::size_t bytes() const noexcept {
-    return arena_.bytes() + size_ * sizeof(SortItem);
-  }
+  [[nodiscard]] std::size_t bytes() const noexcept { return arena_.bytes() + items_bytes_; }
   void clear();
 
   // By key, pairs of equal keys in the order of their arrival; by `threads` threads.
@@ -46,19 +45,10 @@ class SortBuffer {
 
  private:
   Arena arena_;
+  std::size_t memory_bytes_;
   SortItems items_;
+  std::size_t items_bytes_ = 0;
   std::size_t size_ = 0;
-};
-
-// The entries of `table` by partition and key, for as long as the table is not touched.
-class SortedTable {
- public:
-  SortedTable(const CombineTable& table, std::uint32_t partitions, int threads);
-  [[nodiscard]] SourcePtr source(std::uint32_t partition) const;
-
- private:
-  const CombineTable& table_;
-  SortItems items_;
 };
 
 }  // namespace linden::shuffle

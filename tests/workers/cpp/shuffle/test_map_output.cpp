@@ -14,6 +14,7 @@
 namespace linden::shuffle {
 namespace {
 
+using namespace std::string_literals;
 using Pair = std::pair<std::string, std::string>;
 
 std::vector<Pair> all_of(Source& source) {
@@ -26,6 +27,12 @@ std::vector<Pair> all_of(Source& source) {
 std::string key(std::string_view text) {
   std::string encoded;
   append_key(encoded, text);
+  return encoded;
+}
+
+std::string bytes_key(std::string_view bytes) {
+  std::string encoded;
+  append_key(encoded, Datum::bytes(bytes));
   return encoded;
 }
 
@@ -71,8 +78,8 @@ TEST_P(MapOutputs, CombineLikeAMapOfNumbers) {
   for (int i = 0; i < 20'000; ++i) {
     const std::string word = random_word(random);
     const auto number = static_cast<std::int64_t>(random() % 100);
-    output(word, number);
-    reference[key(word)] += number;
+    output(Datum::bytes(word), number);
+    reference[bytes_key(word)] += number;
     if (random() % 5'000 == 0) output.spill();
   }
   std::map<std::string, std::int64_t> found;
@@ -94,8 +101,8 @@ TEST_P(MapOutputs, SortLikeAStableSort) {
   std::vector<Pair> reference;
   for (int i = 0; i < 60'000; ++i) {
     const std::string word = random_word(random);
-    output(word, i);
-    reference.emplace_back(key(word), value(i));
+    output(Datum::bytes(word), i);
+    reference.emplace_back(bytes_key(word), value(i));
   }
   EXPECT_GT(output.spills(), 1U) << "emit() keeps to the bound of memory by itself";
   std::stable_sort(reference.begin(), reference.end(),
@@ -132,6 +139,86 @@ TEST(MapOutput, KeepsItsMemoryBounded) {
   std::size_t pairs = 0;
   for (const auto& part : finished(output)) pairs += part.size();
   EXPECT_EQ(pairs, 2'000U);
+}
+
+// One record may yield more different keys than memory has room for.
+TEST(MapOutput, SpillsKeysThatAreCombined) {
+  constexpr std::size_t kKeys = 100'000;
+  MapOutput output(options(Combine::kSum, 1U << 20U));
+  for (std::size_t turn = 0; turn < 2; ++turn) {
+    for (std::size_t i = 0; i < kKeys; ++i) output("a key of some length " + std::to_string(i), 1);
+    for (std::size_t i = 0; i < kKeys; ++i) output(i, 1);
+  }
+  EXPECT_GE(output.spills(), 10U);
+  std::size_t pairs = 0;
+  for (const auto& part : finished(output)) {
+    for (const auto& [key, number] : part) EXPECT_EQ(number, value(2));
+    pairs += part.size();
+  }
+  EXPECT_EQ(pairs, 2 * kKeys);
+}
+
+// Sums are of ints as long as all are; keys that differ in zeros at their end are different.
+TEST(MapOutput, TellsKeysAndNumbersApart) {
+  using namespace std::literals;
+  MapOutput output(options(Combine::kSum, 1U << 20U));
+  const std::vector<std::string_view> keys = {
+      ""sv, "\0"sv, "a"sv, "a\0"sv, "0123456789abcdef"sv, "0123456789abcdef\0"sv, "01234567"sv};
+  for (const std::string_view one : keys) {
+    output(one, 1);
+    output(Datum::bytes(one), 4);
+    output(one, 1);
+    output(Datum::bytes(one), 0.5);
+  }
+  std::map<std::string, std::string> expected;
+  for (const std::string_view one : keys) {
+    std::string sum;
+    append_value(sum, 4.5);
+    expected[key(one)] = value(2);
+    expected[bytes_key(one)] = sum;
+  }
+  std::map<std::string, std::string> found;
+  for (const auto& part : finished(output)) {
+    EXPECT_TRUE(std::is_sorted(part.begin(), part.end()));
+    found.insert(part.begin(), part.end());
+  }
+  EXPECT_EQ(found, expected);
+}
+
+TEST(MapOutput, TakesPiecesOfRecordsAsTextsOrBytes) {
+  for (const char tag : {kKeyText, kKeyBytes}) {
+    for (const Combine how : {Combine::kNone, Combine::kSum}) {
+      OutputOptions with_tag = options(how, 1U << 20U);
+      with_tag.record_tag = tag;
+      MapOutput output(with_tag);
+      const std::string large(40, 'x');
+      const mapreduce::PairEmitter::Pair pairs[] = {
+          {"a", 1, 1}, {large.data(), 40, 2}, {"a", 1, 3}};
+      output.add_texts(pairs);
+      std::map<std::string, std::int64_t> found;
+      for (const auto& part : finished(output)) {
+        for (const auto& [key, number] : part) found[key] += value_of(number).as_int();
+      }
+      EXPECT_EQ(found, (std::map<std::string, std::int64_t>{{tag + "a"s, 4}, {tag + large, 2}}));
+      EXPECT_EQ(output.pairs(), 3U);
+    }
+  }
+}
+
+TEST(MapOutput, SaysWhichTextIsNoUtf8) {
+  for (const Combine how : {Combine::kNone, Combine::kSum}) {
+    MapOutput output(options(how, 1U << 20U));
+    try {
+      output("caf\xe9", 1);
+      finished(output);
+      ADD_FAILURE();
+    } catch (const ShuffleError& error) {
+      EXPECT_THAT(error.what(), testing::HasSubstr("'caf\\xe9' is no UTF-8"));
+    }
+  }
+  MapOutput output(options(Combine::kNone, 1U << 20U));
+  EXPECT_THROW(output(1, "\xff"), ShuffleError);
+  output(Datum::bytes("\xff"), Datum::bytes("\xff"));
 }
 
 TEST(MapOutput, SaysWhichSumIsTooLarge) {

@@ -6,6 +6,8 @@
 
 #include <random>
 
+#include <linden/mapreduce.h>
+
 #include "temporary_file.h"
 #include "workers/cpp/shuffle/error.h"
 
@@ -21,6 +23,15 @@ std::vector<std::string> records_of(const std::string& path, std::uint64_t begin
   std::vector<std::string> records;
   std::string_view record;
   while (split.next(record)) records.emplace_back(record);
+  TextSplit same(path, begin, end, delimiter, 1U << 20U);
+  std::vector<std::string> of_blocks;
+  std::string_view text;
+  while (same.next_block(text)) {
+    EXPECT_FALSE(text.empty());
+    for (const std::string_view one : mapreduce::Block(text, delimiter))
+      of_blocks.emplace_back(one);
+  }
+  EXPECT_EQ(of_blocks, records) << "blocks hold other records, from " << begin << " to " << end;
   return records;
 }
 
