@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import farm, housekeeping
+from .fields import number_range
 from .listing import listed
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _tasks_of(client: Client, keys: set[tuple[str, int]]) -> Iterable[dict[str, 
 def _ranges(keys: set[tuple[str, int]]) -> Iterable[tuple[str, Any]]:
     """The tasks as (client, number or range of numbers)."""
     for session, first, last in housekeeping.ranges(keys):
-        yield session, farm.number_range(first, last)
+        yield session, number_range(first, last)
 
 
 def _tell(client: Client, held: list[tuple[_Held, Any]]) -> None:

@@ -13,10 +13,11 @@ from collections import Counter, deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import _native, farm, serialize
+from . import _native, collective_tuples, farm, serialize
 from .data import DataLost
 from .error import CollectiveTimeout, RankFailed, RanksDisagree
 from .errors import LindenError, NoMatch
+from .fields import number_range
 from .listing import PAGE
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ class Post:
         self.name = farm.message_id(client, call.start)
         self._who = f"rank {rank} on engine {engine}"
         died = f"{self._who} has failed: its engine died"
-        self._here = space.send_put([farm.here(client, call.start, rank, self._session, died)], patient=True)
+        self._here = space.send_put(
+            [collective_tuples.here(client, call.start, rank, self._session, died)], patient=True
+        )
 
     def space(self) -> Space:
         """The space, for whatever a task wants of it."""
@@ -89,7 +92,9 @@ class Post:
         """
         packed, lent = (serialize.pack_result(value), None) if self._data is None else self._data.lend(value)
         n = self._sent[to]
-        put = farm.collective(self._client, self._call.start, n, self._rank, to, [what, packed], self._session)
+        put = collective_tuples.collective(
+            self._client, self._call.start, n, self._rank, to, [what, packed], self._session
+        )
         if lent:
             self._lent.setdefault(to, deque()).append((n, lent))
         self._sent[to] += 1
@@ -101,7 +106,9 @@ class Post:
         Args: what: the operation, for errors. deadline: of time.monotonic().
         Raises: RankFailed; RanksDisagree: it has ended. CollectiveTimeout.
         """
-        form = farm.collective_form(self._client, self._call.start, self._received[source], source, self._rank)
+        form = collective_tuples.collective_form(
+            self._client, self._call.start, self._received[source], source, self._rank
+        )
         found = self._read([form, self._failed_form(), self._result_form(source)], deadline)
         if found is not None and found.index != 0:
             # Its message was put before the bad news, if at all, and then it counts.
@@ -140,8 +147,8 @@ class Post:
     def _ask(self) -> None:
         """How many of the messages with large values have not been received, and so removed."""
         for to, lent in self._lent.items():
-            numbers = farm.number_range(lent[0][0], lent[-1][0])
-            form = farm.collective_form(self._client, self._call.start, numbers, self._rank, to)
+            numbers = number_range(lent[0][0], lent[-1][0])
+            form = collective_tuples.collective_form(self._client, self._call.start, numbers, self._rank, to)
             self._asked.append((to, lent[-1][0], self._space.send_count(form)))
 
     def _let_go(self) -> None:
@@ -197,7 +204,7 @@ class Post:
         """Put the mark that the others wait for; False: what the call had is gone."""
         wait = self._space.client.wait
         said = None if failure is None else f"{self._who} has failed: {failure}"
-        mark = farm.left(self._client, self._call.start, self._rank, self._session, said)
+        mark = collective_tuples.left(self._client, self._call.start, self._rank, self._session, said)
         try:
             wait(self._space.send_commit([mark], [], wait(self._here)))
         except LindenError:  # it was purged
@@ -206,21 +213,21 @@ class Post:
 
     def _is_last(self) -> bool:
         wait, count = self._space.client.wait, self._space.send_count
-        if wait(count(self._form(farm.HERE))):
+        if wait(count(self._form(collective_tuples.HERE))):
             return False
         rows = [
             row
-            for what in (farm.LEFT, farm.FAILED)
+            for what in (collective_tuples.LEFT, collective_tuples.FAILED)
             for row in wait(self._space.send_list(self._form(what), limit=len(self._call)))["tuples"]
         ]
-        ranks = {row["fields"][farm.COLLECTIVE_SOURCE] for row in rows}
+        ranks = {row["fields"][collective_tuples.COLLECTIVE_SOURCE] for row in rows}
         missing = [rank for rank in range(len(self._call)) if rank not in ranks]
         # They have ended before they took part, or they have not begun.
         ended = [wait(request) for request in [count(self._result_form(rank)) for rank in missing]]
         return all(ended)
 
     def _remove_all(self) -> None:
-        form = farm.collective_form(self._client, self._call.start)
+        form = collective_tuples.collective_form(self._client, self._call.start)
         while True:
             try:
                 self._space.client.wait(self._space.send_take(_native.TAKE, [form], count=PAGE, timeout=0.0))
@@ -242,10 +249,10 @@ class Post:
         return found
 
     def _form(self, what: str) -> tuple[Any, ...]:
-        return farm.collective_form(self._client, self._call.start, what)
+        return collective_tuples.collective_form(self._client, self._call.start, what)
 
     def _failed_form(self) -> tuple[Any, ...]:
-        return self._form(farm.FAILED)
+        return self._form(collective_tuples.FAILED)
 
     def _result_form(self, rank: int) -> tuple[Any, ...]:
         return farm.results_form(self._client, self._call.start + rank)

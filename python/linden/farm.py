@@ -6,17 +6,15 @@
     ("result", client, number, status, meta, payload)            the one final result of a task
     ("output", client, number, stream, n, payload)               what a task printed or displayed, before its result
     ("resubmitted", client, number, new message id)              a task that was given once more
-    ("gate", client, number, verdict, source)                    what a task that waits for others is released by
     ("function", digest, payload)                                sent once, read by engines
     ("payload", client, number, payload)                         of several tasks of a call, the first of which has that number
     ("control", session, verb, argument)                         to an engine
     ("cancelled", client, number)                                a task that is not to be started once more
-    ("kept", client, number, engine, session, bytes, what)       an engine has the value of a task's result in its memory
-    ("given", session, n, ok, payload)                           such a value, or why not, for the engine that has asked for it
     ("late", queue, client, number)                              a task may have waited long enough for an engine of its choice
-    ("on_join", key, name, kind, function, payload)              what every engine runs before its first task
-    ("collective", client, call, what, source, to, payload)      between the tasks of one call, the first of which is `call`
     ("data", name, client, number, role)                         keeps large data that a task, or its result, names
+
+Those of tasks that wait for others are in gate_tuples.py, of values that engines keep in kept_tuples.py, of tasks that work together in
+collective_tuples.py, of what engines run when they join in on_join_tuples.py, and of MapReduce jobs in job_tuples.py.
 
 Everything in here is pure.
 """
@@ -32,7 +30,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native
 from .connection_file import DEFAULT_FARM_SPACE as DEFAULT_FARM_SPACE
-from .fields import ANY, Between, OneOf
+from .fields import ANY, OneOf
 from .serialize import BY_REFERENCE, PackedFunction
 
 if TYPE_CHECKING:
@@ -321,6 +319,11 @@ def task(
     )
 
 
+def gate_form(client: str, number: Any, verdict: Any = ANY) -> tuple[Any, ...]:
+    """Gates of tasks, or of groups, whose numbers are negative."""
+    return ("gate", client, number, verdict, _TEXT)
+
+
 def _guards_of(client: str, number: int, conditions: Conditions) -> Any:
     """The gate of the first stage, whose verdict fills the field `function`."""
     if not conditions.stages:
@@ -405,49 +408,10 @@ def _died(client: str, number: int, engine: Engine) -> tuple[Any, ...]:
     return ("result", client, number, ENGINE_DIED, [engine.id, engine.session, 0.0, 0.0], None)
 
 
-# ---- Kept values ---------------------------------------------------------------------------------------------------
+# ---- Tasks that wait for the engine of their data -----------------------------------------------------------------------
 
 LATE = "late"
 _LAST = -(2**31)  # whoever is handed it has nothing else to do
-# Nobody waits longer for a kept value, and who has stopped waiting does not take it.
-GIVEN_TTL_S = 600.0
-KEPT_CLIENT, KEPT_NUMBER, KEPT_ENGINE, KEPT_SESSION, KEPT_BYTES = range(1, 6)
-
-
-def kept(client: str, number: int, engine: Engine, size: int, what: str) -> _native.Put:
-    """The engine has the value of that task's result, of so many bytes, in its memory."""
-    fields = ("kept", client, number, engine.id, engine.session, size, safe_text(what))
-    return _native.Put(fields, lives_with=engine.session)
-
-
-def kept_form(client: Any = ANY, number: Any = ANY, session: Any = ANY) -> tuple[Any, ...]:
-    """Who has the values of results."""
-    return ("kept", client, number, ANY, session, ANY, ANY)
-
-
-def give(holder: str, client: str, number: int, item: int | None, asker: str, n: int) -> _native.Put:
-    """To the engine of the session `holder`: give a kept value to the session `asker`, as its number `n`."""
-    return control(holder, GIVE, [client, number, item, asker, n])
-
-
-def drop(holder: str, client: str, number: int | None) -> _native.Put:
-    """To the engine of the session `holder`: forget the value of a task, or of all of the client's."""
-    return control(holder, DROP, [client, number])
-
-
-def given(asker: str, n: int, ok: bool, payload: Any) -> _native.Put:
-    """A kept value for whoever has asked for it under that number, or in words why there is none."""
-    return _native.Put(("given", asker, n, ok, payload), ttl=GIVEN_TTL_S, lives_with=asker)
-
-
-def taken(holder: str, asker: str, n: int) -> _native.Put:
-    """To the engine of the session `holder`: what it has given under that number is where it should be."""
-    return control(holder, TAKEN, [asker, n])
-
-
-def given_form(asker: str, n: int) -> tuple[Any, ...]:
-    """The answer to what was asked for under that number."""
-    return ("given", asker, n, ANY, ANY)
 
 
 def late(queue: str, client: str, number: int, seconds: float) -> _native.Put:
@@ -604,59 +568,6 @@ def safe_text(text: str) -> str:
     return text
 
 
-# ---- Tasks that wait for others ------------------------------------------------------------------------------------
-#
-# A conditional task is guarded by its gate (P24), and whichever gate tuple of its number comes first releases it and says why.
-# A relay turns the result of one task, or the verdict of a group, into its gate.  A group has an edge for each of several tasks, which
-# comes with that task's result and says its status, and one tuple MET, which comes when all have ended, after their edges.
-
-ANY_VERDICT = _TEXT
-_GUARDS_MAX = 5_000  # of one tuple; the space allows more
-
-
-def gate(client: str, number: int, verdict: str, *, source: str = "", delay: float | None = None) -> _native.Put:
-    """Releases the conditional task `number`, or all that relay group `number`."""
-    return _native.Put(("gate", client, number, verdict, source), delay=delay)
-
-
-def gate_form(client: str, number: Any, verdict: Any = ANY) -> tuple[Any, ...]:
-    """Gates of tasks, or of groups, whose numbers are negative."""
-    return ("gate", client, number, verdict, _TEXT)
-
-
-def relay_of_result(client: str, number: int, of: tuple[str, int]) -> _native.Put:
-    """The gate `number` opens with the result of the task `of`, and its verdict is that status."""
-    guard = (("result", *of, _TEXT, ANY, ANY), [(RESULT_STATUS, 3)])
-    return _native.Put(("gate", client, number, None, message_id(*of)), when=[guard])
-
-
-def relay_of_group(client: str, number: int, group: int, verdicts: Any) -> _native.Put:
-    """The gate `number` opens with the first verdict of the group that matches `verdicts`."""
-    guard = (("gate", client, group, verdicts, _TEXT), [(3, 3), (4, 4)])
-    return _native.Put(("gate", client, number, None, None), when=[guard])
-
-
-def group(client: str, numbers: Sequence[int], of: Sequence[tuple[str, int]]) -> list[_native.Put]:
-    """The edges and the MET of the group `numbers[0]`; the other numbers, as many as `group_numbers` says, are for parts of it."""
-    edges = [relay_of_result(client, numbers[0], task) for task in of]
-    parts = [of[start : start + _GUARDS_MAX] for start in range(0, len(of), _GUARDS_MAX)]
-    if len(parts) == 1:
-        return [*edges, _when_ended(client, numbers[0], parts[0])]
-    mets = [_when_ended(client, number, part) for number, part in zip(numbers[1:], parts, strict=True)]
-    guards: list[Any] = [(gate_form(client, number, MET), []) for number in numbers[1:]]
-    return [*edges, *mets, _native.Put(("gate", client, numbers[0], MET, ""), when=guards)]
-
-
-def group_numbers(size: int) -> int:
-    """How many numbers a group of `size` tasks needs."""
-    return 1 if size <= _GUARDS_MAX else 1 + -(-size // _GUARDS_MAX)
-
-
-def _when_ended(client: str, number: int, of: Sequence[tuple[str, int]]) -> _native.Put:
-    guards: list[Any] = [(("result", *task, _TEXT, ANY, ANY), []) for task in of]
-    return _native.Put(("gate", client, number, MET, ""), when=guards)
-
-
 # ---- Large data ----------------------------------------------------------------------------------------------------
 #
 # The other tuples about them (data_farm, data_holder, data_wanted, data_part) are C++'s alone: api/data/farm_tuples.h.
@@ -722,55 +633,3 @@ def cancel(session: str, client: str, number: int) -> list[_native.Put]:
 def cancelled_form(client: str, number: int) -> tuple[Any, ...]:
     """Whether a task was cancelled after it had started."""
     return ("cancelled", client, number)
-
-
-# ---- Tasks of one call, among themselves ---------------------------------------------------------------------------
-
-# What a collective tuple is, beside the number of a message from `source` to `to`.
-HERE = "here"  # the task `source` takes part; when its engine dies, the space puts FAILED in its place
-LEFT = "left"  # it has ended well
-FAILED = "failed"  # it has ended otherwise, and the payload says how
-_NOBODY = -1
-COLLECTIVE_WHAT, COLLECTIVE_SOURCE = 3, 4
-
-
-def collective(client: str, call: int, n: int, source: int, to: int, payload: Any, session: str) -> _native.Put:
-    """The `n`-th message between two tasks of a call; `session` is that of the engine it comes from, and its life."""
-    return _native.Put(("collective", client, call, n, source, to, payload), lives_with=session)
-
-
-def collective_form(client: str, call: Any, n: Any = ANY, source: Any = ANY, to: Any = ANY) -> tuple[Any, ...]:
-    """Messages, or all that tasks of a call have put for each other."""
-    return ("collective", client, call, n, source, to, ANY)
-
-
-def here(client: str, call: int, source: int, session: str, why: str) -> _native.Put:
-    """The task takes part; `why` is what the others are told should its engine die."""
-    will = ("collective", client, call, FAILED, source, _NOBODY, why)
-    return _native.Put(("collective", client, call, HERE, source, _NOBODY, None), will=will, lives_with=session)
-
-
-def left(client: str, call: int, source: int, session: str, failure: str | None) -> _native.Put:
-    """The task has ended; `failure` says how, unless it was well."""
-    what = LEFT if failure is None else FAILED
-    return _native.Put(("collective", client, call, what, source, _NOBODY, failure), lives_with=session)
-
-
-def number_range(first: int, last: int) -> Any:
-    """Numbers from `first` to `last`, both included, as a field of a template."""
-    return first if first == last else Between(first, last)
-
-
-def on_join(key: str, name: str, kind: str, function: str, payload: Any) -> _native.Put:
-    """What every engine runs before its first task."""
-    return _native.Put(("on_join", key, name, kind, function, payload))
-
-
-def on_join_form(key: Any = ANY) -> tuple[Any, ...]:
-    """What engines run before their first task."""
-    return ("on_join", key, _TEXT, _TEXT, _TEXT, ANY)
-
-
-def as_task(name: str, kind: str, function: str, payload: Any) -> tuple[Any, ...]:
-    """The fields of a task that nobody has given: what an engine runs of itself."""
-    return ("task", "", "", 0, name, kind, function, None, payload)

@@ -38,6 +38,11 @@ _FORMALS: dict[Any, Any] = {
 }
 
 
+def number_range(first: int, last: int) -> Any:
+    """Numbers from `first` to `last`, both included, as a field of a template."""
+    return first if first == last else Between(first, last)
+
+
 class Var:
     """A variable of a guarded put (P24): bound by a template of ``when=``, it fills fields of the guarded tuple.
 

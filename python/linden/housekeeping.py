@@ -15,6 +15,7 @@ from . import _native, farm, hub, hub_record
 from .async_result import AsyncResult
 from .error import EngineError
 from .errors import LindenError, NoMatch
+from .fields import number_range
 from .task_graph import release_waiting
 
 if TYPE_CHECKING:
@@ -236,10 +237,10 @@ def ranges(keys: Iterable[tuple[str, int]]) -> list[tuple[str, int, int]]:
 
 
 def _abort_run(client: Client, session: str, first: int, last: int, wait_s: float) -> None:
-    release_waiting(client.space.native, session, farm.number_range(first, last))
+    release_waiting(client.space.native, session, number_range(first, last))
     # What an engine has only prefetched is recalled by the space while we wait (F4); what has started stays away.
-    form = farm.tasks_form(session, farm.number_range(first, last))
-    results = farm.results_form(session, farm.number_range(first, last))
+    form = farm.tasks_form(session, number_range(first, last))
+    results = farm.results_form(session, number_range(first, last))
     left = last - first + 1 - _count(client, results)
     deadline = time.monotonic() + wait_s
     while left > 0:

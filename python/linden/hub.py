@@ -11,6 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import farm, hub_query, hub_record, listing
+from .fields import number_range
 from .hub_query import Query
 from .listing import PAGE, batches
 
@@ -169,7 +170,7 @@ def _tasks(client: Client, ids: Sequence[str]) -> dict[str, Row]:
         session, number = farm.parse_message_id(id_)
         numbers.setdefault(session, []).append(number)
     wanted = set(ids)
-    forms = [farm.tasks_form(session, farm.number_range(min(each), max(each))) for session, each in numbers.items()]
+    forms = [farm.tasks_form(session, number_range(min(each), max(each))) for session, each in numbers.items()]
     rows = chain.from_iterable(listed(client, form) for form in forms)
     by_id = ((hub_record.message_id(row.fields), row) for row in rows)
     return {id_: row for id_, row in by_id if id_ in wanted}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from . import farm
+from .fields import number_range
 
 if TYPE_CHECKING:
     from .async_result import AsyncResult
@@ -54,7 +55,7 @@ def interrupt(client: Client, numbers: Sequence[int], signal_number: int) -> lis
     """
     if not numbers:
         return []
-    form = farm.tasks_form(client.session, farm.number_range(min(numbers), max(numbers)))
+    form = farm.tasks_form(client.session, number_range(min(numbers), max(numbers)))
     tasks = list(client.space.describe(form))
     holders = {task["holder"] for task in tasks}
     running = [engine.id for engine in client.engines() if engine.session in holders]

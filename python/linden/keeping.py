@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from . import _native, farm
+from . import _native, kept_tuples
 from .errors import LindenError, NoMatch
 from .listing import PAGE, listed
 
@@ -18,15 +18,21 @@ if TYPE_CHECKING:
 def drop_values(client: Client, tasks: Iterable[tuple[str, int]] | None) -> None:
     """Engines are to forget the values of these tasks; None: of all tasks of this client."""
     native = client.space.native
-    if not native.client.wait(native.send_count(farm.kept_form())):
+    if not native.client.wait(native.send_count(kept_tuples.kept_form())):
         return  # usual
-    forms = [farm.kept_form(client.session)] if tasks is None else [farm.kept_form(*task) for task in tasks]
+    forms = (
+        [kept_tuples.kept_form(client.session)] if tasks is None else [kept_tuples.kept_form(*task) for task in tasks]
+    )
     rows = chain.from_iterable(listed(native, form) for form in forms)
     words = {
-        (fields[farm.KEPT_SESSION], fields[farm.KEPT_CLIENT], None if tasks is None else fields[farm.KEPT_NUMBER])
+        (
+            fields[kept_tuples.KEPT_SESSION],
+            fields[kept_tuples.KEPT_CLIENT],
+            None if tasks is None else fields[kept_tuples.KEPT_NUMBER],
+        )
         for fields in (row["fields"] for row in rows)
     }
-    requests = [native.send_put([farm.drop(*word)]) for word in words]
+    requests = [native.send_put([kept_tuples.drop(*word)]) for word in words]
     for request in requests:
         with suppress(LindenError):  # that engine has just gone, and its values with it
             native.client.wait(request)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import farm
+from . import farm, on_join_tuples
 from .callee import NativeCallee
 from .listing import listed
 from .stored_file import take_pickled
@@ -49,7 +49,9 @@ def on_join(
     wanted = OnJoin(name or own_name, os.urandom(8).hex())
     before = _keys_of(client, wanted.name)
     native = client.space.native
-    client.connection.native.wait(native.send_put([farm.on_join(wanted.key, wanted.name, kind, function, payload)]))
+    client.connection.native.wait(
+        native.send_put([on_join_tuples.on_join(wanted.key, wanted.name, kind, function, payload)])
+    )
     try:
         if client.ids:
             client.direct_view().apply_async(catch_up).get(timeout)
@@ -65,7 +67,9 @@ def on_join(
 
 def listing(client: Client) -> list[OnJoin]:
     """All there are, the oldest first."""
-    return [OnJoin(row["fields"][2], row["fields"][1]) for row in listed(client.space.native, farm.on_join_form())]
+    return [
+        OnJoin(row["fields"][2], row["fields"][1]) for row in listed(client.space.native, on_join_tuples.on_join_form())
+    ]
 
 
 def remove(client: Client, what: OnJoin | str) -> None:
@@ -111,7 +115,7 @@ def _keys_of(client: Client, name: str) -> list[str]:
 
 def _remove(client: Client, keys: Sequence[str]) -> None:
     for key in keys:
-        client.space.try_take(farm.on_join_form(key))
+        client.space.try_take(on_join_tuples.on_join_form(key))
 
 
 # ---- on an engine

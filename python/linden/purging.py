@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from . import _native, farm, hub, hub_record
+from . import _native, collective_tuples, farm, hub, hub_record
 from .errors import NoMatch
 from .fields import ANY
 from .housekeeping import message_ids
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # All that the farm keeps of a task that has ended.
 _FORMS = (
     *(farm.results_form, farm.outputs_form, farm.resubmitted_form, farm.shared_payload_form, farm.gate_form),
-    *(farm.collective_form, farm.data_uses_form),
+    *(collective_tuples.collective_form, farm.data_uses_form),
 )
 
 

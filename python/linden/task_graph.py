@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import _native, farm
+from . import _native, farm, gate_tuples
 from .conditions import Conditions, Follow, Stage, read
 from .dependency import Dependency
 from .error import InvalidDependency
@@ -110,7 +110,9 @@ class TaskGraph:
         for gate, wait in zip(gates, waits, strict=False):
             puts.append(self._relay(gate, wait, call, puts))
         if wish.timeout is not None:
-            puts += [farm.gate(self._session, gate, farm.TIMEOUT, delay=max(0.01, wish.timeout)) for gate in gates]
+            puts += [
+                gate_tuples.gate(self._session, gate, farm.TIMEOUT, delay=max(0.01, wish.timeout)) for gate in gates
+            ]
         if arguments or len(waits) > 1:
             return Plan(wish.conditions(waits, gates, attempts), puts)
         return Plan(wish.usual_conditions(attempts), puts)
@@ -120,13 +122,13 @@ class TaskGraph:
     def _relay(self, gate: int, wait: Wait, call: range, puts: list[_native.Put]) -> _native.Put:
         if wait.only is not None:
             self._check([wait.only], call)
-            return farm.relay_of_result(self._session, gate, wait.only)
+            return gate_tuples.relay_of_result(self._session, gate, wait.only)
         group = self._shared_group(wait, call)
         if group is not None:
-            return farm.relay_of_group(self._session, gate, group, farm.ANY_VERDICT)
+            return gate_tuples.relay_of_group(self._session, gate, group, gate_tuples.ANY_VERDICT)
         group, made = self._make_group(wait, call)
         puts += made
-        return farm.relay_of_group(self._session, gate, group, wait.verdicts_form)
+        return gate_tuples.relay_of_group(self._session, gate, group, wait.verdicts_form)
 
     def _shared_group(self, wait: Wait, call: range) -> int | None:
         """The group that tells those who wait so how it has ended; None if this task had better have a group of its own."""
@@ -141,7 +143,7 @@ class TaskGraph:
         group, made = self._make_group(wait, call)
         # A group of its own for the verdict: otherwise each edge would be held against the relays of all who wait.
         (verdict,) = self._take_groups(1)
-        made.append(farm.relay_of_group(self._session, verdict, group, wait.verdicts_form))
+        made.append(gate_tuples.relay_of_group(self._session, verdict, group, wait.verdicts_form))
         # It has to be there for certain before others rely on it.
         for start in range(0, len(made), _FRAME_TUPLES):
             self._client.wait(self._space.send_put(made[start : start + _FRAME_TUPLES], patient=True))
@@ -152,8 +154,8 @@ class TaskGraph:
     def _make_group(self, wait: Wait, call: range) -> tuple[int, list[_native.Put]]:
         tasks = sorted(wait.of)
         self._check(tasks, call)
-        numbers = self._take_groups(farm.group_numbers(len(tasks)))
-        return numbers[0], farm.group(self._session, numbers, tasks)
+        numbers = self._take_groups(gate_tuples.group_numbers(len(tasks)))
+        return numbers[0], gate_tuples.group(self._session, numbers, tasks)
 
     def _take_groups(self, count: int) -> list[int]:
         with self._lock:
@@ -190,7 +192,7 @@ def release_waiting(space: _native.Space, session: str, numbers: Any) -> None:
     waiting = (row["fields"] for row in listed(space, form) if row["state"] == "guarded")
     for some in batches(waiting, PAGE):
         gates = [read(fields[farm.TASK_PAYLOAD][3]).gate_of(fields[farm.TASK_NUMBER]) for fields in some]
-        space.client.wait(space.send_put([farm.gate(session, gate, farm.ABORTED) for gate in gates]))
+        space.client.wait(space.send_put([gate_tuples.gate(session, gate, farm.ABORTED) for gate in gates]))
 
 
 # ---- pure ----------------------------------------------------------------------------------------------------------

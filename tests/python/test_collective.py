@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from linden import collective, collective_post, farm, serialize
+from linden import collective, collective_post, collective_tuples, farm, serialize
 from linden.collective import Group
 from linden.collective_post import Post
 from linden.error import CollectiveError, CollectiveTimeout, NoGroup, RankFailed, RanksDisagree
@@ -256,9 +256,11 @@ def test_who_lingers_for_a_receiver_that_has_died_looks_ever_less_and_tidies_up(
     assert enough.wait(20)
     assert len(pair.data.held) == 1
     own = pair.sessions[1]
-    here = pair.space.find(farm.collective_form(CLIENT, 11, farm.HERE, 1))
+    here = pair.space.find(collective_tuples.collective_form(CLIENT, 11, collective_tuples.HERE, 1))
     own.client.wait(
-        own.send_commit([farm.left(CLIENT, 11, 1, own.client.session, "rank 1: its engine died")], [], here)
+        own.send_commit(
+            [collective_tuples.left(CLIENT, 11, 1, own.client.session, "rank 1: its engine died")], [], here
+        )
     )
     dead.set()
     for thread in threading.enumerate():

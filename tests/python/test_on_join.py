@@ -8,7 +8,7 @@ from typing import Any
 
 import linden
 import pytest
-from linden import farm, on_join
+from linden import farm, on_join, on_join_tuples
 from linden.on_join import catch_up
 from linden_launchers import Cluster
 
@@ -133,7 +133,7 @@ def test_large_arguments_are_there_when_their_client_has_gone(rc: linden.Client,
 
 def test_an_engine_for_which_it_fails_does_not_join_and_says_why(rc: linden.Client, cluster: Cluster) -> None:
     # As one that somebody gives while no engine serves: an engine that serves would refuse it at once.
-    rc.space.put_many([farm.on_join("k", "licence", farm.APPLY, *_packed(rc, fail))])
+    rc.space.put_many([on_join_tuples.on_join("k", "licence", farm.APPLY, *_packed(rc, fail))])
     name = cluster.start_engines_sync(1)
     log = cluster.directory / "log" / f"engine-{name}-0.log"
     deadline = time.monotonic() + DEADLINE_S

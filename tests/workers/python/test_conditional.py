@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from linden import ANY, _native, farm
+from linden import ANY, _native, farm, kept_tuples
 from linden.conditions import Conditions, read
 from linden.data import refs_in
 from linden_engine.conditional import Conditional
@@ -32,7 +32,7 @@ class Three:
         own.client.wait(own.send_put(puts))
 
     def keep(self, engine: int, number: int, size: int) -> None:
-        self.put(farm.kept(CLIENT, number, farm.Engine(engine, SESSIONS[engine], {}), size, "value"))
+        self.put(kept_tuples.kept(CLIENT, number, farm.Engine(engine, SESSIONS[engine], {}), size, "value"))
 
 
 def near_to(*numbers: int, **conditions: Any) -> Sequence[Any]:

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from linden import ANY, _native, farm, serialize
+from linden import ANY, _native, farm, kept_tuples, serialize
 from linden.error import KeptResultLost, UnmetDependency
 from linden.kept import Kept
 from linden_engine import keeper as module
@@ -143,12 +143,12 @@ def test_what_goes_by_reference_is_held_until_it_has_come(engines: Engines) -> N
     kept = engines.run(0, 7, [1, 2])
     own = engines.sessions[0]
     asker = SESSIONS[1]
-    engines.put(1, [farm.give(SESSIONS[0], CLIENT, 7, None, asker, 99)])  # and dies
+    engines.put(1, [kept_tuples.give(SESSIONS[0], CLIENT, 7, None, asker, 99)])  # and dies
     engines.listen(0)
     assert engines.value_at(1, kept) == [1, 2]
     engines.listen(0)
     assert [held() is not None for held in store.held] == [True, False]
-    own.client.wait(own.send_put([farm.taken(SESSIONS[0], asker, 99)]))
+    own.client.wait(own.send_put([kept_tuples.taken(SESSIONS[0], asker, 99)]))
     engines.listen(0)
     assert [held() for held in store.held] == [None, None]
 
@@ -199,14 +199,17 @@ def test_a_value_that_cannot_be_made_again_is_lost(engines: Engines, known: Any,
 
 def test_the_value_of_a_purged_result_is_lost(engines: Engines) -> None:
     first, second = engines.run(0, 7, 1), engines.run(0, 8, 2)
-    engines.put(0, [farm.drop(SESSIONS[0], CLIENT, 7)])
+    engines.put(0, [kept_tuples.drop(SESSIONS[0], CLIENT, 7)])
     engines.listen(0)
-    for id_ in [*engines.space.find(farm.kept_form(CLIENT, 7)), *engines.space.find(farm.results_form(CLIENT, 7))]:
+    for id_ in [
+        *engines.space.find(kept_tuples.kept_form(CLIENT, 7)),
+        *engines.space.find(farm.results_form(CLIENT, 7)),
+    ]:
         del engines.space.tuples[id_]
     with pytest.raises(KeptResultLost, match="its result was purged"):
         engines.keepers[0].value(first)
     assert engines.keepers[0].value(second) == 2
-    engines.put(0, [farm.drop(SESSIONS[0], CLIENT, None)])
+    engines.put(0, [kept_tuples.drop(SESSIONS[0], CLIENT, None)])
     engines.listen(0)
     assert engines.keepers[0]._values == {}
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from linden import _native, farm
+from linden import _native, farm, kept_tuples
 from linden.conditions import Conditions, Follow, choose, nearest, read
 from linden.data import size_of
 from linden.error import DependencyTimeout, ImpossibleDependency, TaskTimeout
@@ -152,10 +152,10 @@ class Conditional:
         """How many bytes of the arguments are at which engine: in its memory, or in the store of its host."""
         keys = [farm.parse_message_id(id_) for id_ in conditions.near]
         held: Counter[int] = Counter()
-        kept = [self._space.send_list(farm.kept_form(*key), limit=1_000) for key in keys]
+        kept = [self._space.send_list(kept_tuples.kept_form(*key), limit=1_000) for key in keys]
         uses = [self._space.send_list(farm.data_use_form(None, *key, farm.RESULT), limit=100) for key in keys]
         for row in chain.from_iterable(self._client.wait(request)["tuples"] for request in kept):
-            held[row["fields"][farm.KEPT_ENGINE]] += max(1, row["fields"][farm.KEPT_BYTES])
+            held[row["fields"][kept_tuples.KEPT_ENGINE]] += max(1, row["fields"][kept_tuples.KEPT_BYTES])
         names = [[row["fields"][1] for row in self._client.wait(request)["tuples"]] for request in uses]
         large = [(key, sum(map(size_of, some))) for key, some in zip(keys, names, strict=True) if some]
         on_hosts = Counter(dict(conditions.hosts))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from linden import _native, farm, serialize
+from linden import _native, farm, kept_tuples, serialize
 from linden.error import KeptResultLost, UnmetDependency
 from linden.errors import LindenError, NoMatch
 from linden.kept import Kept
@@ -33,7 +33,7 @@ _COPIES_MAX = 8
 # How often it is looked whether the engine that is to give a value still has it.
 _LOOK_S = 1.0
 # The attendant of an engine answers even while a task runs, unless that does not let go of the interpreter.
-_GIVE_S = farm.GIVEN_TTL_S
+_GIVE_S = kept_tuples.GIVEN_TTL_S
 _PUT_S = 60.0
 _WHAT_LENGTH_MAX = 80
 _MISSING = object()
@@ -89,7 +89,7 @@ class Keeper:
             if status not in (farm.OK, farm.ERROR) and key in new:
                 self._values.pop(key, None)
             there = [(each, self._values[each]) for each in dict.fromkeys(new) if each in self._values]
-        return [farm.kept(*each, self._me, size_of(value), describe(value)) for each, value in there]
+        return [kept_tuples.kept(*each, self._me, size_of(value), describe(value)) for each, value in there]
 
     def value(self, kept: Kept) -> Any:
         """What it stands for.
@@ -114,14 +114,16 @@ class Keeper:
 
     def _fetched(self, kept: Kept, key: Key) -> Any:
         """The value from an engine that has it; _MISSING: none has."""
-        rows = self._client.wait(self._space.send_list(farm.kept_form(*key), limit=100))["tuples"]
+        rows = self._client.wait(self._space.send_list(kept_tuples.kept_form(*key), limit=100))["tuples"]
         for row in rows:
             n = next(self._asked)
-            holder = row["fields"][farm.KEPT_SESSION]
+            holder = row["fields"][kept_tuples.KEPT_SESSION]
             if holder == self._me.session:
                 continue
             try:
-                self._client.wait(self._space.send_put([farm.give(holder, *key, kept.item, self._me.session, n)]))
+                self._client.wait(
+                    self._space.send_put([kept_tuples.give(holder, *key, kept.item, self._me.session, n)])
+                )
             except LindenError:  # its session has just ended
                 continue
             answer = self._answer(key, holder, n)
@@ -132,19 +134,19 @@ class Keeper:
                 raise UnmetDependency(f"the value of {kept.msg_id} cannot leave the engine that keeps it: {payload}")
             value = serialize.unpack_result(payload)
             with suppress(LindenError):  # it has gone meanwhile
-                self._client.wait(self._space.send_put([farm.taken(holder, self._me.session, n)]))
+                self._client.wait(self._space.send_put([kept_tuples.taken(holder, self._me.session, n)]))
             return value
         return _MISSING
 
     def _answer(self, key: Key, holder: str, n: int) -> tuple[bool, Any] | None:
         deadline = time.monotonic() + _GIVE_S
-        form = farm.given_form(self._me.session, n)
+        form = kept_tuples.given_form(self._me.session, n)
         while time.monotonic() < deadline:
             request = self._space.send_take(_native.TAKE, [form], timeout=_LOOK_S)
             try:
                 fields = self._client.wait(request)[0].fields
             except NoMatch:
-                if not self._client.wait(self._space.send_count(farm.kept_form(*key, holder))):
+                if not self._client.wait(self._space.send_count(kept_tuples.kept_form(*key, holder))):
                     return None  # it has gone, or has dropped it
                 continue
             except BaseException:  # the task is cancelled
@@ -199,12 +201,14 @@ class Keeper:
     def give(self, client: str, number: int, item: int | None, asker: str, n: int) -> None:
         """Put a value for another engine; that its tuple tells of it and it is not here, happens while it is being dropped."""
         value = self._values.get((client, number), _MISSING)
-        answer = farm.given(asker, n, False, "it was dropped just now")
+        answer = kept_tuples.given(asker, n, False, "it was dropped just now")
         if value is not _MISSING:
             try:
-                answer = farm.given(asker, n, True, self._packed(value if item is None else value[item], (asker, n)))
+                answer = kept_tuples.given(
+                    asker, n, True, self._packed(value if item is None else value[item], (asker, n))
+                )
             except Exception as error:  # noqa: BLE001  (pickling runs the code of any class)
-                answer = farm.given(asker, n, False, f"{type(error).__name__}: {error}")
+                answer = kept_tuples.given(asker, n, False, f"{type(error).__name__}: {error}")
         with suppress(LindenError):  # nobody waits for it any more
             self._client.wait(self._space.send_put([answer], patient=True), _PUT_S)
 

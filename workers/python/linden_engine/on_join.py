@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from linden import _native, farm
+from linden import _native, farm, on_join_tuples
 from linden.listing import listed
 from linden.on_join import OnJoinFailed, set_catch_up
 
@@ -22,12 +22,12 @@ class OnJoinRuns:
 
     def catch_up(self, space: _native.Space, run: Run) -> None:
         """Run, in the order in which they were put, those that are new here.  Raises: OnJoinFailed."""
-        for row in listed(space, farm.on_join_form()):
+        for row in listed(space, on_join_tuples.on_join_form()):
             _, key, name, kind, function, payload = row["fields"]
             if key in self._done:
                 continue
             self._done.add(key)  # one that fails is not tried again: half of it may have happened
-            status, outcome = run(farm.as_task(name, kind, function, payload))
+            status, outcome = run(on_join_tuples.as_task(name, kind, function, payload))
             if status != farm.OK:
                 raise OnJoinFailed(f"on_join {name!r} has failed:\n{_traceback(outcome)}")
 
