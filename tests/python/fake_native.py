@@ -50,6 +50,7 @@ class FakeFarm:
         self.stream = SimpleNamespace(next_batch=self._next_batch)
         self.reader = ResultReader(self.native_client, self.native_space)  # type: ignore[arg-type]
         self.submitter = Submitter(self.native_client, self.native_space, self.reader)  # type: ignore[arg-type]
+        self.submitter.data.close()  # so that nobody looks for large data here
         self._engines = [farm.Engine(id_, f"{id_:032}", {}) for id_ in range(engines)]
         self.block = False
         self.aborted: list[Any] = []
