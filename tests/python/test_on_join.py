@@ -28,9 +28,10 @@ def rc(cluster: Cluster) -> Iterator[linden.Client]:
     """A client of the cluster's one engine, which has never run anything on joining."""
     with cluster.connect_client_sync() as client:
         client.wait_for_engines(1, timeout=DEADLINE_S)
+        before = client.ids
         cluster.restart_engines_sync()
         deadline = time.monotonic() + DEADLINE_S
-        while len(client) != 1:  # the one that was ended may be listed for its hold time
+        while len(client) != 1 or client.ids == before:  # the one that was ended may be listed for its hold time
             assert time.monotonic() < deadline, client.ids
             time.sleep(0.01)
         yield client
