@@ -60,7 +60,8 @@ class JobRecord:
     job: Job
     n: int  # engines that it was started for
     submitted: float = 0.0  # seconds since 1970
-    ended: tuple[int, ...] = ()  # members that are known to have ended, since systems forget
+    ended: tuple[int, ...] = ()  # members that are known to have ended, and are struck off
+    over: tuple[int, ...] = ()  # members that their system has said to have ended, since systems forget
 
     @property
     def set_name(self) -> str:
@@ -76,6 +77,11 @@ class JobRecord:
     def open_members(self) -> list[int]:
         """Those that may run, or are to."""
         return [member for member in range(self.job.members) if member not in self.ended]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it runs any more, as its system has said once."""
+        return set(self.open_members) <= set(self.over)
 
     @property
     def open_engines(self) -> int:
@@ -248,7 +254,13 @@ def read_cluster_file(directory: Path) -> ClusterState | None:
         content["server"] = ProcessRecord(**content["server"]) if content["server"] else None
         content["engines"] = [ProcessRecord(**record) for record in content["engines"]]
         content["jobs"] = [
-            JobRecord(Job.from_dict(record["job"]), record["n"], record["submitted"], tuple(record["ended"]))
+            JobRecord(
+                Job.from_dict(record["job"]),
+                record["n"],
+                record["submitted"],
+                tuple(record["ended"]),
+                tuple(record.get("over", ())),
+            )
             for record in content.get("jobs", [])
         ]
         return ClusterState(**content)

@@ -162,8 +162,10 @@ class JobSets:
         Raises: LaunchError: a job does not end, or nobody can say that it has; it stays in the cluster file.
         """
         records = self.records(name)
+        over = {record.job for record in records if record.is_over}
         old = {record.job for record in records if _is_old(record)}
-        stopped, errors = self._stop_each([(record.job, None) for record in records], old)
+        stopped, errors = self._stop_each([(record.job, None) for record in records if record.job not in over], old)
+        stopped |= over
         with cluster_file.changing(self._directory) as state:
             state.jobs = [record for record in state.jobs if record.job not in stopped]
             left = {record.set_name for record in state.jobs}
@@ -209,12 +211,27 @@ class JobSets:
             for member in record.open_members:
                 status = known.get(member)
                 is_lost = status is not None and status.state is JobState.LOST and is_old
-                if status and (status.state.is_over or (is_lost and (record.job, member) not in serving)):
+                if member in record.over or (
+                    status and (status.state.is_over or (is_lost and (record.job, member) not in serving))
+                ):
                     ended.setdefault(record.job, []).append(member)
         if ended:
             self._note_ended(name, ended)
             state = self._state()
         return int(state.engine_sets[name]["n"])
+
+    def remember_ends(self, statuses: Mapping[Job, JobStatus]) -> None:
+        """Write down which members have ended, as their systems say now; later they may know nothing of them."""
+
+        def after(record: JobRecord) -> JobRecord:
+            members = statuses[record.job].members if record.job in statuses else {}
+            over = {member for member, status in members.items() if status.state.is_over}
+            return replace(record, over=tuple(sorted({*record.over, *over})))
+
+        if all(after(record) == record for record in self.records()):
+            return
+        with cluster_file.changing(self._directory) as state:
+            state.jobs = [after(record) for record in state.jobs]
 
     def _note_ended(self, name: str, members: Mapping[Job, Iterable[int] | None]) -> None:
         """These members have no engines any more; the set has so many fewer."""

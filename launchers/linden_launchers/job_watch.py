@@ -1,4 +1,4 @@
-"""JobWatch: tells when the jobs of a cluster change, for whoever watches over it; with the end of the log of what has failed."""
+"""JobWatch: tells when the jobs of a cluster change, with the end of the log of what has failed; and writes down which have ended."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ class JobWatch:
             self._failures = failures
             for failure in failures:
                 self._on_event(f"how jobs are is not known now: {failure}")
+        self._job_sets.remember_ends(statuses)
         for job, status in statuses.items():
             before = self._known.get(job)
             self._known[job] = status

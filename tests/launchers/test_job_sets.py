@@ -267,6 +267,20 @@ def test_a_name_is_used_once(sets: JobSets) -> None:
 # ---- the watch
 
 
+def test_what_the_watch_has_seen_end_is_known_to_have_ended_when_its_system_has_forgotten_it(
+    sets: JobSets, directory: Path, tape: Tape
+) -> None:
+    sets.start(2, SLURM)
+    sets.start(1, SLURM)
+    tape.states = {("17", 0): MemberStatus(JobState.DONE), ("17", 1): MemberStatus(JobState.FAILED)}
+    JobWatch(sets, lambda _: None, 60.0).look()
+    assert [record.over for record in state_of(directory).jobs] == [(0, 1), ()]
+    assert state_of(directory).n == 3, "they are missing still"
+    tape.vanished = {"17"}
+    sets.stop()
+    assert (tape.stopped, state_of(directory).jobs) == ([("18", None)], [])
+
+
 def test_the_watch_tells_each_change_once_and_what_the_failed_wrote_last(sets: JobSets, tape: Tape) -> None:
     events: list[str] = []
     watch = JobWatch(sets, events.append, 60.0)
