@@ -68,9 +68,11 @@ class Keeper:
             loop.add_signal_handler(number, self._stop_all, f"the keeper was told to end, by {number.name}")
         try:
             self._follow_parent(loop)
-            failures = await self._open()
-            reading = [] if failures else [asyncio.create_task(self._read(channel)) for channel in self._channels]
-            failures = failures or await self._begin()
+            failures = [] if self._over else await self._open()
+            reading: list[asyncio.Task[None]] = []
+            if not self._over and not failures:
+                reading = [asyncio.create_task(self._read(channel)) for channel in self._channels]
+                failures = await self._begin()
             if self._over and not failures:
                 failures = [{"channel": "here", "exit_code": None, "stderr": "", "why": self._over}]
             if failures:
@@ -93,8 +95,6 @@ class Keeper:
 
     async def _open(self) -> list[dict[str, Any]]:
         """All channels at once; why some could not be."""
-        if self._over:
-            return []
         answers = await asyncio.gather(
             *(channel.open(self._plan.timeout_s, self._id) for channel in self._channels), return_exceptions=True
         )

@@ -8,6 +8,7 @@ import linden_launchers.plugins as plugins
 import pytest
 from linden_launchers.batch import BatchLauncher
 from linden_launchers.command import Command, CommandFailed, Output, Run
+from linden_launchers.engine_options import check_system
 from linden_launchers.launcher import LaunchError
 from linden_launchers.plugins import launcher_names, load_launcher, load_system
 
@@ -89,3 +90,17 @@ def test_pbs_is_whichever_of_its_kind_is_here() -> None:
 def test_a_pbs_that_does_not_say_what_it_is_is_an_error() -> None:
     with pytest.raises(CommandFailed, match='use "pbspro" or "torque" in place of "pbs"'):
         load_launcher("pbs", run=saying("hello"))
+
+
+def test_other_packages_are_looked_at_only_for_names_that_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading what all of them declare takes a good part of a cluster's start."""
+
+    def entry_points() -> list[EntryPoint]:
+        raise AssertionError("nobody needs them")
+
+    monkeypatch.setattr(plugins, "_entry_points", entry_points)
+    for name in ("local", "slurm", "pbs", "ssh"):
+        assert check_system(name) == name
+    monkeypatch.setattr(plugins, "_entry_points", list)
+    with pytest.raises(ValueError, match="engines is 'slrum'; the launchers that there are: 'generic', 'htcondor'"):
+        check_system("slrum")
