@@ -77,6 +77,8 @@ install_packages() {
   [ -n "$missing" ] || return 0
   printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
   chmod +x /usr/sbin/policy-rc.d
+  rm -f /etc/apt/apt.conf.d/docker-clean  # images of Docker have it; it would remove what was downloaded
+  rm -f /var/lib/man-db/auto-update  # nobody reads manual pages here, and their index takes half of the time
   # One at a time: they share the folder of downloaded packages.
   (
     flock 9
