@@ -8,10 +8,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests import promises
+from tests import promises, together
 
 # A shell that starts the tests in the background makes them deaf to Ctrl-C, and all that they start with them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -33,18 +34,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     _leave_out_other_promises(config, items)
     if hasattr(config, "workerinput"):  # one of several processes of pytest-xdist
-        _keep_together(items)
+        # What takes long comes first, so that no process is left alone with it at the end.
+        items.sort(key=lambda item: _LONGEST_FIRST.index(_folder(item)) if _folder(item) in _LONGEST_FIRST else 9)
 
 
-def _keep_together(items: list[pytest.Item]) -> None:
-    """One process runs all tests of a file, which share a cluster, or of a system of launchers, which is brought up once.
-
-    What takes long comes first, so that no process is left alone with it at the end.
-    """
-    for item in items:
-        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        item.add_marker(pytest.mark.xdist_group(str(parameters.get("system", item.path.relative_to(ROOT)))))
-    items.sort(key=lambda item: _LONGEST_FIRST.index(_folder(item)) if _folder(item) in _LONGEST_FIRST else 9)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return together.scheduler(config, log)
 
 
 def _folder(item: pytest.Item) -> str:

@@ -79,7 +79,8 @@ class Ssh(WithSetUp):
     def options(self) -> dict[str, object]:
         """To reach the hosts."""
         ssh = f"{self.set_up.programs}/ssh -F {self.set_up.directory}/ssh_config"
-        return {"hosts": ["node1", "node2"], "ssh": ssh, "python": sys.executable}
+        # The default is for people who wait; here two sshd, agents and engines start beside other tests.
+        return {"hosts": ["node1", "node2"], "ssh": ssh, "python": sys.executable, "connect_timeout": 60}
 
     def launcher(self) -> Launcher:
         return load_launcher("ssh", self.options())
