@@ -37,9 +37,9 @@ class Job(NamedTuple):
         return _native.Put(("job", self.name, KIND, self.id, self.phase, json.dumps(self.facts)))
 
 
-def job_form(name: Any = ANY) -> tuple[Any, ...]:
-    """Jobs of that name."""
-    return ("job", name, KIND, _TEXT, _TEXT, _TEXT)
+def job_form(name: Any = ANY, job_id: Any = _TEXT) -> tuple[Any, ...]:
+    """Jobs of that name, or the one of that id."""
+    return ("job", name, KIND, job_id, _TEXT, _TEXT)
 
 
 def parse_job(fields: Sequence[Any]) -> Job:

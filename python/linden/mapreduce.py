@@ -14,11 +14,9 @@ import operator
 import os
 import secrets
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from . import _native, farm, job_tuples
-from .errors import NoMatch
 from .job_tuples import Job
 from .mapreduce_job import MapReduceJob
 from .mapreduce_source import TextFiles, splits_of
@@ -173,9 +171,7 @@ class MapReduce:
         if job is None:
             raise KeyError(f"there is no MapReduce job {name!r} in this farm")
         if job.phase == job_tuples.INPUT:
-            for form in [*job_tuples.all_forms(job.id), job_tuples.job_form(name)]:
-                with suppress(NoMatch):
-                    client.space.take_many(form, 1000, timeout=0)
+            _forget(client, job)
             return
         attached = MapReduce.attach(client, name)
         attached.cancel()
@@ -224,6 +220,13 @@ def _find(client: Client, name: str) -> Job | None:
     return job_tuples.parse_job(rows[0]["fields"]) if rows else None
 
 
+def _forget(client: Client, job: Job) -> None:
+    """Remove all that the farm has of a job that never ran."""
+    for form in [*job_tuples.all_forms(job.id), job_tuples.job_form(job.name, job.id)]:
+        while client.space.take_many(form, 1000, timeout=0):
+            pass
+
+
 def _made(output: str | os.PathLike[str] | None) -> str | None:
     if output is None:
         return None
@@ -240,6 +243,7 @@ def _put_input(client: Client, job: Job, splits: Iterable[Any]) -> Job:
     first = native.client.wait(native.send_put([job.put()]))[0]
     maps = 0
     try:
+        _check_is_alone(client, job)
         frame, size = [], 0
         for split in splits:
             put = job_tuples.payload(job.id, maps, split)
@@ -253,6 +257,14 @@ def _put_input(client: Client, job: Job, splits: Iterable[Any]) -> Job:
         ready = [*frame, job.put(), _native.Put(job_tuples.driver(job.id))]
         native.client.wait(native.send_commit(ready, [], [first]))
     except BaseException:
-        MapReduce.discard(client, job.name)
+        _forget(client, job)
         raise
     return job
+
+
+def _check_is_alone(client: Client, job: Job) -> None:
+    """Of two clients that have begun a job of one name at once, the first goes on."""
+    native = client.space.native
+    rows = native.client.wait(native.send_list(job_tuples.job_form(job.name), limit=1, all_states=True))["tuples"]
+    if rows and job_tuples.parse_job(rows[0]["fields"]).id != job.id:
+        raise ValueError(f"there is a MapReduce job {job.name!r} already, which another client has begun meanwhile")

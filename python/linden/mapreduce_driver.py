@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _native, cancelling, farm, job_tuples, run_store, serialize
 from .error import EngineError, TaskAborted
-from .errors import LindenError, NoMatch, StaleLease
+from .errors import LindenError, NoMatch, StaleLease, TransactionConflict
 from .fields import ANY
 from .job_tuples import Job
 from .listing import listed
@@ -45,7 +45,7 @@ class Driver:
 
     def __init__(self, client: Client, job: Job, changed: Callable[[], None], *, is_new: bool) -> None:
         self.job = job
-        self.state = JobState(job.facts["maps"], job.facts["reduces"])
+        self.state = JobState(job.facts["maps"], job.facts["reduces"], replays=not is_new)
         self.error: BaseException | None = None
         self.is_over = False  # nothing more will come
         self._client = client
@@ -56,17 +56,23 @@ class Driver:
         self._cancelled = False
         self._looked_at = 0.0
         self._slow_looked_at = 0.0
+        self._remakes = False  # what was done and has been lost
+        self._results = 0  # that have come
+        self._errors: dict[TaskId, BaseException] = {}  # of attempts that have failed
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._is_running = False
+        self._lost: set[int] = set()  # reduce tasks whose outputs are to be made again
 
     def start(self) -> None:
         """Begin, in a thread of its own."""
         with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                self.is_over = False
-                name = f"linden-mapreduce-{self.job.name}"
-                self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-                self._thread.start()
+            self._start()
+
+    def _start(self) -> None:
+        self.is_over = False
+        if not self._is_running:
+            self._is_running = True
+            threading.Thread(target=self._run_all, name=f"linden-mapreduce-{self.job.name}", daemon=True).start()
 
     def cancel(self) -> None:
         """Ask whoever drives to end the job."""
@@ -75,14 +81,30 @@ class Driver:
 
     def remake(self, partitions: Iterable[int]) -> None:
         """The outputs of these reduce tasks are gone; make them again."""
-        for partition in partitions:
-            self.state.lose_reduce(partition)
-        self.start()
+        with self._lock:
+            self._lost.update(partitions)
+            self._start()  # a thread that is about to end sees that it is not over
 
     # ---- the thread
 
+    def _run_all(self) -> None:
+        while True:
+            self._run()
+            with self._lock:
+                if not self._lost or self.error is not None:
+                    self._is_running = False
+                    self.is_over = True
+                    break
+        self._changed()
+
     def _run(self) -> None:
         stream = None
+        self._results = 0
+        with self._lock:
+            lost, self._lost = self._lost, set()
+        for partition in sorted(lost):
+            self._do(self.state.lose_reduce(partition))  # what is to run is put by _take_over
+        self._remakes = bool(lost)
         try:
             stream = self._native.open_stream(_native.READ, [farm.results_form(self.job.id)], credit=_CREDIT)
             if self._is_new:  # nothing has happened before
@@ -96,21 +118,21 @@ class Driver:
                 if stream is not None:
                     stream.close()
             self._release()
-            self.is_over = True
-            self._changed()
 
     def _step(self, stream: _native.Stream) -> bool:
         """Wait for results and act on them; whether the job is over."""
         batch = stream.next_batch(_POLL_S)
+        self._results += len(batch)
         for handout in batch:
             self._do(self._on_result(handout.fields))
+        if self.state.replays and not batch and self._has_all_results():
+            self._settle()
         if self.state.failure is not None or self.state.is_done:
             return self._end(stream)
         if self._cancelled and self._held is not None:
             self.error = self._aborted()
             return self._end(stream)
-        # What has happened before is known once nothing more comes.
-        if not batch and time.monotonic() - self._looked_at > _LOOK_S:
+        if not self.state.replays and time.monotonic() - self._looked_at > _LOOK_S:
             self._looked_at = time.monotonic()
             if self._look():
                 return self._end(stream)
@@ -118,14 +140,27 @@ class Driver:
             self._look_for_slow_ones()
         return False
 
+    def _has_all_results(self) -> bool:
+        request = self._native.send_count(farm.results_form(self.job.id))
+        return bool(self._results >= self._native.client.wait(request))
+
+    def _settle(self) -> None:
+        """What has happened before is known now, but for tasks that run."""
+        for row in listed(self._native, farm.tasks_form(self.job.id)):
+            self.state.note_put(TaskId.of(row["fields"][farm.TASK_NUMBER]))
+        self._do(self.state.settle())
+        if self.job.phase == job_tuples.FAILED and self.error is None and not self.state.is_done:
+            self.error = EngineError(
+                f"MapReduce {self.job.name} has failed: {self.job.facts.get('error', 'its results are gone')}"
+            )
+
     def _on_result(self, fields: Any) -> list[Action]:
         task = TaskId.of(fields[farm.RESULT_NUMBER])
         status = fields[farm.RESULT_STATUS]
         value = decode(fields, f"{self.job.name}, {task.phase} task {task.index}")
         if isinstance(value, Failure):
             actions = self.state.on_result(task, farm.ERROR if status == farm.OK else status, None, str(value.error))
-            if self.error is None and any(isinstance(action, Fail) for action in actions):
-                self.error = value.error
+            self._errors[task] = value.error
             return actions
         return self.state.on_result(task, status, value, seconds=run_time(fields))
 
@@ -133,7 +168,8 @@ class Driver:
         puts, cancels = [], []
         for action in actions:
             if isinstance(action, Fail) and self.error is None:
-                self.error = EngineError(f"MapReduce {self.job.name}: {action.reason}")
+                error = self._errors.get(action.task) if action.task is not None else None
+                self.error = error or EngineError(f"MapReduce {self.job.name}: {action.reason}")
             if self._held is None:
                 continue
             if isinstance(action, Submit):
@@ -145,9 +181,11 @@ class Driver:
         if puts:
             phase = TaskId.of(puts[0].fields[farm.TASK_NUMBER]).phase
             self._put(puts)
-            if phase != self.job.phase:
-                self._set_phase(phase, unless=(job_tuples.CANCELLING, *job_tuples.ENDED))
-        if cancels and self.state.failure is None and not self.state.is_done:
+            if phase != self.job.phase or self._remakes:
+                # A job that was done is made again in part.
+                ended = [end for end in job_tuples.ENDED if not (self._remakes and end == job_tuples.DONE)]
+                self._set_phase(phase, unless=(job_tuples.CANCELLING, *ended))
+        if cancels and self.state.failure is None:  # else all that runs is cancelled at the end
             self._cancel(cancels)
 
     # ---- who drives
@@ -197,21 +235,33 @@ class Driver:
 
     def _end(self, stream: _native.Stream) -> bool:
         """Leave nothing that nobody needs: tasks, runs, files."""
+        if self.job.phase in job_tuples.ENDED and not self._remakes:
+            return True  # that was done when it ended
         if self._held is None and not self._look_once_more():
             return True  # somebody else does it
+        current = self._current()
+        if current is not None and current.phase in job_tuples.ENDED and not self._remakes:
+            self.job = current  # whoever drove has done all this
+            return True
         self._cancel(self.state.running())
         deadline = time.monotonic() + _ENDING_S
-        is_there = self._current() is not None  # else it was purged, and no more results will come
+        is_there = current is not None  # else it was purged, and no more results will come
         while is_there and time.monotonic() < deadline and (self.state.running() or self._has_tasks()):
             self._take_results(stream)
         for value in self.state.values(MAP):
             _drop_run(value)
-        run_store.drop_group(runs_of(self.job.id, MAP))
-        run_store.sweep()
+        folders = self._folders()
+        run_store.drop_group(runs_of(self.job.id, MAP), folders)
+        for folder in folders:
+            run_store.sweep(folder)
         failed = self.error is not None
         self._remove_files(failed)
         self._forget(failed)
         return True
+
+    def _folders(self) -> set[str]:
+        values = [*self.state.values(MAP), *self.state.values(REDUCE)]
+        return run_store.folders_of(value["run"] for value in values if value is not None and value["run"])
 
     def _take_results(self, stream: _native.Stream) -> None:
         for handout in stream.next_batch(_POLL_S):
@@ -226,7 +276,7 @@ class Driver:
         if failed:
             for value in self.state.values(REDUCE):
                 _drop_run(value)
-            run_store.drop_group(runs_of(self.job.id, REDUCE))
+            run_store.drop_group(runs_of(self.job.id, REDUCE), self._folders())
         directory = self.job.facts["output"]
         if directory is not None:
             for path in Path(directory).glob("part-*" if failed else "part-*.tmp"):
@@ -238,7 +288,10 @@ class Driver:
         if failed:
             phase = job_tuples.CANCELLED if isinstance(self.error, TaskAborted) else job_tuples.FAILED
         is_kept = any(value is not None and value["run"] for value in self.state.values(REDUCE))
-        self.job.facts["counters"] = self.counters()
+        if not self._remakes:
+            self.job.facts["counters"] = self.state.counters()
+        if failed:
+            self.job.facts["error"] = str(self.error)
         self._set_phase(phase)
         if not failed:
             for attempt in range(1, self.state.attempts_max(MAP) + 1):
@@ -252,9 +305,8 @@ class Driver:
 
     def counters(self) -> dict[str, int]:
         """Of all tasks that count: of the first result of each."""
-        if self.job.facts.get("counters") and self.state.is_done and self._held is None:
-            return dict(self.job.facts["counters"])
-        return self.state.counters()
+        ended: dict[str, int] | None = self.job.facts.get("counters")
+        return self.state.counters() if ended is None else dict(ended)
 
     def _task(self, task: TaskId) -> _native.Put:
         facts = self.job.facts
@@ -305,18 +357,18 @@ class Driver:
 
     def _rows(self) -> list[dict[str, Any]]:
         answer = self._native.client.wait(
-            self._native.send_list(job_tuples.job_form(self.job.name), limit=1, all_states=True)
+            self._native.send_list(job_tuples.job_form(self.job.name, self.job.id), limit=1, all_states=True)
         )
-        rows: list[dict[str, Any]] = [row for row in answer["tuples"] if row["fields"][3] == self.job.id]
+        rows: list[dict[str, Any]] = answer["tuples"]
         return rows
 
     def _set_phase(self, phase: str, unless: tuple[str, ...] = ()) -> None:
-        rows = self._rows()
-        if not rows or job_tuples.parse_job(rows[0]["fields"]).phase in unless:
-            return
-        self.job = self.job._replace(phase=phase)
-        with suppress(NoMatch):  # somebody else has changed it meanwhile
-            self._native.client.wait(self._native.send_commit([self.job.put()], [], [rows[0]["id"]]))
+        while (rows := self._rows()) and job_tuples.parse_job(rows[0]["fields"]).phase not in unless:
+            job = self.job._replace(phase=phase)
+            with suppress(NoMatch, TransactionConflict):  # somebody else has changed it meanwhile: look again
+                self._native.client.wait(self._native.send_commit([job.put()], [], [rows[0]["id"]]))
+                self.job = job
+                return
 
     def _has_tasks(self) -> bool:
         form = farm.tasks_form(self.job.id)

@@ -220,7 +220,7 @@ class MapReduceJob:
         run_store.drop_group(runs_of(self._driver.job.id, REDUCE))
         for form in job_tuples.all_forms(self._driver.job.id):
             self._driver.take_all(form)
-        self._driver.take_all(job_tuples.job_form(self._name))
+        self._driver.take_all(job_tuples.job_form(self._name, self._driver.job.id))
 
     def __enter__(self) -> MapReduceJob:
         return self

@@ -85,16 +85,19 @@ class _Task:
     value: Mapping[str, Any] | None = None  # of the attempt that came first
     winner: int = 0
     void: set[int] = field(default_factory=set)  # attempts whose output is lost
+    failure: Fail | None = None  # of an attempt, while others may still come to a result
 
 
 class JobState:
     """Of a job with so many map tasks and reduce tasks."""
 
-    def __init__(self, maps: int, reduces: int) -> None:
+    def __init__(self, maps: int, reduces: int, *, replays: bool = False) -> None:
+        """`replays`: the results that there are come first, in any order; a failure among them is judged by `settle`."""
         self._tasks = {MAP: [_Task() for _ in range(maps)], REDUCE: [_Task() for _ in range(reduces if maps else 0)]}
         self._done = {MAP: 0, REDUCE: 0}
         self._seconds: dict[str, list[float]] = {MAP: [], REDUCE: []}
         self.failure: Fail | None = None
+        self._replays = replays
 
     # ---- how it stands
 
@@ -179,12 +182,25 @@ class JobState:
             if "lost" in value:
                 return self._on_lost(value["lost"]) if was_running or known.value is None else []
             return self._on_value(task, known, value, seconds)
-        if known.value is not None or known.running or self.failure is not None:
+        if status != farm.CANCELLED or was_running:
+            known.failure = known.failure or Fail(task, reason)
+        return [] if self._replays else self._judge(known)
+
+    def _judge(self, known: _Task) -> list[Action]:
+        if known.failure is None or known.value is not None or known.running or self.failure is not None:
             return []  # another attempt has come first, or may still come
-        if status == farm.CANCELLED and not was_running:
-            return []
-        self.failure = Fail(task, reason)
+        self.failure = known.failure
         return [self.failure, *(Cancel(other) for other in self.running())]
+
+    def settle(self) -> list[Action]:
+        """All results that there were have come, and `note_put` has told which tasks there are."""
+        self._replays = False
+        return [action for phase in PHASES for known in self._tasks[phase] for action in self._judge(known)]
+
+    @property
+    def replays(self) -> bool:
+        """Whether there may be results from before that have not come yet."""
+        return self._replays
 
     def _on_value(self, task: TaskId, known: _Task, value: Any, seconds: float) -> list[Action]:
         if known.value is not None or self.failure is not None:
@@ -222,10 +238,17 @@ class JobState:
     def lose_reduce(self, index: int) -> list[Action]:
         """The output of a reduce task is gone after all was done; it is made again."""
         known = self._tasks[REDUCE][index]
-        if known.value is not None:
-            known.value = None
-            known.void.add(known.winner)
-            self._done[REDUCE] -= 1
+        if known.value is None:
+            return self.go_on()
+        known.value = None
+        known.void.add(known.winner)
+        self._done[REDUCE] -= 1
+        known.remakes += 1
+        if known.remakes > REMAKES_MAX:
+            self.failure = Fail(
+                None, f"the output of reduce task {index} was lost {known.remakes} times; do engines keep dying?"
+            )
+            return [self.failure]
         return self.go_on()
 
     # ---- slow tasks
@@ -253,6 +276,7 @@ class JobState:
     def _submit(self, phase: str, index: int) -> Submit:
         task = TaskId(phase, index, self._tasks[phase][index].attempts + 1)
         self.note_put(task)
+        self._tasks[phase][index].failure = None
         return Submit(task)
 
 

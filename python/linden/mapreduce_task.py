@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -313,7 +314,7 @@ class ReduceTask:
         assert self.directory is not None
         facts: dict[str, Any] = {}
         path = os.path.join(self.directory, f"part-{partition:05}.txt")
-        part = f"{path}.{os.getpid()}.tmp"
+        part = f"{path}.{secrets.token_hex(8)}.tmp"  # other attempts may be on other hosts
         run = run_store.store.write(
             runs_of(job, "reduce"), lambda descriptor: self._reduce_to_run(pairs, descriptor, facts)
         )
@@ -358,17 +359,15 @@ def name_of(function: Any) -> str:
     return str(getattr(function, "__name__", None) or function)
 
 
-_functions: _shuffle.Functions | None = None
-_libraries: set[str] = set()
+_functions: dict[str | None, _shuffle.Functions] = {}
 
 
 def functions_with(native: NativeFunction) -> _shuffle.Functions:
-    """Functions in C++ that this process has, after its library was loaded."""
-    global _functions
-    if _functions is None:
-        _functions = _shuffle.Functions()
+    """Ours, and those of the function's library: two libraries may use a name for different things."""
     library = native.library if isinstance(native, Native) else None
-    if library is not None and library not in _libraries:
-        _functions.load(library)
-        _libraries.add(library)
-    return _functions
+    if library not in _functions:
+        functions = _shuffle.Functions()
+        if library is not None:
+            functions.load(library)
+        _functions[library] = functions
+    return _functions[library]

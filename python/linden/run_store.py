@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -117,16 +117,26 @@ def drop(ref: Ref) -> None:
             os.unlink(path)
 
 
-def drop_group(group: str) -> None:
-    """Remove all runs of a group that are on this host, also those of tasks whose results nobody has heard of."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{group}.*"):
-        with suppress(OSError):
-            path.unlink()
+def folders_of(refs: Iterable[Ref]) -> set[str]:
+    """The directories on this host in which engines have the stores of these runs: a process's own $TMPDIR is one of several."""
+    found = {tempfile.gettempdir()}
+    for host, path, _ in refs:
+        if not isinstance(path, StoredFile) and host == os.uname().nodename and _is_ours(path):
+            found.add(os.path.dirname(os.path.dirname(path)))
+    return found
 
 
-def sweep() -> None:
-    """Remove what processes of this user have left that are no more."""
-    for path in Path(tempfile.gettempdir()).glob(_PREFIX + "*"):
+def drop_group(group: str, folders: Iterable[str] = ()) -> None:
+    """Remove all runs of a group that are in these folders, also those of tasks whose results nobody has heard of."""
+    for folder in folders or folders_of([]):
+        for path in Path(folder).glob(f"{_PREFIX}*/{group}.*"):
+            with suppress(OSError):
+                path.unlink()
+
+
+def sweep(folder: str | None = None) -> None:
+    """Remove what processes of this user have left there that are no more."""
+    for path in Path(folder or tempfile.gettempdir()).glob(_PREFIX + "*"):
         with suppress(OSError):
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
@@ -151,7 +161,7 @@ def _make_locked() -> tuple[Path, int]:
 
 def _is_ours(path: str) -> bool:
     folder = os.path.dirname(path)
-    return os.path.basename(folder).startswith(_PREFIX) and os.path.dirname(folder) == tempfile.gettempdir()
+    return os.path.basename(folder).startswith(_PREFIX)  # wherever the engine's TMPDIR is
 
 
 store = RunStore()

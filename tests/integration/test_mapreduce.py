@@ -306,16 +306,29 @@ extern "C" void linden_register_mapreduce(Functions& functions) {
     for (Datum value; values.next(value);) largest = std::max(largest, value.as_int());
     emit(key, largest);
   });
+  functions.add_block_mapper("letters", [](const Block& block, PairEmitter& emit) {
+    for (std::string_view line : block) {
+      for (std::size_t i = 0; i < line.size(); ++i) emit(line.substr(i, 1), 1);
+    }
+  });
+}
+"""
+# Has the same name for something else.
+OTHER = """
+#include <linden/mapreduce.h>
+extern "C" void linden_register_mapreduce(linden::mapreduce::Functions& functions) {
+  functions.add_mapper("lengths", [](std::string_view line, linden::mapreduce::Emitter& emit) { emit(line, line.size()); });
 }
 """
 
 
 @pytest.mark.slow
 def test_functions_come_from_a_library_that_needs_nothing_but_one_header(farm: Farm, scratch: Path) -> None:
-    library = scratch / "liblengths.so"
+    library, other = scratch / "liblengths.so", scratch / "libother.so"
     headers = Path(__file__).parents[2] / "api" / "include"
-    compile_it = ["g++", "-std=c++20", "-shared", "-fPIC", f"-I{headers}", "-x", "c++", "-", "-o", str(library)]
-    subprocess.run(compile_it, input=LIBRARY, text=True, check=True)
+    for path, source in ((library, LIBRARY), (other, OTHER)):
+        compile_it = ["g++", "-std=c++20", "-shared", "-fPIC", f"-I{headers}", "-x", "c++", "-", "-o", str(path)]
+        subprocess.run(compile_it, input=source, text=True, check=True)
     (scratch / "good.txt").write_text("a\nbb\ncc\n")
     (scratch / "bad.txt").write_text("a\nbad\n")
     _cluster, rc = farm(1)
@@ -323,6 +336,11 @@ def test_functions_come_from_a_library_that_needs_nothing_but_one_header(farm: F
     assert list(lengths.run(rc, linden.TextFiles(scratch / "good.txt"))) == [(1, 1), (2, 2)]
     largest = linden.MapReduce(lambda line: [(line[0], len(line))], native("largest", library))
     assert list(largest.run(rc, linden.TextFiles(scratch / "good.txt"))) == [("a", 1), ("b", 2), ("c", 2)]
+    letters = linden.MapReduce(native("letters", library), sum)
+    assert list(letters.run(rc, linden.TextFiles(scratch / "good.txt"))) == [("a", 1), ("b", 2), ("c", 2)]
+    others = linden.MapReduce(native("lengths", other), sum)
+    assert list(others.run(rc, linden.TextFiles(scratch / "good.txt"))) == [("a", 1), ("bb", 2), ("cc", 2)]
+    assert list(lengths.run(rc, linden.TextFiles(scratch / "good.txt"))) == [(1, 1), (2, 2)]
     with pytest.raises(RuntimeError, match=r"mapper lengths at byte 2 of .*bad.txt: this line is bad"):
         lengths.run(rc, linden.TextFiles(scratch / "bad.txt")).get(30)
     nowhere = linden.MapReduce(native("lengths", "/nowhere/libnone.so"), sum)

@@ -189,6 +189,28 @@ def test_nothing_is_slow_before_half_of_the_phase_is_done() -> None:
 # ---- another client
 
 
+def test_a_failure_from_before_is_judged_when_all_is_known() -> None:
+    state = JobState(1, 1, replays=True)
+    assert state.on_result(TaskId(MAP, 0, 1), farm.ERROR, None, "bad luck") == []
+    state.note_put(TaskId(MAP, 0, 2))
+    assert state.settle() == []
+    assert state.on_result(TaskId(MAP, 0, 2), farm.ERROR, None, "again") == [Fail(TaskId(MAP, 0, 1), "bad luck")]
+    nobody_else = JobState(1, 1, replays=True)
+    nobody_else.on_result(TaskId(MAP, 0, 1), farm.ERROR, None, "bad luck")
+    assert nobody_else.settle() == [Fail(TaskId(MAP, 0, 1), "bad luck")]
+
+
+def test_a_reduced_output_is_not_made_again_for_ever() -> None:
+    state = mapped(1, 1)
+    for attempt in range(1, REMAKES_MAX + 1):
+        state.on_result(TaskId(REDUCE, 0, attempt), farm.OK, value())
+        assert submits(state.lose_reduce(0)) == [TaskId(REDUCE, 0, attempt + 1)]
+    state.on_result(TaskId(REDUCE, 0, REMAKES_MAX + 1), farm.OK, value())
+    (fail,) = state.lose_reduce(0)
+    assert isinstance(fail, Fail)
+    assert "reduce task 0 was lost 21 times" in fail.reason
+
+
 def test_whoever_reads_the_results_again_comes_to_the_same_state() -> None:
     """F1: the state follows from tuples: results in the order of their puts, and tasks that are there."""
     told = [

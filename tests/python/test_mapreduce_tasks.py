@@ -415,6 +415,21 @@ def test_a_run_of_another_host_is_lost() -> None:
         run_store.fetch(["elsewhere", "/tmp/x", 1])
 
 
+def test_runs_of_an_engine_with_another_tmpdir_go_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refs = [
+        run_store.store.write(group, lambda descriptor: os.write(descriptor, b"run"))
+        for group in ("a-map", "a-map", "b-map")
+    ]
+    (tmp_path / "other").mkdir()
+    monkeypatch.setattr(run_store.tempfile, "tempdir", str(tmp_path / "other"))
+    run_store.drop(refs[0])
+    folders = run_store.folders_of(refs[1:])
+    assert folders == {str(tmp_path), str(tmp_path / "other")}
+    run_store.drop_group("a-map", folders)
+    assert [os.path.exists(path) for _, path, _ in refs] == [False, False, True]
+    run_store.drop(refs[2])
+
+
 def test_nothing_is_dropped_that_is_no_run(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("x")

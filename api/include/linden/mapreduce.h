@@ -49,6 +49,8 @@ class Datum {
   template <std::integral T>
   requires(!std::same_as<T, bool> && !std::same_as<T, char>) Datum(T value)
       : type_(Type::kInt), integer(static_cast<std::int64_t>(value)) {}
+  // A character is neither a number nor, yet, a text: say which, as in std::string_view(&c, 1).
+  Datum(std::same_as<char> auto) = delete;
   Datum(double value) : type_(Type::kFloat), real(value) {}
   Datum(std::string_view text) : type_(Type::kText), text_(text) {}
   Datum(const char* text) : Datum(std::string_view(text)) {}

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <span>
+#include <type_traits>
 
 #include "temporary_file.h"
 #include "workers/cpp/shuffle/merge.h"
@@ -226,6 +227,10 @@ TEST(NativeMapper, ThatIsNotThereIsAnErrorThatNamesOthers) {
     EXPECT_STREQ(error.what(), "there is no mapper wrods; there are words");
   }
 }
+
+// It would become a float by itself.
+static_assert(!std::is_constructible_v<Datum, char>);
+static_assert(std::is_constructible_v<Datum, unsigned char>);
 
 TEST(Library, ThatIsNotThereIsAnError) {
   Functions functions;
