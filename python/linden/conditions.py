@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -32,9 +31,8 @@ class Follow(NamedTuple):
     statuses: Sequence[str]
 
 
-@dataclass(frozen=True)
-class Conditions:
-    """All conditions of one task.  `stages` come one after the other; `refused` are engines that have refused the task."""
+class _Terms(NamedTuple):
+    """The fields of Conditions."""
 
     stages: Sequence[Stage] = ()
     follow: Sequence[Follow] = ()
@@ -47,9 +45,15 @@ class Conditions:
     near: Sequence[str] = ()  # rather where the values of these tasks are kept, or on the host where they lie
     hosts: Sequence[tuple[str, int]] = ()  # rather on these hosts, which have so many bytes of the arguments
 
+
+class Conditions(_Terms):
+    """All conditions of one task.  `stages` come one after the other; `refused` are engines that have refused the task."""
+
+    # No dataclass: every engine imports this, and importing dataclasses takes longer than the rest of it.
+
     def but(self, **changes: Any) -> Conditions:
         """These conditions with some of them changed."""
-        return replace(self, **changes)
+        return self._replace(**changes)
 
     # The tasks of a call often have the same conditions, and then they share what follows.
 

@@ -11,10 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import farm, on_join_tuples
-from .callee import NativeCallee
 from .listing import listed
 from .stored_file import take_pickled
-from .submission import pack_with_results
 
 if TYPE_CHECKING:
     from .client import Client
@@ -93,6 +91,9 @@ def _packed(
         return farm.EXECUTE, "", [what, True], "code"
     if not callable(what):
         raise TypeError(f"a function or the text of code is wanted, not {what!r}")
+    from .callee import NativeCallee  # engines import this module, too
+    from .submission import pack_with_results
+
     callee = client.submitter.callee(what)
     if isinstance(callee, NativeCallee):
         raise TypeError(

@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from linden import __version__
 
@@ -161,7 +160,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def age_s() -> float:
     """Since this process was made, in seconds; one that starts over in its place (restart.py) is as old as it was."""
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
     began_s = int(fields[19]) / os.sysconf("SC_CLK_TCK")  # proc(5), starttime; the name, field 2, may have blanks
     return time.clock_gettime(time.CLOCK_BOOTTIME) - began_s
 

@@ -6,7 +6,7 @@ the task but may not run it passes it on to one that may, in the step that finis
 
 from __future__ import annotations
 
-import random
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -132,7 +132,7 @@ class Conditional:
         near = nearest(best, held)
         if here and self._me in near:
             return farm.unconditional(fields), []
-        engine = engines[random.choice(near)]
+        engine = engines[near[int.from_bytes(os.urandom(4)) % len(near)]]
         puts = [farm.passed_on(fields, conditions, engine)]
         if held.get(engine.id) and len(best) > 1:
             puts.append(self._late(fields, conditions))

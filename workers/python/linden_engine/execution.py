@@ -6,8 +6,6 @@ shell), or from the start if there are startup files.  Engines that only run fun
 
 from __future__ import annotations
 
-import ast
-import linecache
 import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec, PathFinder
@@ -162,6 +160,8 @@ class PlainShell:
 
     def run(self, source: str, silent: bool) -> ExecuteReply | None:
         """Run the cell; unless `silent`, reply with the value of its last expression and keep both in In and Out."""
+        import ast  # engines that never run a cell start quicker without it
+
         name = self._remember(source, silent)
         tree = ast.parse(source, name)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
@@ -185,6 +185,8 @@ class PlainShell:
             self._count += 1
             self._in.append(source)
             name = f"<cell {self._count}>"
+        import linecache
+
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
         return name
 

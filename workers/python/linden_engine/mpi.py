@@ -6,7 +6,6 @@ With mpi4py the rank is that of its COMM_WORLD, which tasks may use.  Without, i
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -93,7 +92,7 @@ def start(mode: str = AUTO, environment: Mapping[str, str] = os.environ) -> Rank
             "not the one that mpiexec or srun belongs to; use that library's own mpiexec (srun: with --mpi=pmix or --mpi=pmi2), "
             f"or --mpi={ENVIRONMENT}"
         )
-    return Rank(rank, size, module, str(comm.bcast(secrets.token_hex(16) if rank == 0 else None, root=0)))
+    return Rank(rank, size, module, str(comm.bcast(os.urandom(16).hex() if rank == 0 else None, root=0)))
 
 
 def _import_mpi4py(*, needed: bool) -> Any:

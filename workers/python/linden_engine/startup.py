@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from .execution import Shells
 from .remote_traceback import format_traceback
@@ -19,7 +19,8 @@ def run_startup(shells: Shells, script: str | None, code: str | None) -> None:
     """
     if script is not None:
         try:
-            text = Path(script).expanduser().read_text(encoding="utf-8")
+            with open(os.path.expanduser(script), encoding="utf-8") as file:
+                text = file.read()
         except (OSError, UnicodeDecodeError) as error:
             raise StartupFailed(f"-s {script}: cannot be read: {error}") from error
         _run(shells, text, f"-s {script}")
