@@ -27,11 +27,10 @@ def cluster() -> Iterator[Cluster]:
 def rc(cluster: Cluster) -> Iterator[linden.Client]:
     """A client of the cluster's one engine, which has never run anything on joining."""
     with cluster.connect_client_sync() as client:
-        client.wait_for_engines(1, timeout=DEADLINE_S)
-        before = client.ids
         cluster.restart_engines_sync()
         deadline = time.monotonic() + DEADLINE_S
-        while len(client) != 1 or client.ids == before:  # the one that was ended may be listed for its hold time
+        # One that has ended is listed for its hold time.
+        while [each.info["pid"] for each in client.engines()] != cluster.engine_pids:
             assert time.monotonic() < deadline, client.ids
             time.sleep(0.01)
         yield client
