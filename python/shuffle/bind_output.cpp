@@ -83,7 +83,6 @@ class Output {
   }
 
   void add(py::handle key, py::handle value) { feed_.add(key.ptr(), value.ptr()); }
-  void take(py::handle yielded) { feed_.take(yielded.ptr()); }
 
   std::uint64_t finish(int descriptor, const std::string& what) {
     const py::gil_scoped_release no_gil;
@@ -162,10 +161,9 @@ void bind_functions(py::module_& module) {
         shuffle::add_our_functions(*functions);
         return functions;
       }))
-      .def("load", [](Functions& functions,
-                      const std::string& path) { shuffle::load_library(path, functions); })
-      .def_property_readonly("mappers", &Functions::mapper_names)
-      .def_property_readonly("reducers", &Functions::reducer_names);
+      .def("load", [](Functions& functions, const std::string& path) {
+        shuffle::load_library(path, functions);
+      });
 }
 
 void bind_writer(py::module_& module) {
@@ -209,7 +207,6 @@ void bind_output(py::module_& module) {
       .def("reduce_native", &Output::reduce_native, py::arg("functions"), py::arg("name"),
            py::arg("pairs"), py::arg("limit"))
       .def("add", &Output::add)
-      .def("take", &Output::take)
       .def("spill", &Output::spill)
       .def("sort", &Output::sort)
       .def("sorted",

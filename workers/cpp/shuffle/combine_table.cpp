@@ -214,8 +214,11 @@ class CombineTable::Sorted : public Source {
 
 SourcePtr CombineTable::source(std::uint32_t partition) const {
   const std::span<const Slot> slots = slots_.first(size_);
-  const auto [begin, end] = std::ranges::equal_range(
-      slots, partition, {}, [](const Slot& slot) { return hash_of(slot); });
+  const auto is_before = [](std::uint32_t wanted) {
+    return [wanted](const Slot& slot) { return hash_of(slot) < wanted; };
+  };
+  const auto begin = std::partition_point(slots.begin(), slots.end(), is_before(partition));
+  const auto end = std::partition_point(begin, slots.end(), is_before(partition + 1));
   return std::make_unique<Sorted>(*this, std::span<const Slot>(begin, end));
 }
 

@@ -50,6 +50,11 @@ class CombineTable {
            !arena_.has_room_for(kKeyBytesMax);
   }
 
+  // The same somewhat earlier, for those who can choose when.
+  [[nodiscard]] bool is_nearly_full() const noexcept {
+    return is_full() || (size_ > slots_.size() / 2 && !may_grow());
+  }
+
   // Orders the entries by partition and key; then nothing but source() and clear() is allowed.
   void sort(std::uint32_t partitions, int threads);
   // Valid until clear().

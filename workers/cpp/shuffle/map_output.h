@@ -47,11 +47,10 @@ class MapOutput : public mapreduce::Emitter {
   void add(std::string_view key, std::string_view value);
 
   [[nodiscard]] bool combines() const noexcept { return options_.combine != Combine::kNone; }
-  [[nodiscard]] Combine how() const noexcept { return options_.combine; }
   // Whether it is time for spill(): what is in memory is as large as it may be.
   [[nodiscard]] bool is_full() const noexcept {
     const std::size_t bytes = options_.memory_bytes;
-    return combines() ? table_.is_full() : buffer_.bytes() >= bytes / 4 * 3;
+    return combines() ? table_.is_nearly_full() : buffer_.bytes() >= bytes / 4 * 3;
   }
   // Writes what is in memory to a run of its own, and forgets it.
   void spill();
@@ -73,7 +72,6 @@ class MapOutput : public mapreduce::Emitter {
   [[nodiscard]] std::uint64_t pairs() const noexcept { return pairs_; }          // that came in
   [[nodiscard]] std::uint64_t pairs_out() const noexcept { return pairs_out_; }  // by finish()
   [[nodiscard]] std::uint64_t spills() const noexcept { return runs_.size(); }
-  [[nodiscard]] const OutputOptions& options() const noexcept { return options_; }
 
  protected:
   void emit(const mapreduce::Datum& key, const mapreduce::Datum& value) override;
