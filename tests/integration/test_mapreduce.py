@@ -250,7 +250,9 @@ def test_large_results_stay_with_their_engine_and_are_made_again_if_it_dies(farm
     job = linden.MapReduce(lambda n: [(n, "x" * 100_000)], lambda _key, values: next(values), partitions=1)
     running = job.run(rc, range(60)).get(60)
     os.kill(cluster.engine_pids[0], signal.SIGKILL)
-    until(lambda: rc.ids and 0 not in rc.ids)  # the next one may be there before it is seen that the first has gone
+    until(
+        lambda: (ids := rc.ids) and 0 not in ids
+    )  # the next one may be there before it is seen that the first has gone
     rc[:].apply_sync(os.getpid)
     linden.run_store.sweep()
     assert {key: len(value) for key, value in running} == dict.fromkeys(range(60), 100_000)
