@@ -17,7 +17,7 @@ from .map_driver import MapDriver
 from .map_result import AsyncMapResult
 from .map_task import MapTask, Queue
 from .native_function import NativeFunction, check_language
-from .task_graph import Wish
+from .task_graph import NOTHING, Wish
 from .view import View
 
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ class LoadBalancedView(View):
 
     def _wish(self, function: Any) -> Wish:
         """What the flags ask for, beside a queue."""
+        if not (self.after or self.follow or self.timeout or self.tags) and self._is_for_all():
+            return NOTHING  # usual
         after, follow = dependencies_of(self.after), dependencies_of(self.follow)
         wish = Wish(after, follow, self.timeout or None, tags=farm.checked_tags(self.tags))
         is_choosy = wish or hasattr(function, "check_dependency")

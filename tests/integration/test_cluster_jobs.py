@@ -196,7 +196,10 @@ def test_a_job_that_cannot_be_cancelled_is_told_and_can_be_stopped_later(
 
 
 def wait_for_file(path: str) -> str:
+    deadline = time.monotonic() + 60
     while not os.path.exists(path):
+        if time.monotonic() > deadline:
+            raise TimeoutError(path)
         time.sleep(0.01)
     return path
 

@@ -40,6 +40,6 @@ def test_p28_a_killed_server_leaves_nothing_in_both_spaces_or_in_none(serve: Ser
             server.start()
             server.wait_ready(20)
         over.set()
-        thread.join()
+        thread.join(60)
         found = sorted(one.list(("token", int)) + other.list(("token", int)))
         assert found == [("token", number) for number in range(TOKENS)]

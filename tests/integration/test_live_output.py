@@ -10,7 +10,10 @@ import pytest
 
 
 def wait_for_file(path: str) -> str:
-    return f"import os, time\nwhile not os.path.exists({path!r}): time.sleep(0.01)\n"
+    return (
+        "import os, time\nend = time.monotonic() + 60\n"
+        f"while not os.path.exists({path!r}):\n    assert time.monotonic() < end\n    time.sleep(0.01)\n"
+    )
 
 
 # F5, live: shown while the task runs, in order, and all of it once.
@@ -100,7 +103,10 @@ def test_tasks_without_an_engine_have_a_number(
 
     def work(letter: str) -> None:
         print(letter)
+        deadline = time.monotonic() + 60
         while not go.exists():
+            if time.monotonic() > deadline:
+                raise TimeoutError("nobody lets it go on")
             time.sleep(0.01)
 
     result = rc.load_balanced_view().map_async(work, ["a", "b"])

@@ -113,7 +113,10 @@ def test_joblib_is_not_told_of_a_batch_that_was_dropped(farm: Farm, scratch: Pat
 
     def batch() -> int:
         (scratch / "began").touch()
+        deadline = time.monotonic() + 60
         while not (scratch / "go").exists():
+            if time.monotonic() > deadline:
+                raise TimeoutError("nobody lets it go on")
             time.sleep(0.01)
         return 1
 

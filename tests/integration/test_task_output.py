@@ -31,7 +31,7 @@ def test_f5_threads_c_code_and_child_processes_print_in_order(farm: Farm) -> Non
         ctypes.CDLL(None).puts(b"4 C code")
         thread = threading.Thread(target=print, args=("5 thread",))
         thread.start()
-        thread.join()
+        thread.join(60)
         subprocess.run(["echo", "6 subprocess"], check=True)
         subprocess.run(["echo", "7 subprocess"], stdout=sys.stdout, check=True)
         os.write(1, "8 descriptor ä\n".encode())
@@ -142,7 +142,10 @@ def test_f5_a_task_that_is_killed_keeps_what_it_had_printed(
         os.system("echo of a child")
         if how == "os._exit":
             os._exit(3)
+        deadline = time.monotonic() + 60
         while not os.path.exists(gate):
+            if time.monotonic() > deadline:
+                raise TimeoutError(gate)
             time.sleep(0.01)
         os.kill(os.getpid(), signal.Signals[how])
         time.sleep(60)

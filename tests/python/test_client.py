@@ -283,7 +283,7 @@ def test_several_threads_wait_at_once(rc: linden.Client) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert sorted(sums) == [300, 2800, 5300, 7800]
 
 

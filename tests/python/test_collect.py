@@ -64,7 +64,7 @@ def test_p28_collect_from_both_ends_at_once_loses_nothing(spaces: tuple[Space, S
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert sorted([one.count(("token", int)), other.count(("token", int))]) == [0, count]
 
 

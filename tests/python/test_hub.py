@@ -26,7 +26,10 @@ def wait_for(path: str) -> None:
     import os
     import time
 
+    deadline = time.monotonic() + 60
     while not os.path.exists(path):
+        if time.monotonic() > deadline:
+            raise TimeoutError(path)
         time.sleep(0.01)
 
 

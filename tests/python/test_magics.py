@@ -272,7 +272,7 @@ def test_ctrl_c_interrupts_the_engines(session: Session, rc: linden.Client, tmp_
     folder.mkdir()
     thread = press_ctrl_c_when(lambda: len(list(folder.iterdir())) == 2)
     session.fails(f"%%px\n{begin_and_wait(folder)}", AlreadyDisplayedError, "2 errors")
-    thread.join()
+    thread.join(60)
     assert "engines get SIGINT" in session.err
     assert len(re.findall(r"^KeyboardInterrupt:? *$", session.err, re.MULTILINE)) == 2
     assert session.lines("%px print('fine')") == named(rc, "fine")
@@ -331,7 +331,7 @@ def test_ctrl_c_takes_back_what_has_not_begun(session: Session, rc: linden.Clien
     other = rc[0].apply_async(busy, str(folder), str(go))
     thread = press_ctrl_c_when(lambda: len(list(folder.iterdir())) == 2)
     error = session.fails(f"%%px\n{begin_and_wait(folder)}", AlreadyDisplayedError, "2 errors")
-    thread.join()
+    thread.join(60)
     assert sorted(type(each).__name__ for each in error.original_error.errors) == [  # type: ignore[attr-defined]
         "KeyboardInterrupt",
         "TaskAborted",
@@ -346,7 +346,7 @@ def test_ctrl_c_with_signal_0_ends_the_waiting_only(session: Session, tmp_path: 
     code = f"{begin(folder)}\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)\n7"
     thread = press_ctrl_c_when(lambda: len(list(folder.iterdir())) == 2)
     result = session.run(f"%%px --signal-on-interrupt 0\n{code}")
-    thread.join()
+    thread.join(60)
     assert isinstance(result.error_in_exec, KeyboardInterrupt)
     go.touch()
     assert session.run("%pxresult").success, session.out + session.err
@@ -360,7 +360,7 @@ def test_another_signal(session: Session, rc: linden.Client, tmp_path: Path) -> 
     error = session.fails(
         f"%%px --signal-on-interrupt KILL\n{begin_and_wait(folder)}", AlreadyDisplayedError, "2 errors"
     )
-    thread.join()
+    thread.join(60)
     assert all(isinstance(each, EngineError) for each in error.original_error.errors)  # type: ignore[attr-defined]
     rc.wait_for_engines(2, timeout=30)
 

@@ -55,7 +55,10 @@ def test_results_are_fetched_in_another_process_before_they_are_there(rc: linden
         import os
         import time
 
+        deadline = time.monotonic() + 60
         while not os.path.exists(gate):
+            if time.monotonic() > deadline:
+                raise TimeoutError(gate)
             time.sleep(0.01)
         print("done", x)
         return x + 1

@@ -169,7 +169,7 @@ def test_followers_are_served_by_whoever_drains(fake: FakeFarm) -> None:
     for number in range(4):
         fake.deliver(number, farm.OK, None)
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert answers == [True] * 4
 
 

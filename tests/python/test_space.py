@@ -244,7 +244,7 @@ def test_many_threads_share_a_space(space: Space) -> None:
         thread.start()
     space.put_many([("n", number) for number in range(200)])
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert sorted(taken) == list(range(200))
 
 

@@ -111,7 +111,7 @@ def test_p30_shows_first_what_is_there(space: Space) -> None:
     putting.start()
     with space.subscribe(("n", int), initial=True, credit=10) as told:
         items = [told.next(20) for _ in range(2000)]
-        putting.join()
+        putting.join(60)
         assert told.initial_count >= 1000
     assert [item.number for item in items if isinstance(item, Notification)] == list(range(1, 2001))
     assert [item.tuple[1] for item in items if isinstance(item, Notification)] == list(range(2000))
@@ -225,7 +225,7 @@ def test_p29_a_snapshot_is_of_one_instant(space: Space) -> None:
             assert len({(number, side) for _, number, side in seen}) == len(seen)
     finally:
         stop.set()
-        mover.join()
+        mover.join(60)
     assert len(space.snapshot(("pair", int, linden.ANY))) == space.count(("pair", int, int)) == 40_000
     assert space.snapshot(("nothing",)) == []
 
