@@ -221,7 +221,7 @@ TEST(NativeMapper, ThatIsNotThereIsAnErrorThatNamesOthers) {
   Functions functions;
   add_our_functions(functions);
   try {
-    NativeMapper(functions, "wrods");
+    const NativeMapper mapper(functions, "wrods");
     FAIL();
   } catch (const ShuffleError& error) {
     EXPECT_STREQ(error.what(), "there is no mapper wrods; there are words");
