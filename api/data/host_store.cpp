@@ -416,17 +416,13 @@ HostStore::Usage HostStore::usage() const {
 
 bool HostStore::destroy_if_last(bool even_if_full) {
   const std::scoped_lock lock(removing_);
+  // For good: of two that leave at the same time each would see the other one come back.
   membership_.reset();
-  {
-    const auto alone = locks_.try_remove(kMember);
-    const bool ours = alone && locks_.is_at(paths_.memory / "locks");
-    if (ours && (even_if_full || usage().count == 0)) {
-      destroy();
-      return true;
-    }
-  }
-  membership_ = locks_.use(kMember);
-  return false;
+  const auto alone = locks_.try_remove(kMember);
+  if (!alone || !locks_.is_at(paths_.memory / "locks")) return false;
+  if (!even_if_full && usage().count > 0) return false;
+  destroy();
+  return true;
 }
 
 void HostStore::destroy() {

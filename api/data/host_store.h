@@ -149,7 +149,8 @@ class HostStore {
   [[nodiscard]] Usage usage() const;
 
   // Removes the store if it is empty and no other process has it open; whether it did.  Who opens
-  // it at the same time waits, and makes it anew.
+  // it at the same time waits, and makes it anew.  If it did not, the last one of the others may:
+  // from now on this process has no share in whether it stays.
   bool destroy_if_last(bool even_if_full = false);
   // Removes the store and all that is in it.
   void destroy();

@@ -120,8 +120,13 @@ class MapReduce:
         Raises: FileNotFoundError: no such input. ValueError: there is a job of that name. NotPicklable.
         """
         job_id = secrets.token_hex(16)
-        name = name or f"{name_of(self.mapper)}-{job_id[:8]}"
-        if _find(client, name) is not None:
+        return self.run_as(client, source, name or f"{name_of(self.mapper)}-{job_id[:8]}", job_id, output)
+
+    def run_as(
+        self, client: Client, source: Any, name: str, job_id: str, output: str | os.PathLike[str] | None
+    ) -> MapReduceJob:
+        """As `run`, for who may have to ask twice, and finds by its id the job that the first time has left."""
+        if find_job(client, name) is not None:
             raise ValueError(
                 f"there is a MapReduce job {name!r} already; attach to it, purge it, or choose another name"
             )
@@ -151,7 +156,7 @@ class MapReduce:
 
         Raises: KeyError: no such job. RuntimeError: its client has gone before all input was in the farm.
         """
-        job = _find(client, name)
+        job = find_job(client, name)
         if job is None:
             raise KeyError(f"there is no MapReduce job {name!r} in this farm; was it purged?")
         if job.phase == job_tuples.INPUT:
@@ -167,7 +172,7 @@ class MapReduce:
 
         Raises: KeyError: no such job.
         """
-        job = _find(client, name)
+        job = find_job(client, name)
         if job is None:
             raise KeyError(f"there is no MapReduce job {name!r} in this farm")
         if job.phase == job_tuples.INPUT:
@@ -214,7 +219,8 @@ def _in_cpp(function: Any) -> str | None:
         return None
 
 
-def _find(client: Client, name: str) -> Job | None:
+def find_job(client: Client, name: str) -> Job | None:
+    """The job of that name as its tuple tells."""
     native = client.space.native
     rows = native.client.wait(native.send_list(job_tuples.job_form(name), limit=1, all_states=True))["tuples"]
     return job_tuples.parse_job(rows[0]["fields"]) if rows else None

@@ -49,6 +49,27 @@ def test_pkg_config_builds_it_as_well(installed: Installed, tmp_path: Path, farm
     assert run(program, farm.connection.address, env=installed.environment) == EXPECTED
 
 
+WORDS = """\
+a 2
+is 2
+rose 3
+done, 2 lines
+digits: 0=1 1=5 2=2 3=1 4=1 5=1 6=1 7=1 8=2
+error: TypeError, so the job has failed
+"""
+
+
+def test_a_program_starts_mapreduce_jobs(
+    installed: Installed, by_cmake: Path, farm: linden.Client, tmp_path: Path
+) -> None:
+    poem = tmp_path / "poem.txt"
+    poem.write_text("a rose is\na rose is rose\n")
+    printed = run(by_cmake / "mapreduce", farm.connection.address, poem, env=installed.environment)
+    assert printed == WORDS
+    assert farm.space.count(("job", linden.ANY, linden.ANY, linden.ANY, linden.ANY, linden.ANY)) == 0
+    assert farm.space.count(("result", str, int, str, list, linden.ANY)) == 0
+
+
 @pytest.fixture
 def engine(installed: Installed, by_cmake: Path, farm: linden.Client) -> Iterator[None]:
     """The example's engine serves the farm, and ends in good order when it is told to."""

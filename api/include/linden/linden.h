@@ -7,6 +7,7 @@
 #include <linden/error.h>
 #include <linden/farm.h>
 #include <linden/future.h>
+#include <linden/mapreduce_job.h>
 #include <linden/plain.h>
 #include <linden/space.h>
 #include <linden/stream.h>

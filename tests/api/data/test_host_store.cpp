@@ -294,6 +294,18 @@ TEST_F(HostStoreTest, TheLastOneRemovesIt) {
   EXPECT_FALSE(fs::exists(paths().memory));
 }
 
+// None of them holds it open for the others when it has left and lives on.
+TEST_F(HostStoreTest, TheLastOfThoseThatLeaveRemovesItThoughTheyAllLiveOn) {
+  HostStore one(paths(), {1 << 20, 1 << 20});
+  HostStore other(paths(), {1 << 20, 1 << 20});
+  const std::string name = one.put("what is left of a farm").name;
+  EXPECT_FALSE(one.destroy_if_last(true));
+  EXPECT_TRUE(other.map(name));
+  EXPECT_TRUE(one.map(name));
+  EXPECT_TRUE(other.destroy_if_last(true));
+  EXPECT_FALSE(fs::exists(paths().memory));
+}
+
 TEST_F(HostStoreTest, WhoOpensItWhileTheLastOneRemovesItMakesItAnew) {
   for (int round = 0; round < 50; ++round) {
     HostStore last(paths(), {1 << 20, 1 << 20});

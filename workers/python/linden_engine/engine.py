@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from linden import _native, collective, datapub, farm, serialize
 from linden.connection_file import ConnectionInfo
 from linden.data import FarmData, set_engine_data
+from linden.engine_connection import set_engine_connection
 from linden.engine_kernel import BoundKernel, set_binder
 from linden.errors import Closed, ConnectionLost, SessionExpired, ShuttingDown, SpaceGone
 from linden.kept import set_kept_loader
@@ -248,6 +249,7 @@ class Engine:
     def _prepare_session(self, space: _native.Space, data: FarmData) -> TaskRunner:
         """Whatever user code may need of the farm, which is more than its namespace."""
         set_engine_data(data)
+        set_engine_connection(self._info._replace(space=self._space_name))
         load = partial(load_payload, space)
         set_loader(load)
         functions = Functions(space, self._namespace)
