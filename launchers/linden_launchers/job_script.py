@@ -154,7 +154,7 @@ def _start(engine_set: EngineSet) -> list[str]:
     options = engine_set.job
     if options.shape == ONE:
         spawn = options.spawn.replace("{n}", str(engine_set.n))
-        return [_TRAPS, f'{spawn} {engine_line(engine_set)} &\npids="$!"']
+        return [_TRAPS, f'{spawn} {engine_line(engine_set)} &\npids="$!"\n[ -z "$sent" ] || kill -s "$sent" "$!"']
     count = options.engines_per_job
     here = [f"count={count}"]
     if last := engine_set.n % count:  # the last member has what is left
@@ -165,10 +165,11 @@ def _start(engine_set: EngineSet) -> list[str]:
 # What the shell hands on, once to each engine: a system that can is to signal the shell alone.
 HANDED_ON = ("USR1", "INT", "TERM")
 
-# `tell` runs in the middle of whatever the shell does, so none of its variables may be another's.
+# `tell` runs in the middle of whatever the shell does, so none of its variables may be another's; and an engine that has just been started
+# may not be in `pids` yet.
 _TRAPS = f"""\
-pids=
-tell() {{ for told in $pids; do kill -s "$1" "$told" 2>/dev/null; done; }}
+pids= sent=
+tell() {{ sent=$1; for told in $pids; do kill -s "$1" "$told" 2>/dev/null; done; }}
 for sig in {" ".join(HANDED_ON)}; do trap "tell $sig" "$sig"; done
 trap 'tell USR1' USR2"""
 
@@ -177,14 +178,18 @@ export LINDEN_RANK=0
 while [ "$LINDEN_RANK" -lt "$count" ]; do
   ENGINE &
   pids="$pids $!"
+  [ -z "$sent" ] || kill -s "$sent" "$!"
   LINDEN_RANK=$((LINDEN_RANK + 1))
 done"""
 
-# A signal that is handed on ends `wait` early, so it is asked again while the process is there.
+# A signal that is handed on ends `wait` early, so it is asked again while the process is there, and once more, since it may have ended
+# in that moment; 127: there is no more to say.
 _WAIT = """\
 status=0
 for pid in $pids; do
   wait "$pid"; code=$?
   while kill -0 "$pid" 2>/dev/null; do wait "$pid"; code=$?; done
+  wait "$pid" 2>/dev/null; again=$?
+  [ "$again" -eq 127 ] || code=$again
   [ "$code" -eq 0 ] || status=$code
 done"""

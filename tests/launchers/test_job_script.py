@@ -124,6 +124,30 @@ def test_a_signal_does_not_end_the_wait_for_an_engine_that_goes_on_when_another_
     assert process.wait(20) == 5, "the end of the first is what the shell has waited for"
 
 
+def test_a_signal_that_comes_when_an_engine_has_just_ended_is_not_its_exit_code(start: Start, tmp_path: Path) -> None:
+    """As the engine does that leaves at once when the walltime is nearly over: it has not failed."""
+    (tmp_path / "engine").write_text(
+        "#!/bin/sh\necho $$ >began.new; mv began.new began\nuntil test -e end; do sleep 0.02; done\n"
+    )
+    process = start(JobOptions())
+    engine = Path("/proc", lines_of(tmp_path / "began", 1)[0], "stat")
+    process.send_signal(signal.SIGSTOP)
+    (tmp_path / "end").touch()
+    wait_until(
+        lambda: engine.read_text().rpartition(")")[2].split()[0] == "Z", "it has ended, and the shell cannot know"
+    )
+    process.send_signal(signal.SIGUSR1)
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(20) == 0
+
+
+def test_a_signal_reaches_an_engine_that_has_only_just_been_started(start: Start, tmp_path: Path) -> None:
+    """The shell may not have noted its process id yet."""
+    (tmp_path / "engine").write_text('#!/bin/sh\ntrap "exit 0" USR1\nkill -USR1 $PPID\nwhile :; do sleep 0.02; done\n')
+    for _ in range(20):
+        assert start(JobOptions()).wait(20) == 0
+
+
 def test_the_exit_code_of_an_engine_is_that_of_the_job(start: Start, tmp_path: Path) -> None:
     (tmp_path / "exit").write_text("3")
     assert start(JobOptions(engines_per_job=2), 2).wait(20) == 3
