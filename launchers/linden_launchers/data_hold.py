@@ -12,10 +12,8 @@ if TYPE_CHECKING:
     from linden import _native
 
 _TIMEOUT_S = 10.0
-_FIRST_SLICE_S, _SLICE_S = (
-    0.25,
-    2.0,
-)  # of that time, ever longer: so soon it is noticed that the cluster has ended meanwhile
+# Parts of that time, ever longer: so soon it is noticed that the cluster has ended meanwhile.
+_FIRST_SLICE_S, _SLICE_S = 0.25, 2.0
 # In the directory of a cluster that has stopped: of which farm data were preserved.
 _FARM_ID_FILE = "farm-id"
 
@@ -72,7 +70,8 @@ class DataHold:
 
         self._over.set()
         self.wait()
-        if self._node is None:
+        if self._node is None:  # the server never answered in time; engines may have left something
+            sweep()
             return
         with suppress(LindenError):  # a full disk: what does not fit is lost, and whoever asks for it is told
             if keep:

@@ -35,7 +35,7 @@ def begun(path: str) -> list[int]:
 def test_f1_a_broadcast_survives_the_death_of_the_server(
     farm: Farm, scratch: Any, wait_for: Callable[..., None], size: int
 ) -> None:
-    cluster, rc = farm(4)
+    cluster, rc = farm(4, engine_hold=5.0)
     view = rc.broadcast_view()
     path, gate = str(scratch / "begun"), str(scratch / "gate")
     pids = view.apply_sync(os.getpid)

@@ -139,7 +139,7 @@ def test_output_belongs_to_its_task_and_keeps_its_order(farm: Farm) -> None:
 
 # F5
 def test_output_of_a_task_is_complete_even_if_the_server_is_killed(farm: Farm) -> None:
-    cluster, rc = farm(1)
+    cluster, rc = farm(1, engine_hold=5.0)
 
     def talk() -> None:
         import time

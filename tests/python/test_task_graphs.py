@@ -393,6 +393,11 @@ def test_dependencies_that_are_late(view: LoadBalancedView, scratch: Path) -> No
                 result.get()
 
 
+def has_timed_out(view: LoadBalancedView, result: Any) -> bool:
+    """Whether its time to begin is over."""
+    return view.client.space.count(("gate", *farm.parse_message_id(result.msg_id), "timeout", str)) > 0
+
+
 def test_engines_that_have_no_time(view: LoadBalancedView, scratch: Path) -> None:
     with held_back(view, scratch / "a") as (one, go), held_back(view, scratch / "b") as (two, go_too):
         wait_until(lambda: view.queue_status()["unassigned"] == 0)
@@ -400,7 +405,7 @@ def test_engines_that_have_no_time(view: LoadBalancedView, scratch: Path) -> Non
             late = view.apply_async(abs, 1)
         with view.temp_flags(timeout=600):
             in_time = view.apply_async(abs, -3)
-        wait_until(lambda: view.client.space.count(("gate", view.client.session, int, "timeout", str)) > 0)
+        wait_until(lambda: has_timed_out(view, late))
         go()
         go_too()
         view.wait([one, two], LONG)
@@ -411,7 +416,7 @@ def test_engines_that_have_no_time(view: LoadBalancedView, scratch: Path) -> Non
 
 def test_a_timeout_does_not_end_a_task_that_runs(view: LoadBalancedView, scratch: Path) -> None:
     with view.temp_flags(timeout=0.05), held_back(view, scratch / "go") as (result, go):
-        wait_until(lambda: view.client.space.count(("gate", view.client.session, int, "timeout", str)) > 0)
+        wait_until(lambda: has_timed_out(view, result))
         wait_until(lambda: result.started is not None or view.queue_status()["unassigned"] == 0)
         go()
         assert isinstance(result.get(LONG), int)
