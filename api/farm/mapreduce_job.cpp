@@ -150,7 +150,7 @@ MapReduceJob MapReduce::run(const Farm& farm, const TextFiles& files) const {
   return start(farm, List{"text", std::move(paths), std::move(options)});
 }
 
-MapReduceJob MapReduce::start(const Farm& farm, List source) const {
+MapReduceJob MapReduce::start(const Farm& farm, const List& source) const {
   const std::string id = new_id();
   const std::string called = name.empty() ? "job-" + id.substr(0, 8) : name;
   List options;

@@ -88,7 +88,7 @@ struct MapReduce {
   [[nodiscard]] static MapReduceJob attach(const Farm& farm, const std::string& name);
 
  private:
-  [[nodiscard]] MapReduceJob start(const Farm& farm, List source) const;
+  [[nodiscard]] MapReduceJob start(const Farm& farm, const List& source) const;
 };
 
 // A job that runs, or has run.  A small value: copies are the same job, and what it is asked it
