@@ -110,7 +110,7 @@ class LoadBalancedView(View):
 
     def _wish(self, function: Any) -> Wish:
         """What the flags ask for, beside a queue."""
-        if not (self.after or self.follow or self.timeout or self.tags) and self._is_for_all():
+        if self.after is None and self.follow is None and not (self.timeout or self.tags) and self._is_for_all():
             return NOTHING  # usual
         after, follow = dependencies_of(self.after), dependencies_of(self.follow)
         wish = Wish(after, follow, self.timeout or None, tags=farm.checked_tags(self.tags))

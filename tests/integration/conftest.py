@@ -86,6 +86,8 @@ def farm() -> Iterator[Farm]:
         cluster = LocalCluster(n, **{"engine_hold": 0.2, "grace": 2.0, **options})
         client = cluster.start_and_connect(timeout=30)
         made.append((cluster, client))
+        assert cluster._data_hold is not None
+        cluster._data_hold.wait()  # it looks at the environment, which tests change, and at the server, which they kill
         return cluster, client
 
     yield make
