@@ -132,8 +132,7 @@ def node_of(farm_id: str) -> FarmData:
     # A closed one still has what is on this host.
     for data in [*ready, *others, *(data for data in closed if data.is_joined)]:
         with suppress(LindenError):
-            data.join()
-            if data.node.farm_id == farm_id:
+            if data.is_of(farm_id):
                 return data
     raise DataLost("this value has large parts in a farm of which this process has no open client; connect to it first")
 
@@ -361,6 +360,16 @@ class FarmData:
             listen = _listening_host(self._info, address)
             node = _native.DataNode.join(self._space, listen, serve=self._is_engine and address.startswith("tcp:"))
             self._node = node
+            if self._closed:  # meanwhile, so nobody else will
+                node.leave()
+
+    def is_of(self, farm_id: str) -> bool:
+        """Whether these are that farm's; joins it if so, and opens no store of another one."""
+        if self._node is None:
+            if not self._space.client.wait(self._space.send_count(farm.data_farm_form(farm_id))):
+                return False
+            self.join()
+        return self.node.farm_id == farm_id
 
     def nudge(self) -> None:
         """Something that a tuple kept may be superfluous now."""

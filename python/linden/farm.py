@@ -102,6 +102,7 @@ NAME_LENGTH_MAX = 200
 _INT = _native.Typed("int")
 _TEXT = _native.Typed("text")
 _OBJECT = _native.Typed("object")
+_BYTES = _native.Typed("bytes")
 
 # Positions in a task tuple.
 TASK_QUEUE, TASK_CLIENT, TASK_NUMBER, TASK_NAME, TASK_KIND, TASK_FUNCTION, TASK_OPTIONS, TASK_PAYLOAD = range(1, 9)
@@ -584,6 +585,11 @@ def data_use(name: str, client: str, number: int, role: str) -> _native.Put:
 def data_use_form(name: str | None, client: Any, number: Any, role: Any = ANY) -> tuple[Any, ...]:
     """Uses of data by a client's tasks; a name of None is any."""
     return ("data", _TEXT if name is None else name, client, number, role)
+
+
+def data_farm_form(farm_id: str) -> tuple[Any, ...]:
+    """What a space holds if large data of that farm are spoken of in it."""
+    return ("data_farm", farm_id, _BYTES)
 
 
 def data_uses_form(client: str, number: Any) -> tuple[Any, ...]:

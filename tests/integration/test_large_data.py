@@ -356,6 +356,15 @@ def test_another_client_reads_what_came_for_one_that_is_closed(hosts: tuple[Any,
         assert (second[1].apply_sync(lambda: np.full(3 * MB, 2, dtype=np.uint8)) == 2).all()
 
 
+def test_a_client_of_another_farm_opens_no_store_for_what_is_not_its_own(farm: Farm, memory: Path) -> None:
+    _, other = farm(0)
+    _, rc = farm(1)
+    there = set(memory.iterdir())
+    assert (rc[0].apply_sync(lambda: np.full(3 * MB, 1, dtype=np.uint8)) == 1).all()
+    assert not other.submitter.data.is_joined
+    assert set(memory.iterdir()) == there
+
+
 FORKED = """
 import os
 import sys
