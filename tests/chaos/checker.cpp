@@ -151,6 +151,7 @@ class Checker {
   void note_given(const Call& call, const Item& item);
   void check_not_early(const Fate& fate, const Call& call);
   void note_ends();
+  [[nodiscard]] bool may_have_come_back(const Fate& fate) const;
   // ---- Unknown calls
   [[nodiscard]] bool happened(const Call& call) const {
     return call.outcome == Outcome::kDone || happened_.contains(&call);
@@ -497,6 +498,15 @@ void Checker::report_lost(const Fate& fate) {
   }
 }
 
+// A stream that was killed had taken it, and those behind it were shown; then it was given back.
+bool Checker::may_have_come_back(const Fate& fate) const {
+  return std::any_of(history_.calls.begin(), history_.calls.end(), [&](const Call& call) {
+    return call.streamed && call.outcome == Outcome::kUnknown && takes(call.kind) &&
+           call.words.find(fate.as->word) != std::string::npos &&
+           gone(call.process) >= fate.put->asked && call.asked <= fate.ended_by->answered;
+  });
+}
+
 // One of a group is shown when all before it have been finished, taken or gone.
 void Checker::check_groups() {
   std::map<std::uint32_t, std::map<std::uint64_t, const Fate*>> groups;
@@ -512,7 +522,7 @@ void Checker::check_groups() {
       }
       const Call* end = fate->ended_by;
       // A stream took it before it was asked for it.
-      if (end != nullptr && !(end->streamed && takes(end->kind))) {
+      if (end != nullptr && !(end->streamed && takes(end->kind)) && !may_have_come_back(*fate)) {
         earlier_asked = std::max(earlier_asked, end->asked);
       }
     }
@@ -588,7 +598,11 @@ class Searches {
       if (!looks_for(call.kind)) continue;
       if (call.outcome == Outcome::kUnknown) {
         if (call.kind != Kind::kRead) note_cloud(call, checker_.gone(call.process));
-      } else if (call.outcome != Outcome::kRefused && !call.streamed) {
+      } else if (call.outcome == Outcome::kRefused) {
+        // Its transaction may have found and kept from others what it asked for, before its lease
+        // was over and the answer came through.
+        if (call.kind == Kind::kLook || call.kind == Kind::kHold) note_cloud(call, call.answered);
+      } else if (!call.streamed) {
         // What it reserved first may have gone back, its lease over, before the answer came through
         // and it was asked again.
         const bool again =

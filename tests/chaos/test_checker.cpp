@@ -353,6 +353,16 @@ TEST(HistoryChecker, NoticesThatAnOlderTupleWasPassedOver) {
   EXPECT_THAT(tale.violations(), ElementsAre(Sort::kOrder));
 }
 
+TEST(HistoryChecker, KnowsThatATransactionThatWasTooLateHasKeptWhatItFound) {
+  Tale tale;
+  tale.call(kAlice, Kind::kPut, 1, 2, {put_of(1)});
+  tale.call(kAlice, Kind::kPut, 3, 4, {put_of(2)});
+  tale.refused(tale.search(kAlice, Kind::kLook, 5, 9));
+  tale.search(kBob, Kind::kTake, 6, 7, {given(2)});
+  tale.search(kBob, Kind::kTake, 10, 11, {given(1)});
+  EXPECT_THAT(tale.violations(), IsEmpty());
+}
+
 TEST(HistoryChecker, NoticesThatAMoreUrgentTupleWasPassedOver) {
   Tale tale;
   tale.call(kAlice, Kind::kPut, 1, 2, {put_of(1)});
@@ -487,6 +497,19 @@ TEST(HistoryChecker, KnowsThatAStreamHasATupleBeforeItsClientAsks) {
   for (Item& item : put.items) item.group = 1;
   tale.search(kBob, Kind::kTake, 7, 8, {given(1)}).streamed = true;
   tale.search(kAlice, Kind::kTake, 5, 6, {given(2)});
+  EXPECT_THAT(tale.violations(), IsEmpty());
+}
+
+TEST(HistoryChecker, KnowsThatAKilledStreamGivesBackWhatItHad) {
+  Tale tale;
+  Call& put = tale.call(kAlice, Kind::kPut, 1, 2, {put_of(1), put_of(2)});
+  for (Item& item : put.items) item.group = 1;
+  Call& taken = tale.search(kBob, Kind::kTake, 3, 4, {});
+  taken.streamed = true;
+  taken.outcome = Outcome::kUnknown;
+  tale.search(kAlice, Kind::kReserve, 5, 6, {given(2, 1)});
+  tale.search(kAlice, Kind::kTake, 8, 9, {given(1)});
+  tale.call(kAlice, Kind::kFinish, 10, 11, {ended(2, 1)});
   EXPECT_THAT(tale.violations(), IsEmpty());
 }
 
