@@ -11,6 +11,7 @@ namespace linden {
 namespace {
 
 constexpr std::string_view kKind = "mapreduce";
+constexpr std::string_view kPython = "Python";  // of an engine
 constexpr std::string_view kInput = "input";
 constexpr std::string_view kDone = "done";
 constexpr std::string_view kFailed = "failed";
@@ -18,8 +19,10 @@ constexpr std::string_view kCancelling = "cancelling";
 constexpr std::string_view kCancelled = "cancelled";
 // What engines are asked about a job comes before the tasks of any.
 constexpr std::int32_t kPriority = 1'000'000;
-// How often it is looked whether anybody drives.
+// How often it is looked whether anybody drives, and whether there is an engine to answer.
 constexpr Duration kLook = std::chrono::seconds(1);
+// Nothing depends on whether an engine hears that a reading has ended.
+constexpr Duration kGoodbyeFor = std::chrono::seconds(5);
 // How the driver numbers tasks (python/linden/mapreduce_state.py).
 constexpr int kAttemptShift = 25;
 constexpr int kPhaseShift = 24;
@@ -38,24 +41,6 @@ View urgent(const View& view) {
   return view.with(std::move(options));
 }
 
-// The task leaves nothing in the farm, however it ends.
-template <class T>
-T result_of(const Farm& farm, AsyncResult<T> task, const Interrupt& interrupt = {}) {
-  struct Purge {
-    const Farm& farm;
-    std::string id;
-    ~Purge() {
-      try {
-        static_cast<void>(farm.purge(id));
-      } catch (const Error&) {
-        // The session has ended: whoever purges results of dead clients finds it.
-      }
-    }
-  };
-  const Purge purge{farm, task.id()};
-  return task.get(kForever, interrupt);
-}
-
 std::string new_id() {
   std::random_device random;
   const auto word = [&random] { return (std::uint64_t{random()} << 32) | random(); };
@@ -68,6 +53,14 @@ Template job_form(const std::string& name) {
 
 bool is_over(std::string_view phase) {
   return phase == kDone || phase == kFailed || phase == kCancelled;
+}
+
+std::string phase_of(const Match& job) {
+  return job.tuple[4].as_text();
+}
+
+boost::json::object facts_of(const Match& job) {
+  return boost::json::parse(job.tuple[5].as_text()).as_object();
 }
 
 std::int64_t number_in(const boost::json::object& facts, std::string_view name) {
@@ -89,19 +82,195 @@ std::int64_t count_results(Space space, const std::string& id, std::int64_t phas
   return std::min(count, tasks);
 }
 
-// What is left of a time that began a while ago.
+// ---- Asking engines
+
+// How long a caller goes on waiting.
 class Left {
  public:
-  explicit Left(Duration timeout) : timeout_(timeout) {}
+  explicit Left(Duration timeout = kForever, const Interrupt& interrupt = {}) : timeout_(timeout) {
+    // It may say so only once, and whoever asks later is to know it, too.
+    if (interrupt) {
+      interrupt_ = [this, interrupt] { return interrupted_ = interrupted_ || interrupt(); };
+    }
+  }
+  Left(const Left&) = delete;
+  Left& operator=(const Left&) = delete;
+
   [[nodiscard]] Duration now() const {
     if (timeout_ == kForever) return kForever;
     return std::max(timeout_ - std::chrono::duration_cast<Duration>(Clock::now() - began_),
                     Duration::zero());
   }
+  // So long it waits before it looks again.
+  [[nodiscard]] Duration slice() const { return std::min(now(), kLook); }
+  [[nodiscard]] bool is_over() const { return interrupted_ || now() == Duration::zero(); }
+  [[nodiscard]] const Interrupt& interrupt() const { return interrupt_; }
 
  private:
   Duration timeout_;
   Clock::time_point began_ = Clock::now();
+  Interrupt interrupt_;
+  mutable bool interrupted_ = false;
+};
+
+// Ends the task if it has not ended, and leaves nothing of it in the farm.
+void forget(const Farm& farm, const std::string& id) {
+  try {
+    if (farm.purge(id)) return;
+    farm.cancel(id);
+    // An engine that is told to interrupt it says soon that it has.
+    static_cast<void>(farm.result(id).wait(kLook));
+    static_cast<void>(farm.purge(id));
+  } catch (const Error&) {
+    // The session has ended, or the task cannot be had: whoever purges results of dead clients
+    // finds it.
+  }
+}
+
+struct Forgotten {
+  Forgotten(const Farm& farm, std::string id) : farm(farm), id(std::move(id)) {}
+  ~Forgotten() { forget(farm, id); }
+  Forgotten(const Forgotten&) = delete;
+  Forgotten& operator=(const Forgotten&) = delete;
+
+  const Farm& farm;
+  std::string id;
+};
+
+bool has_engine(const Farm& farm, std::optional<std::int64_t> id = std::nullopt) {
+  const auto engines = farm.engines();
+  return std::ranges::any_of(engines, [&](const EngineInfo& engine) {
+    return engine.language == kPython && (!id || engine.id == *id);
+  });
+}
+
+Error no_engine(const Farm& farm) {
+  return {ErrorCode::kNoMatch, "there is no engine that runs Python in farm '" +
+                                   farm.space().name() +
+                                   "', and MapReduce needs one; start engines"};
+}
+
+// What the task gives, which `engine` has, or whichever is free.  Throws Error kOutcomeUnknown:
+// nothing in time; kNoMatch: no engine is there that could give it; EngineDied: `engine` has gone.
+template <class T>
+T answer_of(const Farm& farm, AsyncResult<T> task, const Left& left,
+            std::optional<std::int64_t> engine = std::nullopt) {
+  const Forgotten forgotten(farm, task.id());
+  while (!task.wait(left.slice(), left.interrupt())) {
+    if (left.is_over()) {
+      throw Error(ErrorCode::kOutcomeUnknown,
+                  "no engine has answered in time what MapReduce has asked; it may be asked again");
+    }
+    if (has_engine(farm, engine)) continue;
+    if (!engine) throw no_engine(farm);
+    throw EngineDied(task.id(), "engine " + std::to_string(*engine) + " has gone");
+  }
+  return task.get();
+}
+
+// What the function `what` of python/linden/mapreduce_remote.py gives in whatever engine is free
+// first.
+template <class T, class... Arguments>
+T ask(const Farm& farm, std::string_view what, const Left& left, const Arguments&... arguments) {
+  return answer_of(farm, urgent(farm.view()).call_python<T>(remote(what), arguments...), left);
+}
+
+// Asks engines to go on with a job, one after the other, and waits for none of them.
+class Driving {
+ public:
+  Driving(const Farm& farm, const std::string& name) : farm_(farm), name_(name) {}
+  ~Driving() {
+    if (asked_) forget(farm_, asked_->id());
+  }
+  Driving(const Driving&) = delete;
+  Driving& operator=(const Driving&) = delete;
+
+  // Nobody drives.  Throws what the engine that was asked says, and Error kNoMatch: there is none.
+  void look() {
+    if (!asked_) {
+      asked_ = urgent(farm_.view()).call_python<void>(remote("drive"), name_);
+    } else if (asked_->ready()) {
+      end();
+    } else if (!has_engine(farm_)) {
+      throw no_engine(farm_);
+    }
+  }
+
+ private:
+  void end() {
+    const Forgotten forgotten(farm_, asked_->id());
+    auto asked = std::exchange(asked_, std::nullopt);
+    try {
+      asked->get();
+    } catch (const EngineDied&) {
+      // Another one is asked at the next look.
+    }
+  }
+
+  const Farm& farm_;
+  const std::string& name_;
+  std::optional<AsyncResult<void>> asked_;
+};
+
+// Somebody who reads the results of a job, page by page.  One engine makes the pages, since it
+// knows where it is, for as long as it lives.
+class Reading {
+ public:
+  Reading(const Farm& farm, const std::string& name) : farm_(farm), name_(name) {}
+  ~Reading() {
+    try {
+      if (engine_) ask_it<void>("end_reading", Left(kGoodbyeFor), reader_);
+    } catch (const Error&) {
+      // An engine closes what nobody reads on when it has too many.
+    } catch (const TaskFailed&) {
+      // It has died, and its readings with it.
+    }
+  }
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+
+  // The next page: a list of pairs, and whether it is the last.
+  Value next() {
+    while (true) {
+      choose();
+      try {
+        auto page = ask_it<Value>("page", Left(), reader_, number_);
+        ++number_;
+        return page;
+      } catch (const EngineDied&) {
+        engine_.reset();
+      }
+    }
+  }
+
+ private:
+  // Another engine, if the last one has died.
+  void choose() {
+    if (engine_) return;
+    for (const auto& each : farm_.engines()) {
+      if (each.language != kPython || each.id == id_) continue;
+      try {
+        engine_ = urgent(farm_.engine(each.id));
+        id_ = each.id;
+        return;
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::kNoMatch) throw;  // it has gone a moment ago
+      }
+    }
+    throw no_engine(farm_);
+  }
+
+  template <class T, class... Arguments>
+  T ask_it(std::string_view what, const Left& left, const Arguments&... arguments) {
+    return answer_of(farm_, engine_->call_python<T>(remote(what), name_, arguments...), left, id_);
+  }
+
+  const Farm& farm_;
+  const std::string& name_;
+  const std::string reader_ = new_id();
+  std::optional<View> engine_;
+  std::int64_t id_ = -1;
+  std::int64_t number_ = 0;
 };
 
 }  // namespace
@@ -166,8 +335,7 @@ MapReduceJob MapReduce::start(const Farm& farm, const List& source) const {
   give("priority", std::int64_t{priority});
   const List functions{mapper.plain(), reducer.plain(),
                        combiner ? Value(combiner->plain()) : Value()};
-  result_of(farm, urgent(farm.view())
-                      .call_python<void>(remote("start"), called, id, functions, options, source));
+  ask<void>(farm, "start", Left(), called, id, functions, options, source);
   return {farm, called, id};
 }
 
@@ -182,22 +350,24 @@ MapReduceJob MapReduce::attach(const Farm& farm, const std::string& name) {
 
 // ---- How it stands
 
-std::pair<std::string, std::string> MapReduceJob::read() const {
-  const auto found = farm_.space().try_read(Template{"job", name_, kKind, id_, kText, kText});
-  if (!found)
-    throw Error(ErrorCode::kNoMatch, "MapReduce '" + name_ + "' is not in the farm: it was purged");
-  return {found->tuple[4].as_text(), found->tuple[5].as_text()};
+Template MapReduceJob::form() const {
+  return Template{"job", name_, kKind, id_, kText, kText};
+}
+
+Match MapReduceJob::found() const {
+  if (auto found = farm_.space().try_read(form())) return std::move(*found);
+  throw Error(ErrorCode::kNoMatch, "MapReduce '" + name_ + "' is not in farm '" +
+                                       farm_.space().name() + "' any more: it was purged");
 }
 
 MapReduceJob::Progress MapReduceJob::progress() const {
-  const auto [phase, text] = read();
-  const auto parsed = boost::json::parse(text);
-  const auto& facts = parsed.as_object();
+  const auto job = found();
+  const auto facts = facts_of(job);
   Progress progress;
-  progress.phase = phase;
+  progress.phase = phase_of(job);
   progress.maps = number_in(facts, "maps");
   progress.reduces = number_in(facts, "reduces");
-  if (phase == kDone) {
+  if (progress.phase == kDone) {
     progress.maps_done = progress.maps;  // their results have gone
     progress.reduces_done = progress.reduces;
     return progress;
@@ -209,120 +379,86 @@ MapReduceJob::Progress MapReduceJob::progress() const {
 
 std::map<std::string, std::int64_t> MapReduceJob::counters() const {
   std::map<std::string, std::int64_t> counters;
-  const auto parsed = boost::json::parse(read().second);
-  const auto* found = parsed.as_object().if_contains("counters");
-  if (found == nullptr || !found->is_object()) return counters;
-  for (const auto& [what, count] : found->get_object())
+  const auto facts = facts_of(found());
+  const auto* counted = facts.if_contains("counters");
+  if (counted == nullptr || !counted->is_object()) return counters;
+  for (const auto& [what, count] : counted->get_object())
     if (count.is_int64()) counters.emplace(what, count.get_int64());
   return counters;
 }
 
 // ---- Waiting
 
-void MapReduceJob::drive_if_nobody_does() const {
-  const auto right = farm_.space().list(Template{"job_driver", id_}, {}, 1);
-  if (right.tuples.empty() || right.tuples.front().state != TupleState::kReady) return;
-  result_of(farm_, urgent(farm_.view()).call_python<void>(remote("drive"), name_));
-}
-
 bool MapReduceJob::wait(Duration timeout, const Interrupt& interrupt) const {
-  const Left left(timeout);
-  const Template ended{
-      "job", name_, kKind, id_, OneOf{{Value(kDone), Value(kFailed), Value(kCancelled)}}, kText};
-  while (true) {
-    const Duration rest = left.now();
-    try {
-      static_cast<void>(
-          farm_.space().read(ended, rest == kForever ? kLook : std::min(rest, kLook), interrupt));
-      return true;
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::kNoMatch) throw;
+  const Left left(timeout, interrupt);
+  Driving driving(farm_, name_);
+  auto over = farm_.space().read_async(Template{
+      "job", name_, kKind, id_, OneOf{{Value(kDone), Value(kFailed), Value(kCancelled)}}, kText});
+  while (!over.wait(left.slice(), left.interrupt())) {
+    if (left.is_over()) return false;
+    const auto right = farm_.space().list(Template{"job_driver", id_}, {}, 1);
+    if (!right.tuples.empty() && right.tuples.front().state != TupleState::kReady) continue;
+    const auto phase = phase_of(found());
+    if (is_over(phase)) continue;
+    if (phase != kInput) {
+      driving.look();
+    } else if (!has_engine(farm_)) {  // whoever puts its input may have gone
+      throw no_engine(farm_);
     }
-    if (rest == Duration::zero() || (interrupt && interrupt())) return false;
-    const auto phase = read().first;
-    if (phase != kInput && !is_over(phase)) drive_if_nobody_does();
   }
+  over.get();
+  return true;
 }
 
 void MapReduceJob::get(Duration timeout, const Interrupt& interrupt) const {
-  if (!wait(timeout, interrupt)) {
+  const Left left(timeout, interrupt);
+  if (!wait(timeout, left.interrupt())) {
     throw Error(ErrorCode::kOutcomeUnknown,
                 "MapReduce '" + name_ + "' is not done yet; it may be asked again");
   }
-  const auto phase = read().first;
+  const auto phase = phase_of(found());
   if (phase == kCancelled) throw TaskCancelled(name_, "MapReduce '" + name_ + "' was cancelled");
   // What it has failed with is known from its tasks' results, and read as Python reads them.
-  if (phase == kFailed)
-    result_of(farm_, urgent(farm_.view()).call_python<void>(remote("outcome"), name_), interrupt);
+  if (phase == kFailed) ask<void>(farm_, "outcome", left, name_);
 }
 
 bool MapReduceJob::cancel(Duration timeout) const {
   const Left left(timeout);
   while (true) {
-    const auto found = farm_.space().try_read(Template{"job", name_, kKind, id_, kText, kText});
-    if (!found) throw Error(ErrorCode::kNoMatch, "MapReduce '" + name_ + "' is not in the farm");
-    const auto phase = found->tuple[4].as_text();
+    const auto job = found();
+    const auto phase = phase_of(job);
     if (is_over(phase)) return phase == kCancelled;
+    if (phase == kCancelling) break;
     try {
-      if (phase != kCancelling) {
-        const Tuple wish{"job", name_, kKind, id_, kCancelling, found->tuple[5]};
-        farm_.space().commit({{wish, {}}}, {}, {found->id});
-      }
+      const Tuple wish{"job", name_, kKind, id_, kCancelling, job.tuple[5]};
+      farm_.space().commit({{wish, {}}}, {}, {job.id});
       break;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kTransactionConflict) throw;  // it has changed meanwhile
     }
   }
-  return wait(left.now()) && read().first == kCancelled;
+  return wait(left.now()) && phase_of(found()) == kCancelled;
 }
 
 // ---- Results
 
 void MapReduceJob::each_page(const std::function<void(const List&)>& page) const {
   get();
-  const std::string reader = new_id();
-  std::optional<View> engine;
-  std::int64_t of = -1;
-  // Pages are made by one engine, which knows where it is, for as long as it lives.
-  const auto choose = [&] {
-    for (const auto& each : farm_.engines()) {
-      if (each.language != "Python" || each.id == of) continue;
-      try {
-        engine = urgent(farm_.engine(each.id));
-        of = each.id;
-        return;
-      } catch (const Error& error) {
-        if (error.code() != ErrorCode::kNoMatch) throw;  // it has gone a moment ago
-      }
-    }
-    throw Error(ErrorCode::kNoMatch, "there is no engine that runs Python in farm '" +
-                                         farm_.space().name() +
-                                         "', which is what reads results of MapReduce");
-  };
-  choose();
-  for (std::int64_t number = 0;;) {
-    try {
-      const Value found =
-          result_of(farm_, engine->call_python<Value>(remote("page"), name_, reader, number));
-      const List& answer = found.as_list();
-      page(answer.at(0).as_list());
-      ++number;
-      if (answer.at(1).as_bool()) break;
-    } catch (const EngineDied&) {
-      choose();
-    }
+  Reading reading(farm_, name_);
+  for (bool is_last = false; !is_last;) {
+    const Value next = reading.next();
+    is_last = next.as_list().at(1).as_bool();
+    page(next.as_list().at(0).as_list());  // what it throws is the caller's, not an engine's
   }
-  result_of(farm_, engine->call_python<void>(remote("end_reading"), name_, reader));
 }
 
 std::vector<std::string> MapReduceJob::paths() const {
   get();
-  return result_of(
-      farm_, urgent(farm_.view()).call_python<std::vector<std::string>>(remote("paths"), name_));
+  return ask<std::vector<std::string>>(farm_, "paths", Left(), name_);
 }
 
 void MapReduceJob::purge() const {
-  result_of(farm_, urgent(farm_.view()).call_python<void>(remote("purge"), name_));
+  ask<void>(farm_, "purge", Left(), name_);
 }
 
 }  // namespace linden

@@ -1,8 +1,10 @@
 """A program in C++ and MapReduce jobs: what drives one may die, and what is wrong is said."""
 
 import os
+import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,24 +15,76 @@ from linden import mapreduce_remote as remote
 from tests.package.conftest import Installed, run
 
 PROGRAM = r"""
-// Waits for a MapReduce job that somebody else has started, and prints its pairs.
+// Does with a MapReduce job that somebody else has started what the third argument says.
 #include <cstdint>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include <linden/linden.h>
+
+namespace {
+
+void read(const linden::MapReduceJob& job) {
+  job.for_each<std::string, std::int64_t>([](const std::string& key, std::int64_t value) {
+    std::cout << key << " " << value << "\n";
+  });
+}
+
+// What a function throws that gets pairs is not what an engine says, whatever it looks like.
+void throw_at_the_first(const linden::MapReduceJob& job) {
+  int pairs = 0;
+  try {
+    job.for_each<std::string, std::int64_t>([&pairs](const std::string&, std::int64_t) {
+      ++pairs;
+      throw linden::EngineDied("mine", "this was the program");
+    });
+  } catch (const linden::EngineDied& error) {
+    std::cout << error.task() << ": " << error.what() << ", at pair " << pairs << "\n";
+  }
+}
+
+void cancel(const linden::MapReduceJob& job) {
+  std::cout << std::boolalpha << job.cancel() << "\n" << job.cancel() << "\n";
+  try {
+    job.get();
+  } catch (const linden::TaskCancelled& error) {
+    std::cout << error.what() << "\n";
+  }
+}
+
+void start(const linden::Farm& farm) {
+  const linden::MapReduce words(linden::JobFunction::native("words"), linden::JobFunction::sum());
+  (void)words.run(farm, std::vector<std::string>{"a"});
+}
+
+int interrupted(const linden::MapReduceJob& job) {
+  int times = 0;
+  const bool over = job.wait(linden::kForever, [&times] { return ++times == 2; });
+  return over || times != 2 ? 3 : 0;
+}
+
+}  // namespace
 
 int main(int, char** arguments) {
   try {
     linden::ConnectOptions options;
     options.address = arguments[1];
     auto client = linden::Client::connect(options);
-    const auto job = linden::MapReduce::attach(linden::Farm(client), arguments[2]);
+    const linden::Farm farm(client);
+    const auto job = linden::MapReduce::attach(farm, arguments[2]);
+    const std::string mode = arguments[3];
     std::cout << "waiting" << std::endl;
-    job.for_each<std::string, std::int64_t>([](const std::string& key, std::int64_t value) {
-      std::cout << key << " " << value << "\n";
-    });
-    if (!job.progress().over() || job.cancel()) return 3;
+    if (mode == "start") start(farm);
+    if (mode == "interrupted") return interrupted(job);
+    if (mode == "get") job.get();
+    if (mode == "wait") std::cout << std::boolalpha << job.wait() << "\n";
+    if (mode == "cancel") cancel(job);
+    if (mode == "throw") throw_at_the_first(job);
+    if (mode == "read") {
+      read(job);
+      if (!job.progress().over() || job.cancel()) return 3;
+    }
     job.purge();
     return 0;
   } catch (const std::exception& error) {
@@ -47,6 +101,9 @@ def wait(record):
     while not pathlib.Path({go_on!r}).exists():
         time.sleep(0.01)
     yield record, 1
+
+def fail(record):
+    raise ValueError(record + " is wrong")
 """
 DEADLINE_S = 60
 JOB = "0123456789abcdef" * 2
@@ -77,30 +134,130 @@ def waiting_farm(go_on: Path, farm: linden.Client) -> Iterator[linden.Client]:
     go_on.touch()
 
 
-def start(farm: linden.Client, name: str = "slow", job: str = JOB, **options: object) -> None:
+def start(
+    farm: linden.Client, name: str = "slow", job: str = JOB, mapper: str = "waiting_mapper:wait", **options: object
+) -> None:
     """As `linden::MapReduce::run` does it."""
-    functions = [["python", "waiting_mapper:wait"], ["sum"], None]
+    functions = [["python", mapper], ["sum"], None]
     source = ["records", ["a", "b", "a", "c"]]
     farm[0].apply_sync(remote.start, name, job, functions, [list(each) for each in options.items()], source)
+
+
+class Program:
+    """The program above, and one job; `mode` is what it does with it."""
+
+    def __init__(self, path: Path, installed: Installed, farm: linden.Client, mode: str, job: str = "slow") -> None:
+        self.process = subprocess.Popen(
+            [str(path), farm.connection.address, job, mode],
+            env=installed.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.is_waiting = self.process.stdout.readline() == "waiting\n"
+
+    def __enter__(self) -> "Program":
+        assert self.is_waiting
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def end(self, code: int = 0) -> str:
+        """Waits for it; what it has printed, or said if it has failed."""
+        printed, said = self.process.communicate(timeout=DEADLINE_S)
+        assert self.process.returncode == code, said
+        return printed if code == 0 else said
+
+
+def kill_engines(farm: linden.Client) -> None:
+    for engine in farm.engines():
+        os.kill(engine.info["pid"], signal.SIGKILL)
+    deadline = time.monotonic() + DEADLINE_S
+    while farm.engines():  # their sessions end when their hold time is over
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def tasks_of_others(farm: linden.Client) -> int:
+    """Tasks in the farm that are not the job's."""
+    every = farm.space.count(("task", *[linden.ANY] * 8))
+    return every - farm.space.count(("task", linden.ANY, JOB, *[linden.ANY] * 6))
 
 
 def test_another_engine_goes_on_when_the_one_that_drives_is_killed(
     installed: Installed, read_job: Path, waiting_farm: linden.Client, go_on: Path
 ) -> None:
     start(waiting_farm, partitions=2)
-    command = [str(read_job), waiting_farm.connection.address, "slow"]
-    program = subprocess.Popen(command, env=installed.environment, stdout=subprocess.PIPE, text=True)
-    try:
-        assert program.stdout is not None
-        assert program.stdout.readline() == "waiting\n"
+    with Program(read_job, installed, waiting_farm, "read") as program:
         os.kill(waiting_farm.engines()[0].info["pid"], signal.SIGKILL)
         go_on.touch()
-        printed, _ = program.communicate(timeout=DEADLINE_S)
-    finally:
-        program.kill()
-        program.wait()
-    assert program.returncode == 0
-    assert printed == "a 2\nb 1\nc 1\n"
+        assert program.end() == "a 2\nb 1\nc 1\n"
+
+
+def test_a_program_cancels_a_job_that_somebody_else_has_started(
+    installed: Installed, read_job: Path, waiting_farm: linden.Client
+) -> None:
+    start(waiting_farm)
+    with Program(read_job, installed, waiting_farm, "cancel") as program:
+        assert program.end() == "true\ntrue\nMapReduce 'slow' was cancelled\n"
+    assert tasks_of_others(waiting_farm) == 0
+
+
+def test_a_program_hears_that_a_job_is_over_and_what_it_has_failed_with(
+    installed: Installed, read_job: Path, waiting_farm: linden.Client, go_on: Path
+) -> None:
+    go_on.touch()
+    start(waiting_farm)
+    with Program(read_job, installed, waiting_farm, "wait") as program:
+        assert program.end() == "true\n"
+    start(waiting_farm, mapper="waiting_mapper:fail")
+    with Program(read_job, installed, waiting_farm, "get") as program:
+        assert re.fullmatch(r"ValueError: .*ValueError: [abc] is wrong\n", program.end(1))
+
+
+def test_a_wait_that_is_interrupted_is_over_and_asks_only_until_then(
+    installed: Installed, read_job: Path, waiting_farm: linden.Client
+) -> None:
+    start(waiting_farm)
+    with Program(read_job, installed, waiting_farm, "interrupted") as program:
+        program.end()
+
+
+# What looks like the death of an engine is only one if an engine has died: the page is not read again for it.
+def test_what_a_reader_throws_ends_the_reading(
+    installed: Installed, read_job: Path, waiting_farm: linden.Client, go_on: Path
+) -> None:
+    go_on.touch()
+    start(waiting_farm)
+    with Program(read_job, installed, waiting_farm, "throw") as program:
+        assert program.end() == "mine: this was the program, at pair 1\n"
+
+
+@pytest.mark.parametrize("mode", ["start", "wait", "read", "cancel", "purge"])
+def test_nobody_waits_for_ever_where_no_engine_is(
+    installed: Installed, read_job: Path, waiting_farm: linden.Client, mode: str
+) -> None:
+    start(waiting_farm)
+    kill_engines(waiting_farm)
+    with Program(read_job, installed, waiting_farm, mode) as program:
+        assert program.end(1) == (
+            "there is no engine that runs Python in farm 'farm', and MapReduce needs one; start engines\n"
+        )
+    assert tasks_of_others(waiting_farm) == 0  # what engines were asked is taken back
+
+
+def test_nobody_reads_for_ever_where_no_engine_is_any_more(
+    installed: Installed, read_job: Path, waiting_farm: linden.Client, go_on: Path
+) -> None:
+    go_on.touch()
+    start(waiting_farm)
+    linden.MapReduce.attach(waiting_farm, "slow").get()
+    kill_engines(waiting_farm)
+    with Program(read_job, installed, waiting_farm, "read") as program:
+        assert "there is no engine that runs Python" in program.end(1)
 
 
 def test_a_call_that_is_given_once_more_starts_nothing_twice(waiting_farm: linden.Client, go_on: Path) -> None:

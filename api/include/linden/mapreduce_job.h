@@ -9,6 +9,9 @@
 // finds it by its name.  One of the engines drives it, beside its tasks.  If that one dies, whoever
 // waits for the job has another one go on.  Functions in C++ are registered as linden/mapreduce.h
 // says.
+//
+// What takes an engine that runs Python throws Error kNoMatch, within seconds, where none serves
+// the farm: start engines, and call it again.
 #pragma once
 
 #include <chrono>
@@ -78,6 +81,7 @@ struct MapReduce {
 
   // Starts a job, and returns when all of its input is in the farm.  Throws RemoteError: of type
   // ValueError if there is a job of that name, or for what makes no sense; FileNotFoundError.
+  // Error kNoMatch: there is no engine.
   [[nodiscard]] MapReduceJob run(const Farm& farm, const TextFiles& files) const;
   // Records travel with the job, and in a single request: what is larger than some megabytes
   // belongs into files.
@@ -115,27 +119,34 @@ class MapReduceJob {
   // over.
   [[nodiscard]] std::map<std::string, std::int64_t> counters() const;
 
-  // Until it is over: true; false after `timeout`, or if interrupted.
+  // Until it is over: true; false after `timeout`, or if interrupted.  Throws Error kNoMatch: it
+  // has been purged; nobody drives it, and there is no engine that could.
   bool wait(Duration timeout = kForever, const Interrupt& interrupt = {}) const;
   // Until it is done.  Throws RemoteError: what a function has thrown, or why else it has failed;
-  // TaskCancelled; Error kOutcomeUnknown after `timeout`, and then it may be asked again.
+  // TaskCancelled; Error kOutcomeUnknown after `timeout`, and then it may be asked again; as
+  // wait(). What a function has thrown an engine tells, within `timeout`.
   void get(Duration timeout = kForever, const Interrupt& interrupt = {}) const;
 
-  // Ends it, and returns once it is over; whether it was cancelled, and had not ended before.
+  // Ends it, and returns once it is over; whether it was cancelled, and had not ended before; false
+  // after `timeout`, too.  Throws as wait(); the job is to end nevertheless, and does so when an
+  // engine comes and somebody waits for it.
   bool cancel(Duration timeout = kForever) const;
 
   // Waits, as get(), and calls `function(key, value)` for each pair, in the order of keys unless it
   // is not to be sorted; a page of them is in memory.  Throws as get(); RemoteError of type
-  // ValueError: results are in files; NotPlain: a value that only Python has.
+  // ValueError: results are in files; NotPlain: a value that only Python has; Error kNoMatch: there
+  // is no engine to read them; whatever `function` throws, which ends the reading.
   template <class Key, class Data, class Function>
   void for_each(Function&& function) const;
   // All of them.
   template <class Key, class Data>
   [[nodiscard]] std::vector<std::pair<Key, Data>> pairs() const;
-  // The files that a job with `output` has written, one per partition.  Waits, and throws as get().
+  // The files that a job with `output` has written, one per partition.  Waits, and throws as get();
+  // Error kNoMatch: there is no engine.
   [[nodiscard]] std::vector<std::string> paths() const;
 
-  // Forgets the job, its results, and its name; one that runs is cancelled before.
+  // Forgets the job, its results, and its name; one that runs is cancelled before.  Throws Error
+  // kNoMatch: there is no engine; RemoteError of type KeyError: it was purged.
   void purge() const;
 
  private:
@@ -144,8 +155,8 @@ class MapReduceJob {
   MapReduceJob(Farm farm, std::string name, std::string id)
       : farm_(std::move(farm)), name_(std::move(name)), id_(std::move(id)) {}
 
-  [[nodiscard]] std::pair<std::string, std::string> read() const;  // phase and facts
-  void drive_if_nobody_does() const;
+  [[nodiscard]] Template form() const;  // of its tuple
+  [[nodiscard]] Match found() const;    // its tuple; throws Error kNoMatch: it was purged
   // Calls `page` with the pairs of each.
   void each_page(const std::function<void(const List&)>& page) const;
 
