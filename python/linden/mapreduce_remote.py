@@ -30,7 +30,7 @@ _BUILT_IN: dict[str, Callable[..., Any]] = {"sum": sum, "min": min, "max": max, 
 
 _lock = threading.Lock()  # what follows
 # By name, the jobs that this process drives.
-_driven: dict[str, threading.Thread] = {}
+_driven: set[str] = set()
 
 
 # ---- A job
@@ -83,12 +83,12 @@ def _keep_driving(client: Client, job: MapReduceJob) -> None:
                 job.wait()
         finally:
             with _lock:
-                _driven.pop(job.name, None)
+                _driven.discard(job.name)
             client.close()
 
     thread = threading.Thread(target=wait, name=f"linden-mapreduce-remote-{job.name}", daemon=True)
     with _lock:
-        _driven[job.name] = thread
+        _driven.add(job.name)
     thread.start()
 
 
