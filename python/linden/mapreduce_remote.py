@@ -6,7 +6,6 @@ dies, whoever waits for the job calls `drive` in another one.  Values that come 
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import engine_connection, job_tuples, mapreduce
 from .errors import LindenError
+from .function_path import function_at
 from .mapreduce import MapReduce, TextFiles
 
 if TYPE_CHECKING:
@@ -119,11 +119,7 @@ def _function(said: Sequence[Any]) -> Any:
         return mapreduce.native(*rest)
     if kind != "python":
         return _BUILT_IN[kind]
-    module, _, names = rest[0].partition(":")
-    found: Any = importlib.import_module(module)
-    for each in names.split("."):
-        found = getattr(found, each)
-    return found
+    return function_at(*rest)
 
 
 def _source(said: Sequence[Any]) -> Any:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from types import TracebackType
 
-from linden import farm, serialize
+from linden import farm, function_path, serialize
 
-_OWN_DIRECTORY = os.path.dirname(os.path.abspath(__file__)) + os.sep
+# Files of frames between a task and the user's code begin so.
+_OWN = (os.path.dirname(os.path.abspath(__file__)) + os.sep, function_path.__file__)
 
 
 def item_error(index: int, error: BaseException, traceback: str | None = None) -> farm.ItemError:
@@ -63,4 +64,4 @@ def _user_frames(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _is_own(trace: TracebackType) -> bool:
-    return trace.tb_frame.f_code.co_filename.startswith(_OWN_DIRECTORY)
+    return trace.tb_frame.f_code.co_filename.startswith(_OWN)

@@ -11,10 +11,10 @@ from typing import Any
 from linden import _native, farm, plain, serialize
 from linden.data import FarmData
 from linden.error import UnmetDependency
+from linden.function_path import function_at
 
 from . import forks
 from .execution import NEVER, Shells
-from .functions import function_at
 from .interrupts import EngineStop
 from .namespace import Namespace
 from .output import TaskOutput
