@@ -41,6 +41,9 @@ _DESCRIBED_DEPTH = 5
 # Values of these exact types are fields of their own and need no pickle.
 PLAIN_TYPES = frozenset({type(None), bool, int, float, str})
 
+# The codec, the pickle, and its buffers, which are out of band unless it is to be whole.
+Pickled = tuple[str, bytes, list[pickle.PickleBuffer]]
+
 _dumps = pickle.dumps
 _loads = pickle.loads
 
@@ -60,17 +63,7 @@ def dumps(value: Any, what: str = "the value") -> tuple[str, list[Any]]:
     """
     if _always is not None:
         return _dumps_always(value, what)
-    buffers: list[pickle.PickleBuffer] = []
-    try:
-        data = _dumps(value, _PROTOCOL, buffer_callback=buffers.append)
-        codec = PICKLE
-        if b"__main__" in data:
-            codec, data, buffers = _dumps_by_value(value)
-    except Exception:  # noqa: BLE001  (objects raise whatever they like here)
-        try:
-            codec, data, buffers = _dumps_by_value(value)
-        except Exception as error:
-            raise NotPicklable(f"{what} cannot be pickled: {_describe(value)}: {error}") from error
+    codec, data, buffers = _dumps_usual(value, what)
     if buffers:
         return codec, [data, *(buffer.raw() for buffer in buffers)]
     return codec, [data]
@@ -81,18 +74,33 @@ def dumps_whole(value: Any, what: str = "the value") -> bytes:
 
     Raises: NotPicklable: its message begins with `what`.
     """
-    try:
-        data = _dumps(value, _PROTOCOL)
-        if b"__main__" not in data:
-            return data
-    except Exception:  # noqa: BLE001  (objects raise whatever they like here; the next line says why it cannot be)
-        pass
-    import cloudpickle
+    return _dumps_usual(value, what, whole=True)[1]
 
+
+def _dumps_usual(value: Any, what: str, *, whole: bool = False) -> Pickled:
+    """With pickle, or with cloudpickle what pickle cannot do.
+
+    Raises: NotPicklable.
+    """
+    buffers: list[pickle.PickleBuffer] = []
     try:
-        return bytes(cloudpickle.dumps(value, protocol=_PROTOCOL))
+        data = _dumps(value, _PROTOCOL, buffer_callback=None if whole else buffers.append)
+        if b"__main__" not in data:
+            return PICKLE, data, buffers
+    except Exception:  # noqa: BLE001  (objects raise whatever they like here; what follows says why it cannot be)
+        pass
+    try:
+        return _dumps_by_value(value, whole=whole)
     except Exception as error:
         raise NotPicklable(f"{what} cannot be pickled: {_describe(value)}: {error}") from error
+
+
+def _dumps_by_value(value: Any, *, whole: bool = False) -> Pickled:
+    import cloudpickle
+
+    buffers: list[pickle.PickleBuffer] = []
+    data = cloudpickle.dumps(value, protocol=_PROTOCOL, buffer_callback=None if whole else buffers.append)
+    return CLOUDPICKLE, data, buffers
 
 
 # ---- Which pickler -------------------------------------------------------------------------------------------------
@@ -141,14 +149,6 @@ def _dumps_always(value: Any, what: str) -> tuple[str, list[Any]]:
             f"{what} cannot be pickled with {str(_always).partition(':')[0]}: {_describe(value)}: {error}"
         ) from error
     return str(_always), [data, *(buffer.raw() for buffer in buffers)]
-
-
-def _dumps_by_value(value: Any) -> tuple[str, bytes, list[pickle.PickleBuffer]]:
-    import cloudpickle
-
-    buffers: list[pickle.PickleBuffer] = []
-    data = cloudpickle.dumps(value, protocol=_PROTOCOL, buffer_callback=buffers.append)
-    return CLOUDPICKLE, data, buffers
 
 
 def _describe(value: Any, depth: int = 0) -> str:
