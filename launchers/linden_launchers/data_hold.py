@@ -73,7 +73,8 @@ class DataHold:
         if self._node is None:  # the server never answered in time; engines may have left something
             sweep()
             return
-        with suppress(LindenError):  # a full disk: what does not fit is lost, and whoever asks for it is told
+        # What does not fit on a full disk is lost, and whoever asks for it is told; and what is to end may be gone already.
+        with suppress(LindenError, OSError):
             if keep:
                 (self._connection_file.parent / _FARM_ID_FILE).write_text(self._node.farm_id)
                 self._node.preserve()
