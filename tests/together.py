@@ -1,6 +1,7 @@
 """Which tests one process runs when pytest-xdist spreads them: those of a file, which share a cluster, or of a system of launchers.
 
-pytest-xdist's own `--dist loadgroup` marks test ids in a way that pytest 9.2 does not see any more.
+The conftest.py beside puts this scheduler in the place of pytest-xdist's own, whatever `--dist` says. Its `loadgroup`, which would be for
+this, marks test ids in a way that pytest 9.2 does not see any more.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def scope_of(nodeid: str) -> str:
 
 
 def scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Gives whole scopes to processes, in the order in which they were collected."""
+    """Gives whole scopes to processes; with `--no-loadscope-reorder` in the order in which they were collected."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Together(LoadScopeScheduling):
