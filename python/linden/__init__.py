@@ -95,8 +95,9 @@ if TYPE_CHECKING:
     from .outcome import Metadata
     from .plain import NotPlain
     from .reference import Reference
+    from .reservation import Reservation
     from .serialize import NotPicklable, use_cloudpickle, use_dill, use_pickle
-    from .space import Reservation, Space
+    from .space import Space
     from .subscription import Gap, Notification, Subscription
     from .transaction import Transaction
 
@@ -222,7 +223,8 @@ __all__ = [
 _MODULES = {
     ".connection": ("connect", "Connection"),
     ".connection_file": ("ConnectionInfo",),
-    ".space": ("Space", "Reservation"),
+    ".space": ("Space",),
+    ".reservation": ("Reservation",),
     ".subscription": ("Subscription", "Notification", "Gap"),
     ".transaction": ("Transaction",),
     ".fields": ("ANY", "Between", "Prefix", "OneOf", "Var", "with_attributes"),

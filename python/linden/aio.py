@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Itera
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from . import _native, space
+from . import _native, reservation, space
 from . import connection as plain
 from .aio_stream import Stream, StreamedReservation
 from .aio_transaction import Transaction
@@ -29,7 +29,8 @@ from .completions import RequestFuture
 from .connection_file import ConnectionInfo
 from .errors import StaleLease
 from .fields import Template, Tuple, check_count, check_duration, make_form, several, to_python
-from .space import Ids, Tuples
+from .operations import Tuples
+from .space import Ids
 from .subscription import Subscription
 
 __all__ = ["Connection", "Reservation", "Space", "Stream", "StreamedReservation", "Transaction", "connect"]
@@ -298,7 +299,7 @@ class Space:
     async def commit(
         self,
         puts: Iterable[Sequence[Any] | _native.Put] = (),
-        finishes: Iterable[Reservation | space.Token] = (),
+        finishes: Iterable[Reservation | reservation.Token] = (),
         takes: Iterable[int] = (),
     ) -> Ids:
         """Put, finish reservations and remove free tuples by their ids, in one step or not at all (P26).
@@ -426,7 +427,7 @@ class Space:
 class Reservation:
     """A tuple that is ours under a lease.  With ``async with``: finished at the block's end, released if it fails."""
 
-    def __init__(self, held: space.Reservation) -> None:
+    def __init__(self, held: reservation.Reservation) -> None:
         self._plain = held
 
     @property
@@ -445,12 +446,12 @@ class Reservation:
         return self._plain.attempt
 
     @property
-    def token(self) -> space.Token:
+    def token(self) -> reservation.Token:
         """(tuple id, attempt): what fences off a former holder (P16)."""
         return self._plain.token
 
     @property
-    def plain(self) -> space.Reservation:
+    def plain(self) -> reservation.Reservation:
         """The same reservation without await."""
         return self._plain
 

@@ -19,7 +19,8 @@ from typing import Any, Generic, Self, TypeVar
 from . import _native
 from .errors import Closed, LindenError
 from .fields import Template, Tuple, check_count, make_forms, make_puts, to_python
-from .space import Space, Token
+from .reservation import Token
+from .space import Space
 
 T = TypeVar("T")
 Handouts = list[_native.Handout]

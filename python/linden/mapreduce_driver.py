@@ -27,7 +27,7 @@ from .stored_file import take_pickled
 
 if TYPE_CHECKING:
     from .client import Client
-    from .space import Reservation
+    from .reservation import Reservation
 
 _POLL_S = 0.1
 _CREDIT = 1000

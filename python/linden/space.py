@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
-from types import TracebackType
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Unpack
 
 from . import _native
-from .completions import Completions, RequestFuture
-from .errors import InvalidArgument, KeyConflict, LimitExceeded, NoMatch, Overloaded, StaleLease
+from .completions import RequestFuture
+from .errors import NoMatch
 from .fields import (
+    PutAttributes,
     Template,
     Tuple,
     check_count,
     check_duration,
     check_id,
-    check_timeout,
     check_token,
     make_form,
-    make_forms,
-    make_put,
     make_puts,
     several,
     shown,
     to_python,
 )
 from .lease_watch import LeaseWatch
+from .operations import Handouts, Operations, Tuples, or_none
+from .reservation import Reservation, Token
 from .subscription import Gap, Subscription
 from .transaction import Transaction
 from .upkeep import Upkeep
@@ -34,24 +32,14 @@ from .upkeep import Upkeep
 _PAGE = 1000
 _SNAPSHOT_CREDIT = 10_000
 _GIVE_BACK_S = 1.0
-# Nothing has happened, so a reservation is still held (P38).
-_REFUSED = (InvalidArgument, LimitExceeded, Overloaded, KeyConflict)
-Token = tuple[int, int]
 Ids = list[int]
-Tuples = list[Tuple]
-Handouts = list[_native.Handout]
 
 
-class Space(Upkeep):
+class Space(Operations, Upkeep):
     """A bag of tuples that many processes share (``docs/glossary.md``, promises P1 to P40).
 
     Calls that wait for the server have an ``_async`` form that returns a future; `linden.aio` has them all with await.
     """
-
-    def __init__(self, native: _native.Space, completions: Completions) -> None:
-        self._native = native
-        self._client = native.client
-        self._completions = completions
 
     @property
     def name(self) -> str:
@@ -103,29 +91,25 @@ class Space(Upkeep):
         Raises: OverflowError: an int beyond 64 bits. NotPicklable (a TypeError): names the field. KeyConflict: the key was
             used for something else.
         """
-        rare: dict[str, Any] = {"key": key, "key_window": key_window, "delay": delay, "group": group, "when": when}
-        tuple_ = self._make_put(fields, priority, ttl, max_attempts, will, session, **rare)
-        return int(self._client.wait(self._native.send_put([tuple_]))[0])
+        put = self._make_put(
+            fields,
+            priority=priority,
+            ttl=ttl,
+            max_attempts=max_attempts,
+            will=will,
+            session=session,
+            key=key,
+            key_window=key_window,
+            delay=delay,
+            group=group,
+            when=when,
+        )
+        return int(self._client.wait(self._native.send_put([put]))[0])
 
-    def put_async(
-        self,
-        fields: Sequence[Any],
-        *,
-        priority: int = 0,
-        ttl: float | None = None,
-        max_attempts: int = 0,
-        will: Sequence[Any] | None = None,
-        session: bool = False,
-        key: str | None = None,
-        key_window: float | None = None,
-        delay: float | None = None,
-        group: str | None = None,
-        when: Sequence[Template] | None = None,
-    ) -> RequestFuture:
+    def put_async(self, fields: Sequence[Any], **attributes: Unpack[PutAttributes]) -> RequestFuture:
         """`put` as a future."""
-        rare: dict[str, Any] = {"key": key, "key_window": key_window, "delay": delay, "group": group, "when": when}
-        tuple_ = self._make_put(fields, priority, ttl, max_attempts, will, session, **rare)
-        return self.submit(lambda: self._native.send_put([tuple_], queue=True), lambda ids: ids[0])
+        put = self._make_put(fields, **attributes)
+        return self.submit(lambda: self._native.send_put([put], queue=True), lambda ids: ids[0])
 
     def put_many(
         self, tuples: Iterable[Sequence[Any] | _native.Put], *, priority: int = 0, ttl: float | None = None
@@ -143,21 +127,6 @@ class Space(Upkeep):
         """`put_many` as a future."""
         puts = make_puts(tuples, priority=priority, ttl=ttl)
         return self.submit(lambda: self._native.send_put(puts, queue=True), list)
-
-    def _make_put(
-        self,
-        fields: Sequence[Any],
-        priority: int,
-        ttl: float | None,
-        max_attempts: int,
-        will: Sequence[Any] | None,
-        session: bool,
-        **rare: Any,
-    ) -> _native.Put:
-        lives_with = self._client.session if session else None
-        return make_put(
-            fields, priority=priority, ttl=ttl, max_attempts=max_attempts, will=will, lives_with=lives_with, **rare
-        )
 
     def renew(self, id: int, ttl: float | None) -> None:
         """Give the tuple with this id a new time to live from now on, whoever holds it; None: for ever (P21).
@@ -177,29 +146,7 @@ class Space(Upkeep):
         if codes[0]:
             raise NoMatch(f"renew: there is no tuple {id} in space {self.name!r}; it was taken or has expired")
 
-    # ---- take and read
-
-    def take(self, template: Template, *, timeout: float | None = None) -> Tuple:
-        """Remove and return the oldest tuple that matches *template* (Linda ``in``).
-
-        Args: template: n fields, each a value, a type, ANY, Between, Prefix or OneOf. timeout: seconds; 0 does not
-            wait, None waits for ever.
-        Returns: a tuple of n fields that no other client will get.
-        Raises: NoMatch: nothing in time.
-        """
-        return to_python(self._wait_take(_native.TAKE, [template], 1, timeout)[0].fields)
-
-    def read(self, template: Template, *, timeout: float | None = None) -> Tuple:
-        """Return the oldest tuple that matches, and leave it there (Linda ``rd``)."""
-        return to_python(self._wait_take(_native.READ, [template], 1, timeout)[0].fields)
-
-    def try_take(self, template: Template) -> Tuple | None:
-        """`take` without waiting; None if nothing matches (Linda ``inp``)."""
-        return _or_none(lambda: self.take(template, timeout=0))
-
-    def try_read(self, template: Template) -> Tuple | None:
-        """`read` without waiting; None if nothing matches (Linda ``rdp``)."""
-        return _or_none(lambda: self.read(template, timeout=0))
+    # ---- take and read, beside what Operations has
 
     def take_any(self, templates: Sequence[Template], *, timeout: float | None = None) -> tuple[int, Tuple]:
         """`take` with several templates (P14): (which one matched, the tuple)."""
@@ -211,32 +158,12 @@ class Space(Upkeep):
         handout = self._wait_take(_native.READ, templates, 1, timeout)[0]
         return handout.index, to_python(handout.fields)
 
-    def take_many(self, template: Template, n: int, *, timeout: float | None = 0) -> Tuples:
-        """Take at least one and at most `n` matching tuples (P15); an empty list if there is none in time."""
-        check_count("n", n)
-        try:
-            return [to_python(handout.fields) for handout in self._wait_take(_native.TAKE, [template], n, timeout)]
-        except NoMatch:
-            return []
-
     def read_many(self, template: Template, n: int, *, timeout: float | None = 0) -> Tuples:
         """Read at least one and at most `n` matching tuples, which stay (P15); an empty list if there is none in time.
 
         For all of them, whatever their number: `snapshot` or `iterate`.
         """
-        check_count("n", n)
-        try:
-            return [to_python(handout.fields) for handout in self._wait_take(_native.READ, [template], n, timeout)]
-        except NoMatch:
-            return []
-
-    def take_async(self, template: Template, *, timeout: float | None = None) -> RequestFuture:
-        """`take` as a future; cancelling it ends the take."""
-        return self._submit_take(_native.TAKE, [template], timeout, _first)
-
-    def read_async(self, template: Template, *, timeout: float | None = None) -> RequestFuture:
-        """`read` as a future."""
-        return self._submit_take(_native.READ, [template], timeout, _first)
+        return self._wait_many(_native.READ, template, n, timeout)
 
     def take_any_async(self, templates: Sequence[Template], *, timeout: float | None = None) -> RequestFuture:
         """`take_any` as a future."""
@@ -246,27 +173,9 @@ class Space(Upkeep):
         """`read_any` as a future."""
         return self._submit_take(_native.READ, templates, timeout, _first_and_which)
 
-    def try_take_async(self, template: Template) -> RequestFuture:
-        """`try_take` as a future."""
-        return self._submit_take(_native.TAKE, [template], 0, _first_or_none, none=True)
-
-    def try_read_async(self, template: Template) -> RequestFuture:
-        """`try_read` as a future."""
-        return self._submit_take(_native.READ, [template], 0, _first_or_none, none=True)
-
-    def take_many_async(self, template: Template, n: int, *, timeout: float | None = 0) -> RequestFuture:
-        """`take_many` as a future."""
-        check_count("n", n)
-        return self._submit_take(
-            _native.TAKE, [template], timeout, lambda found: [to_python(h.fields) for h in found or ()], n, none=True
-        )
-
     def read_many_async(self, template: Template, n: int, *, timeout: float | None = 0) -> RequestFuture:
         """`read_many` as a future."""
-        check_count("n", n)
-        return self._submit_take(
-            _native.READ, [template], timeout, lambda found: [to_python(h.fields) for h in found or ()], n, none=True
-        )
+        return self._submit_many(_native.READ, template, n, timeout)
 
     # ---- reserve
 
@@ -282,7 +191,7 @@ class Space(Upkeep):
 
     def try_reserve(self, template: Template, *, lease: float = 30.0) -> Reservation | None:
         """`reserve` without waiting; None if nothing matches."""
-        return _or_none(lambda: self.reserve(template, timeout=0, lease=lease))
+        return or_none(lambda: self.reserve(template, timeout=0, lease=lease))
 
     def reserve_async(self, template: Template, *, timeout: float | None = None, lease: float = 30.0) -> RequestFuture:
         """`reserve` as a future."""
@@ -399,15 +308,6 @@ class Space(Upkeep):
 
     # ---- looking
 
-    def count(self, template: Template) -> int:
-        """How many free tuples match."""
-        return int(self._client.wait(self._native.send_count(make_form(template))))
-
-    def count_async(self, template: Template) -> RequestFuture:
-        """`count` as a future."""
-        form = make_form(template)
-        return self.submit(lambda: self._native.send_count(form, queue=True), int)
-
     def explain(self, template: Template) -> dict[str, Any]:
         """How the space looks `template` up, and what that costs; nothing changes by asking.
 
@@ -494,191 +394,17 @@ class Space(Upkeep):
 
     # ---- inside
 
-    def _wait_take(
-        self,
-        mode: int,
-        templates: Sequence[Template],
-        count: int,
-        timeout: float | None,
-        lease: float = 30.0,
-    ) -> Handouts:
-        check_timeout(timeout)
-        check_duration("lease", lease)
-        forms = make_forms(templates)
-        request = self._native.send_take(mode, forms, count=count, timeout=timeout, lease=lease)
-        try:
-            return list(self._client.wait(request))
-        except Exception:
-            raise
-        except BaseException:  # Ctrl-C: what was on its way must not be lost
-            self._native.cancel(request)
-            self._give_back(mode, request)
-            raise
-
     def _give_back(self, mode: int, request: int) -> None:
         try:
             self._return_handouts(mode, self._client.wait(request, _GIVE_BACK_S))
         except Exception:  # noqa: BLE001  (usually Cancelled; the interruption itself is what the caller hears of)
             return
 
-    def _return_handouts(self, mode: int, handouts: Sequence[_native.Handout]) -> None:
+    def _return_handouts(self, mode: int, handouts: Handouts) -> None:
         if mode == _native.RESERVE:
             self._native.send_release([(h.id, h.attempt) for h in handouts], started=False)
         elif mode == _native.TAKE:
             self._native.send_put([_native.Put(h.fields) for h in handouts])
-
-    def _submit_take(
-        self,
-        mode: int,
-        templates: Sequence[Template],
-        timeout: float | None,
-        convert: Callable[[Any], Any],
-        count: int = 1,
-        lease: float = 30.0,
-        none: bool = False,
-    ) -> RequestFuture:
-        check_timeout(timeout)
-        check_duration("lease", lease)
-        forms = make_forms(templates)
-        return self.submit(
-            lambda: self._native.send_take(mode, forms, count=count, timeout=timeout, lease=lease, queue=True),
-            convert,
-            lambda handouts: self._return_handouts(mode, handouts),
-            none=none,
-        )
-
-    def submit(
-        self,
-        send: Callable[[], int],
-        convert: Callable[[Any], Any],
-        give_back: Callable[[Any], None] | None = None,
-        *,
-        none: bool = False,
-    ) -> RequestFuture:
-        """The future of a native request, which `send` makes with queue=True.  For modules of this package."""
-        return self._completions.submit(send, convert, self._native.cancel, give_back, none)
-
-
-class Reservation:
-    """A tuple that is ours under a lease.  As a context manager: finished at the block's end, released if it fails."""
-
-    def __init__(self, space: Space, handout: _native.Handout, lease: float = 30.0) -> None:
-        self._space = space
-        self._handout = handout
-        self._lease = lease
-        self._begin()
-        self.tuple: Tuple = to_python(handout.fields)
-
-    @property
-    def id(self) -> int:
-        """Of the tuple."""
-        return self._handout.id
-
-    @property
-    def attempt(self) -> int:
-        """How often the tuple has been handed out, this time included."""
-        return self._handout.attempt
-
-    @property
-    def token(self) -> Token:
-        """(tuple id, attempt): what fences off a former holder (P16)."""
-        return self._handout.id, self._handout.attempt
-
-    def finish(self, puts: Iterable[Sequence[Any] | _native.Put] = ()) -> None:
-        """Remove the tuple and put `puts`, in one step (P17).
-
-        Raises: StaleLease: the reservation had ended; nothing has happened. KeyConflict: the key of one of `puts` was used
-            for something else; nothing has happened, the tuple is still held.
-        """
-        self._end(self._space.native.send_finish([(self.token, make_puts(puts))]), "finish")
-
-    def finish_async(self, puts: Iterable[Sequence[Any] | _native.Put] = ()) -> RequestFuture:
-        """`finish` as a future."""
-        made = make_puts(puts)
-        return self._end_async(lambda: self._space.native.send_finish([(self.token, made)], queue=True), "finish")
-
-    def release(self, started: bool = True, delay: float | None = None) -> None:
-        """Give the tuple back; it keeps its age.
-
-        Args: started: it counts against max_attempts (P19). delay: seconds until it is visible again (P18); None: at once.
-        """
-        check_duration("delay", delay)
-        self._end(self._space.native.send_release([self.token], started=started, delay=delay), "release")
-
-    def release_async(self, started: bool = True, delay: float | None = None) -> RequestFuture:
-        """`release` as a future."""
-        check_duration("delay", delay)
-        return self._end_async(
-            lambda: self._space.native.send_release([self.token], started=started, delay=delay, queue=True), "release"
-        )
-
-    @property
-    def over(self) -> bool:
-        """Whether it was finished or released here."""
-        return self._over
-
-    def finished_elsewhere(self) -> None:
-        """A commit has finished it."""
-        self._let_go()
-
-    def _begin(self) -> None:
-        self._over = False
-        self._space.leases.hold(self._space.name, self._handout, self._lease)
-
-    def _let_go(self) -> None:
-        self._over = True
-        self._space.leases.let_go(self._space.name, self.id, self.attempt)
-
-    def _end(self, request: int, verb: str) -> None:
-        self._let_go()
-        try:
-            codes = self._space.native.client.wait(request)
-        except _REFUSED:
-            self._begin()
-            raise
-        self._check(codes, verb)
-
-    def _end_async(self, send: Callable[[], int], verb: str) -> RequestFuture:
-        future = self._space.submit(send, lambda codes: self._check(codes, verb))
-        self._let_go()  # not before, since what cannot be sent leaves it held
-        future.add_done_callback(self._look_whether_refused)
-        return future
-
-    def _look_whether_refused(self, future: Future[Any]) -> None:
-        if not future.cancelled() and isinstance(future.exception(), _REFUSED):
-            self._begin()
-
-    def _check(self, codes: Sequence[int], verb: str) -> None:
-        if codes[0] == KeyConflict.code:
-            self._begin()
-            raise KeyConflict(
-                f"{verb} of tuple {self.id}: a key was used for another tuple or other attributes; nothing has "
-                "happened, use a new key for something new"
-            )
-        if codes[0]:
-            raise StaleLease(
-                f"{verb} of tuple {self.id}, attempt {self.attempt}: the reservation had ended, "
-                "by its lease or a lost connection; nothing has happened"
-            )
-
-    def __enter__(self) -> Reservation:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._over:
-            return
-        if kind is None:
-            self.finish()
-            return
-        try:
-            self.release()
-        except StaleLease:
-            return  # it is back in the space already, and the block's own error matters more
-
-    def __repr__(self) -> str:
-        return f"<linden.Reservation {self.tuple!r}, attempt {self.attempt}>"
 
 
 def _checked_ttl(ttl: float | None) -> float | None:
@@ -700,20 +426,5 @@ def _finished(finishes: Iterable[Reservation | Token]) -> None:
             item.finished_elsewhere()
 
 
-def _or_none(call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except NoMatch:
-        return None
-
-
-def _first(found: Handouts) -> Tuple:
-    return to_python(found[0].fields)
-
-
 def _first_and_which(found: Handouts) -> tuple[int, Tuple]:
     return found[0].index, to_python(found[0].fields)
-
-
-def _first_or_none(found: Any) -> Tuple | None:
-    return to_python(found[0].fields) if found else None

@@ -253,7 +253,7 @@ CLASSES: dict[str, type] = {
     "aio.Reservation": aio.Reservation,
 }
 # Between modules of the package, with arguments of our own.
-INTERNAL = {"Space.submit", "Reservation.finished_elsewhere"}
+INTERNAL = {"Space.submit", "Transaction.submit", "Reservation.finished_elsewhere"}
 
 
 def operations() -> list[tuple[str, str]]:

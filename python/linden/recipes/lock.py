@@ -17,7 +17,8 @@ from typing import Any, Self
 
 from .. import _native
 from ..errors import StaleLease
-from ..space import Reservation, Space
+from ..reservation import Reservation
+from ..space import Space
 from .recipe import Recipe
 
 

@@ -16,7 +16,8 @@ from typing import Any, Self
 from .. import _native
 from ..errors import StaleLease
 from ..fields import ANY
-from ..space import Reservation, Space
+from ..reservation import Reservation
+from ..space import Space
 from .recipe import Recipe
 
 _NO_SLOT = -1
