@@ -36,9 +36,26 @@ def checksum(value: Any) -> int:
     return int(value.astype("int64").sum())
 
 
+def block(gate: Path) -> None:
+    """Says that it has begun, and goes on when the gate is there."""
+    begun_at(gate).touch()
+    deadline = time.monotonic() + WITHIN_S
+    while not gate.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def begun_at(gate: Path) -> Path:
+    return gate.with_name(f"{gate.name}-begun")
+
+
 @pytest.fixture
 def memory(scratch: Path) -> Path:
     return scratch / "shm"
+
+
+@pytest.fixture
+def gate(scratch: Path) -> Path:
+    return scratch / "gate"
 
 
 def test_arguments_and_results_go_through_shared_memory_and_not_through_the_server(farm: Farm, memory: Path) -> None:
@@ -98,15 +115,16 @@ def test_a_map_finds_its_chunks_by_itself(farm: Farm) -> None:
     assert rc.space.count(("result", rc.session, int, str, list, linden.ANY)) == len(result.msg_ids)
 
 
-def test_calls_that_share_a_payload_name_it_for_as_long_as_they_wait(farm: Farm) -> None:
+def test_calls_that_share_a_payload_name_it_for_as_long_as_they_wait(farm: Farm, gate: Path) -> None:
     cluster, rc = farm(2)
     other = linden.Client(str(cluster.connection_file))
-    other[:].apply(time.sleep, 0.5)
+    other[:].apply(block, gate)
     value, small = array(), list(range(100_000))
     ids = other[:].apply(lambda value, small: int(value[0]) + len(small), value, small).msg_ids
     other.close()
     rc.submitter.data.join()
     rc.submitter.data.node.sweep()
+    gate.touch()
     assert rc.get_result(ids, block=True) == [int(value[0]) + len(small)] * 2
 
 
@@ -139,22 +157,14 @@ def test_arguments_go_when_the_results_are_there_and_results_when_they_are_purge
     assert rc.space.count(uses) == 0
 
 
-def test_a_client_that_has_gone_leaves_the_arguments_to_its_tasks(farm: Farm, scratch: Path) -> None:
+def test_a_client_that_has_gone_leaves_the_arguments_to_its_tasks(farm: Farm, gate: Path) -> None:
     cluster, rc = farm(1)
     other = linden.Client(str(cluster.connection_file))
-    go_on = scratch / "go-on"
-
-    def block(path: str) -> None:
-        import pathlib
-
-        while not pathlib.Path(path).exists():
-            time.sleep(0.01)
-
-    other.load_balanced_view().apply(block, str(go_on))
+    other.load_balanced_view().apply(block, gate)
     id_ = other.load_balanced_view().apply(checksum, array()).msg_id
     other.close()
     assert rc.space.count(("result", *schema.parse_message_id(id_), str, list, linden.ANY)) == 0
-    go_on.touch()
+    gate.touch()
     assert rc.get_result(id_, block=True) == checksum(array())
 
 
@@ -444,24 +454,14 @@ def test_tasks_run_on_the_host_that_has_the_results_they_use(hosts: tuple[Any, P
 
 
 def test_nobody_waits_for_long_while_an_engine_of_another_host_is_free(
-    hosts: tuple[Any, Path, Path], scratch: Path
+    hosts: tuple[Any, Path, Path], gate: Path
 ) -> None:
     rc, _, _ = hosts
-
-    def hold(gate: str) -> None:
-        import time
-        from pathlib import Path
-
-        Path(gate + "-reached").touch()
-        deadline = time.monotonic() + 60
-        while not Path(gate).exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-
-    busy = rc[0].apply_async(hold, str(scratch / "gate"))
-    wait_for((scratch / "gate-reached").exists, WITHIN_S)
+    busy = rc[0].apply_async(block, gate)
+    wait_for(begun_at(gate).exists, WITHIN_S)
     result = rc.load_balanced_view().apply_async(checksum, array())
     assert result.get(WITHIN_S) == checksum(array())
     assert result.engine_id == 1
     assert not busy.ready()
-    (scratch / "gate").touch()
+    gate.touch()
     busy.get(WITHIN_S)
