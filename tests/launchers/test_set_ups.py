@@ -61,6 +61,23 @@ def test_a_set_up_that_is_stopped_leaves_no_process_no_mount_no_device_and_no_fi
 
 @needs_namespaces
 @pytest.mark.timeout(300)
+def test_the_shared_memory_of_a_set_up_is_its_own() -> None:
+    """The kernel ends its daemons without notice, and they would leave theirs behind."""
+    made = SetUp("sshd.sh")
+    made.start()
+    left = Path("/dev/shm") / made.directory.name
+    try:
+        ssh = [str(made.programs / "ssh"), "-F", str(made.directory / "ssh_config"), "node1"]
+        listed = subprocess.run([*ssh, f"touch {left} && ls /dev/shm"], capture_output=True, text=True, check=True)
+        assert listed.stdout.split() == [left.name]
+        assert not left.exists()
+    finally:
+        made.stop()
+        left.unlink(missing_ok=True)
+
+
+@needs_namespaces
+@pytest.mark.timeout(300)
 def test_a_set_up_ends_with_whoever_has_started_it() -> None:
     with subprocess.Popen([sys.executable, "-c", TALKS_OF.format(root=str(ROOT))], stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None

@@ -50,6 +50,7 @@ make_overlay() {
   mount -t overlay overlay -o lowerdir=/,upperdir=$linden_root/upper,workdir=$linden_root/work $linden_root/root
   linden_root=$linden_root/root
   for folder in /proc /sys /dev; do mount --rbind $folder $linden_root$folder; done
+  mount -t tmpfs tmpfs $linden_root/dev/shm  # what daemons leave in shared memory goes with the rest
   mount -t tmpfs tmpfs $linden_root/run
   mkdir -p $linden_root/run/lock
   # Other file systems than that of / are not in the overlay, and what both sides write must not be.
