@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from linden import farm
+from linden.task_queues import ANY_QUEUE, engine_queue
 
 if TYPE_CHECKING:
     import linden
@@ -38,21 +39,21 @@ def look_at_farm(client: linden.Client) -> FarmLoad:
     rows = [row for row in wait(native.send_summarize(2, _GROUPS_MAX))["groups"] if row["first_fields"][0] == "task"]
     held = {row["id"]: row["held"] for row in wait(native.send_sessions())}
     queues = {row["first_fields"][1]: row for row in rows}
-    anybody = queues.get(farm.ANY_QUEUE)
+    anybody = queues.get(ANY_QUEUE)
     ready = int(anybody["ready"]) if anybody else 0
     return FarmLoad(
         engines,
         ready + (int(anybody["reserved"]) if anybody else 0),
         _oldest_s(client) if ready else 0.0,
         {engine.id: held.get(engine.session, 0) for engine in engines},
-        {engine.id: int(row["ready"]) for engine in engines if (row := queues.get(farm.engine_queue(engine.id)))},
+        {engine.id: int(row["ready"]) for engine in engines if (row := queues.get(engine_queue(engine.id)))},
     )
 
 
 def _oldest_s(client: linden.Client) -> float:
     """How long the task has waited that is the oldest; by the clock of the client that has put it."""
     native = client.space.native
-    rows = native.client.wait(native.send_list(farm.tasks_form(queue=farm.ANY_QUEUE), limit=1))["tuples"]
+    rows = native.client.wait(native.send_list(farm.tasks_form(queue=ANY_QUEUE), limit=1))["tuples"]
     options = rows[0]["fields"][farm.TASK_OPTIONS] if rows else None
     if not isinstance(options, (list, tuple)) or len(options) <= farm.OPTION_SUBMITTED:
         return 0.0

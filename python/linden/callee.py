@@ -10,6 +10,7 @@ from .columns import Columns, cut, rows
 from .kept import ArgumentKey
 from .native_function import NativeFunction
 from .reference import Reference, call_reference
+from .task_queues import ANY_QUEUE, NATIVE_QUEUE
 
 if TYPE_CHECKING:
     from .data import FarmData
@@ -28,7 +29,7 @@ class PythonCallee(NamedTuple):
     first: tuple[Any, ...] = ()  # arguments before those of the call
     kind: str = farm.APPLY  # of a task for one call
     map_kind: str = farm.MAP  # of a task for a part of a map
-    queue: str = farm.ANY_QUEUE  # of calls that any engine may take
+    queue: str = ANY_QUEUE  # of calls that any engine may take
     is_native: bool = False
 
     def pack(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Packed:
@@ -56,7 +57,7 @@ class NativeCallee(NamedTuple):
     function: str
     kind: str = farm.CALL
     map_kind: str = farm.CALL_MAP
-    queue: str = farm.NATIVE_QUEUE
+    queue: str = NATIVE_QUEUE
     is_native: bool = True
     data: FarmData | None = None  # where large arrays go
 

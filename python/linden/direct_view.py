@@ -17,6 +17,7 @@ from .map_result import AsyncMapResult
 from .map_task import MapTask
 from .native_function import check_language
 from .submission import pack_with_results
+from .task_queues import engine_queue
 from .view import View
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class DirectView(View):
         )
         puts: list[_native.Put] = []
         for engine, number, payload in zip(engines, numbers, payloads, strict=False):
-            queue = farm.engine_queue(engine.id), engine
+            queue = engine_queue(engine.id), engine
             puts += task.puts(self._submitter, number, kind, payload, queue, None, results or (), numbers)
         self._submitter.send(puts, result)
 

@@ -15,6 +15,7 @@
 
 Those of tasks that wait for others are in gate_tuples.py, of values that engines keep in kept_tuples.py, of tasks that work together in
 collective_tuples.py, of what engines run when they join in on_join_tuples.py, and of MapReduce jobs in job_tuples.py.
+What queues are called says task_queues.py.
 
 Everything in here is pure.
 """
@@ -23,24 +24,18 @@ from __future__ import annotations
 
 import json
 import pickle
-import re
 from collections.abc import Iterable, Sequence
-from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _native
 from .connection_file import DEFAULT_FARM_SPACE as DEFAULT_FARM_SPACE
 from .fields import ANY, OneOf
 from .serialize import BY_REFERENCE, PackedFunction
+from .task_queues import ANY_QUEUE, engine_queue, queues_served, tagged
 
 if TYPE_CHECKING:
     from .conditions import Conditions
 
-ANY_QUEUE = "any"
-NATIVE_QUEUE = "native"  # any engine in C++ that has the function
-# A tag's name, and how many an engine may have: it serves the queues of all of their combinations.
-_TAG = re.compile(r"[A-Za-z0-9_.:-]{1,32}")
-TAGS_MAX = 5
 CPP = "C++"  # the language of engines that have registered functions, and run no Python
 
 APPLY = "apply"  # payload: (args, kwargs)
@@ -209,45 +204,6 @@ def engine_form(id_: int, session: str) -> tuple[Any, ...]:
 def parse_engine(fields: Sequence[Any]) -> Engine:
     """The engine of an engine tuple."""
     return Engine(fields[1], fields[2], json.loads(fields[3]))
-
-
-def engine_queue(engine: int) -> str:
-    """The queue that only that engine serves."""
-    return f"engine:{engine}"
-
-
-def is_engine_queue(queue: str) -> bool:
-    """Whether only one engine serves it."""
-    return queue.startswith("engine:")
-
-
-def checked_tags(tags: str | Iterable[str] | None) -> list[str]:
-    """Tags in order, each once.
-
-    Raises: ValueError: what cannot be a tag, or too many.
-    """
-    found = sorted({tags} if isinstance(tags, str) else set(tags or ()))
-    for tag in found:
-        if not isinstance(tag, str) or not _TAG.fullmatch(tag):
-            raise ValueError(f"a tag has 1 to 32 letters, digits or any of _.:- and is not {tag!r}")
-    if len(found) > TAGS_MAX:
-        raise ValueError(f"{len(found)} tags, and there may be {TAGS_MAX}: {', '.join(found)}")
-    return found
-
-
-def tagged(queue: str, tags: Iterable[str]) -> str:
-    """The queue of tasks that want engines with these (checked) tags."""
-    return "+".join([queue, *tags])
-
-
-def tags_of_queue(queue: str) -> list[str]:
-    """What a task of that queue asks for."""
-    return [] if is_engine_queue(queue) else queue.split("+")[1:]
-
-
-def queues_served(queue: str, tags: Sequence[str]) -> list[str]:
-    """That queue as an engine with these (checked) tags serves it: with each combination of them."""
-    return [tagged(queue, some) for count in range(len(tags) + 1) for some in combinations(tags, count)]
 
 
 # ---- Tasks ---------------------------------------------------------------------------------------------------------

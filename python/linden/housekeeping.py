@@ -17,6 +17,7 @@ from .error import EngineError
 from .errors import LindenError, NoMatch
 from .fields import number_range
 from .task_graph import release_waiting
+from .task_queues import NATIVE_QUEUE, engine_queue, is_engine_queue, tags_of_queue
 
 if TYPE_CHECKING:
     from .client import Client
@@ -124,13 +125,13 @@ def _queued_counts(client: Client, engines: Sequence[farm.Engine], everybody: Se
     held = {row["id"]: row["held"] for row in native.client.wait(sessions)}
     status: dict[Any, Any] = {
         engine.id: {
-            "queue": waiting.get(farm.engine_queue(engine.id), 0),
+            "queue": waiting.get(engine_queue(engine.id), 0),
             "completed": sum(native.client.wait(request) for request in requests),
             "tasks": held.get(engine.session, 0),
         }
         for engine, requests in zip(engines, finished, strict=True)
     }
-    status["unassigned"] = sum(count for queue, count in waiting.items() if not farm.is_engine_queue(queue))
+    status["unassigned"] = sum(count for queue, count in waiting.items() if not is_engine_queue(queue))
     starved = {queue: count for queue, count in waiting.items() if count and not is_served(queue, everybody)}
     if starved:
         status["unserved"] = starved
@@ -139,10 +140,10 @@ def _queued_counts(client: Client, engines: Sequence[farm.Engine], everybody: Se
 
 def is_served(queue: str, engines: Iterable[farm.Engine]) -> bool:
     """Whether one of the engines takes tasks of a queue that is not that of an engine."""
-    if farm.is_engine_queue(queue):
+    if is_engine_queue(queue):
         return True
-    native = queue.partition("+")[0] == farm.NATIVE_QUEUE
-    wanted = set(farm.tags_of_queue(queue))
+    native = queue.partition("+")[0] == NATIVE_QUEUE
+    wanted = set(tags_of_queue(queue))
     return any(engine.is_native is native and wanted <= set(engine.tags) for engine in engines)
 
 
@@ -157,7 +158,7 @@ def _queued_ids(client: Client, engines: Sequence[farm.Engine], everybody: Seque
     status: dict[Any, Any] = {e.id: {"queue": [], "completed": [], "tasks": []} for e in engines}
     status["unassigned"] = []
     id_of_session = {engine.session: engine.id for engine in engines}
-    id_of_queue = {farm.engine_queue(engine.id): engine.id for engine in engines}
+    id_of_queue = {engine_queue(engine.id): engine.id for engine in engines}
     for row in hub.listed(client, farm.tasks_form()):
         id_ = hub_record.message_id(row.fields)
         queue = row.fields[farm.TASK_QUEUE]
@@ -166,7 +167,7 @@ def _queued_ids(client: Client, engines: Sequence[farm.Engine], everybody: Seque
                 status[id_of_session[row.holder]]["tasks"].append(id_)
         elif queue in id_of_queue:
             status[id_of_queue[queue]]["queue"].append(id_)
-        elif not farm.is_engine_queue(queue):
+        elif not is_engine_queue(queue):
             status["unassigned"].append(id_)
             if not is_served(queue, everybody):
                 status.setdefault("unserved", {}).setdefault(queue, []).append(id_)
@@ -215,7 +216,7 @@ def _abort_keys(client: Client, keys: Iterable[tuple[str, int]], wait_s: float) 
 def _tasks_at(client: Client, targets: Any, sessions: Iterable[str]) -> set[str]:
     """Tasks of these clients that wait for the engines `targets`, or that these have."""
     engines, _ = client.engines_of(targets)
-    queues = {farm.engine_queue(engine.id) for engine in engines}
+    queues = {engine_queue(engine.id) for engine in engines}
     holders = {engine.session for engine in engines}
     rows = chain.from_iterable(hub.listed(client, farm.tasks_form(session)) for session in sessions)
     return {

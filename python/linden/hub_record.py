@@ -8,6 +8,7 @@ from typing import Any
 from . import _native, farm, serialize
 from .execute_reply import ExecuteReply
 from .outcome import moment
+from .task_queues import is_engine_queue
 
 _PROTOCOL_VERSION = "5.3"  # of Jupyter's messages, which have the headers that records show
 
@@ -74,7 +75,7 @@ def _of_task(task: Sequence[Any] | None, fields: Sequence[Any]) -> dict[str, Any
         "buffers": _buffers(payload),
         "submitted": when,
         "client_uuid": client,
-        "queue": None if queue is None else "mux" if farm.is_engine_queue(queue) else "task",
+        "queue": None if queue is None else "mux" if is_engine_queue(queue) else "task",
         "execute_input": code,
         "label": label,
     }

@@ -18,6 +18,7 @@ from .map_result import AsyncMapResult
 from .map_task import MapTask, Queue
 from .native_function import NativeFunction, check_language
 from .task_graph import NOTHING, Wish
+from .task_queues import ANY_QUEUE, checked_tags, engine_queue, tagged
 from .view import View
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class LoadBalancedView(View):
         if name == "timeout" and value is not None:
             _check_timeout(value)
         if name == "tags":
-            farm.checked_tags(value)
+            checked_tags(value)
 
     def _is_for_all(self) -> bool:
         return self.targets is None or self.targets == "all"
@@ -91,9 +92,9 @@ class LoadBalancedView(View):
 
     def _queues(self, callee: Callee) -> Iterator[Queue]:
         """Where the next tasks go, without end."""
-        tags = farm.checked_tags(self.tags)
+        tags = checked_tags(self.tags)
         if self._is_for_all():
-            return itertools.repeat((farm.tagged(callee.queue, tags), None))
+            return itertools.repeat((tagged(callee.queue, tags), None))
         if tags:
             raise ValueError(
                 f"the view has both targets {self.targets} and tags {tags}; each chooses engines, so set one of them"
@@ -101,8 +102,8 @@ class LoadBalancedView(View):
         engines, _ = self.client.engines_of(self.targets)
         check_language(engines, callee.is_native)
         if self.follow is not None:  # whoever takes a task passes it on to the engine that it has to follow
-            return itertools.repeat((farm.ANY_QUEUE, None))
-        return ((farm.engine_queue(engine.id), engine) for engine in self._in_turn(engines))
+            return itertools.repeat((ANY_QUEUE, None))
+        return ((engine_queue(engine.id), engine) for engine in self._in_turn(engines))
 
     def _in_turn(self, engines: list[farm.Engine]) -> Iterator[farm.Engine]:
         while True:
@@ -113,7 +114,7 @@ class LoadBalancedView(View):
         if self.after is None and self.follow is None and not (self.timeout or self.tags) and self._is_for_all():
             return NOTHING  # usual
         after, follow = dependencies_of(self.after), dependencies_of(self.follow)
-        wish = Wish(after, follow, self.timeout or None, tags=farm.checked_tags(self.tags))
+        wish = Wish(after, follow, self.timeout or None, tags=checked_tags(self.tags))
         is_choosy = wish or hasattr(function, "check_dependency")
         if self._is_for_all() or not is_choosy:
             return wish

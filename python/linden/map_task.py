@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import _native, farm
 from .error import InvalidDependency
 from .kept import ArgumentKey, KeptKey
+from .task_queues import ANY_QUEUE, tags_of_queue
 
 if TYPE_CHECKING:
     from .conditions import Conditions
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _NEAR_MAX = 100
 
 Queue = tuple[str, farm.Engine | None]
-ANYWHERE: Queue = (farm.ANY_QUEUE, None)
+ANYWHERE: Queue = (ANY_QUEUE, None)
 
 
 class MapTask(NamedTuple):
@@ -60,7 +61,7 @@ class MapTask(NamedTuple):
             return [farm.failure(self.put(submitter.session, number, kind, payload, queue).fields, error)]
         if near or hosts:
             conditions = conditions.but(near=near, hosts=hosts)
-        tags = farm.tags_of_queue(queue[0])
+        tags = tags_of_queue(queue[0])
         if tags != list(conditions.tags):
             conditions = conditions.but(tags=tags)
         return [*before, self.put(submitter.session, number, kind, payload, queue, conditions)]

@@ -24,6 +24,7 @@ from .mapreduce_task import runs_of
 from .outcome import Failure, decode
 from .result_facts import run_time
 from .stored_file import take_pickled
+from .task_queues import ANY_QUEUE
 
 if TYPE_CHECKING:
     from .client import Client
@@ -316,7 +317,7 @@ class Driver:
             payload = serialize.pack(((self.job.id, task.index, outputs), {}), "the map outputs")
             take_pickled()  # runs that are shared are kept by the results of map tasks
         return farm.task(
-            farm.ANY_QUEUE,
+            ANY_QUEUE,
             self.job.id,
             task.number,
             f"{self.job.name} {task.phase} {task.index}"[: farm.NAME_LENGTH_MAX],

@@ -9,6 +9,7 @@ from . import _native, farm, hub, hub_record
 from .async_result import AsyncResult
 from .error import EngineError
 from .errors import NoMatch
+from .task_queues import ANY_QUEUE, NATIVE_QUEUE, engine_queue, is_engine_queue
 
 if TYPE_CHECKING:
     from .client import Client
@@ -99,16 +100,16 @@ def _with_payload(client: Client, task: Sequence[Any]) -> Sequence[Any]:
 def _place(client: Client, task: Sequence[Any]) -> tuple[str, farm.Engine | None]:
     """The queue, and the engine if it is the queue of one: the same as before if that engine still serves."""
     queue = task[farm.TASK_QUEUE]
-    serving = {farm.engine_queue(engine.id): engine for engine in client.engines()}
+    serving = {engine_queue(engine.id): engine for engine in client.engines()}
     if queue in serving:
         return queue, serving[queue]
-    if not farm.is_engine_queue(queue):
+    if not is_engine_queue(queue):
         return queue, None
     if task[farm.TASK_KIND] in farm.CALLS:
-        return (farm.ANY_QUEUE if ":" in task[farm.TASK_FUNCTION] else farm.NATIVE_QUEUE), None
+        return (ANY_QUEUE if ":" in task[farm.TASK_FUNCTION] else NATIVE_QUEUE), None
     if task[farm.TASK_KIND] not in _ANYWHERE:
         raise EngineError(f"{task[farm.TASK_NAME]} was for {queue!r} alone, and that engine has gone")
-    return farm.ANY_QUEUE, None
+    return ANY_QUEUE, None
 
 
 def _again(

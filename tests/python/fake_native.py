@@ -17,6 +17,7 @@ from linden.errors import InvalidArgument, NoMatch, OutcomeUnknown
 from linden.reference import set_resolver
 from linden.result_reader import ResultReader
 from linden.submission import Submitter
+from linden.task_queues import ANY_QUEUE
 from linden_engine.namespace import Namespace
 from linden_engine.run_task import TaskRunner
 
@@ -136,7 +137,7 @@ class FakeFarm:
         del self.tasks[position]
         status, payload = self._runner.run(fields)
         queue = fields[farm.TASK_QUEUE]
-        engine = 0 if queue == farm.ANY_QUEUE else int(queue.rpartition(":")[2])
+        engine = 0 if queue == ANY_QUEUE else int(queue.rpartition(":")[2])
         self.deliver(fields[farm.TASK_NUMBER], status, payload, engine=engine)
 
     def deliver(self, number: int, status: str, payload: Any, seconds: float = 0.001, engine: int = 0) -> None:

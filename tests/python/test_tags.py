@@ -12,6 +12,7 @@ from linden.conditions import read
 from linden.housekeeping import is_served
 from linden.kept import Kept
 from linden.load_balanced_view import LoadBalancedView
+from linden.task_queues import TAGS_MAX, checked_tags, queues_served, tagged, tags_of_queue
 
 
 def engine(id_: int, **info: object) -> farm.Engine:
@@ -19,32 +20,32 @@ def engine(id_: int, **info: object) -> farm.Engine:
 
 
 def test_an_engine_serves_its_queue_with_every_combination_of_its_tags() -> None:
-    assert farm.queues_served("any", []) == ["any"]
-    assert sorted(farm.queues_served("any", ["big", "gpu"])) == ["any", "any+big", "any+big+gpu", "any+gpu"]
-    assert len(farm.queues_served("native", [f"t{i}" for i in range(farm.TAGS_MAX)])) == 2**farm.TAGS_MAX
+    assert queues_served("any", []) == ["any"]
+    assert sorted(queues_served("any", ["big", "gpu"])) == ["any", "any+big", "any+big+gpu", "any+gpu"]
+    assert len(queues_served("native", [f"t{i}" for i in range(TAGS_MAX)])) == 2**TAGS_MAX
 
 
 def test_an_engine_with_all_the_tags_it_may_have_asks_for_no_more_than_a_stream_may() -> None:
     limits = (Path(__file__).parents[2] / "space" / "core" / "limits.h").read_text()
     [templates_max] = re.findall(r"templates_max = (\d+);", limits)
-    forms = farm.task_forms(0, farm.checked_tags([f"t{i}" for i in range(farm.TAGS_MAX)]))
+    forms = farm.task_forms(0, checked_tags([f"t{i}" for i in range(TAGS_MAX)]))
     assert len(forms) <= int(templates_max)
     header = (Path(__file__).parents[2] / "api" / "include" / "linden" / "farm.h").read_text()
-    assert f"kTagsMax = {farm.TAGS_MAX};" in header
+    assert f"kTagsMax = {TAGS_MAX};" in header
 
 
 def test_a_queue_has_its_tags_in_order_and_gives_them_back() -> None:
-    queue = farm.tagged("any", farm.checked_tags(["gpu", "big", "gpu"]))
+    queue = tagged("any", checked_tags(["gpu", "big", "gpu"]))
     assert queue == "any+big+gpu"
-    assert farm.tags_of_queue(queue) == ["big", "gpu"]
-    assert farm.tags_of_queue("any") == []
-    assert farm.tags_of_queue("engine:3") == []
+    assert tags_of_queue(queue) == ["big", "gpu"]
+    assert tags_of_queue("any") == []
+    assert tags_of_queue("engine:3") == []
 
 
 @pytest.mark.parametrize("tags", ["a b", "", ["x+y"], [1], ["t" * 33], ["t\n"], [f"t{i}" for i in range(6)]])
 def test_what_is_no_tag_is_refused(tags: object) -> None:
     with pytest.raises(ValueError, match="tag"):
-        farm.checked_tags(tags)  # type: ignore[arg-type]
+        checked_tags(tags)  # type: ignore[arg-type]
 
 
 def test_a_queue_is_served_by_who_has_all_tags_and_speaks_the_language() -> None:

@@ -18,6 +18,7 @@ from linden.conditions import Conditions, Follow, choose, nearest, read
 from linden.data import size_of
 from linden.error import DependencyTimeout, ImpossibleDependency, TaskTimeout
 from linden.errors import NoMatch
+from linden.task_queues import ANY_QUEUE, engine_queue, is_engine_queue, tagged, tags_of_queue
 
 from .run_task import UNMET
 
@@ -180,7 +181,7 @@ class Conditional:
     # ---- a task that waits for the engine that has its data
 
     def _late(self, fields: Fields, conditions: Conditions) -> _native.Put:
-        queue = farm.tagged(farm.ANY_QUEUE, conditions.tags)
+        queue = tagged(ANY_QUEUE, conditions.tags)
         return farm.late(queue, fields[farm.TASK_CLIENT], fields[farm.TASK_NUMBER], PATIENCE_S)
 
     def take_over(self, late: Fields) -> list[_native.Put]:
@@ -196,7 +197,7 @@ class Conditional:
         conditions = read(fields[farm.TASK_PAYLOAD][3])
         if not conditions.placed:  # its engine has died; whoever places it anew puts another `late`
             return []
-        if fields[farm.TASK_QUEUE] != farm.engine_queue(self._me) and self._may_run(conditions):
+        if fields[farm.TASK_QUEUE] != engine_queue(self._me) and self._may_run(conditions):
             # The other engine may hold it ahead, and is asked for it while we wait (F4).
             request = self._space.send_take(_native.RESERVE, [form], timeout=_RECALL_S)
             with suppress(NoMatch):  # it has begun meanwhile, or was not given back in time
@@ -256,7 +257,7 @@ def is_final(given: Fields, status: str) -> bool:
 
 def _may_go_elsewhere(given: Fields) -> bool:
     """A task of a direct view is for its engine, or none."""
-    return given[farm.TASK_KIND] == farm.CONDITIONAL or not farm.is_engine_queue(given[farm.TASK_QUEUE])
+    return given[farm.TASK_KIND] == farm.CONDITIONAL or not is_engine_queue(given[farm.TASK_QUEUE])
 
 
 def anew(fields: Fields) -> Fields:
@@ -265,14 +266,14 @@ def anew(fields: Fields) -> Fields:
         return fields
     conditions = read(fields[farm.TASK_PAYLOAD][3]).but(stages=(), placed=False)
     payload = [*fields[farm.TASK_PAYLOAD][:3], conditions.text]
-    head = ("task", farm.tagged(farm.ANY_QUEUE, conditions.tags), *fields[farm.TASK_CLIENT : farm.TASK_FUNCTION])
+    head = ("task", tagged(ANY_QUEUE, conditions.tags), *fields[farm.TASK_CLIENT : farm.TASK_FUNCTION])
     return (*head, farm.MET, fields[farm.TASK_OPTIONS], payload)
 
 
 def conditional(fields: Fields) -> Fields:
     """The inverse of `farm.unconditional`, for a task without conditions."""
     kind, function, options = fields[farm.TASK_KIND], fields[farm.TASK_FUNCTION], fields[farm.TASK_OPTIONS]
-    tags = farm.tags_of_queue(fields[farm.TASK_QUEUE])
+    tags = tags_of_queue(fields[farm.TASK_QUEUE])
     terms = Conditions(attempts=farm.max_attempts(farm.retries_of(fields)), tags=tags).text
     payload = [kind, function, fields[farm.TASK_PAYLOAD], terms]
     return (*fields[: farm.TASK_KIND], farm.CONDITIONAL, farm.MET, options, payload)

@@ -22,6 +22,7 @@ from linden.reaching import connect_to_any
 from linden.reference import set_definer, set_resolver
 from linden.result_argument import set_result_loader
 from linden.shared import set_loader
+from linden.task_queues import checked_tags
 
 from . import forks
 from .attendant import PARENT_GONE, PERIOD_S, Attendant
@@ -94,7 +95,7 @@ class Engine:
         self._script = script
         self._code = code
         self._rank = rank
-        self._tags = farm.checked_tags(tags)
+        self._tags = checked_tags(tags)
         self._joined = False
         self._beginning = beginning or Beginning()
         self._walltime = walltime
