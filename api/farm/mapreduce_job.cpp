@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <random>
+#include <thread>
 #include <boost/json.hpp>
 
 namespace linden {
@@ -21,6 +22,9 @@ constexpr std::string_view kCancelled = "cancelled";
 constexpr std::int32_t kPriority = 1'000'000;
 // How often it is looked whether anybody drives, and whether there is an engine to answer.
 constexpr Duration kLook = std::chrono::seconds(1);
+// Before a page is asked for again: what is lost of it may have to be made by the engine that was
+// asked.
+constexpr Duration kPageAgainAfter = std::chrono::milliseconds(200);
 // Nothing depends on whether an engine hears that a reading has ended.
 constexpr Duration kGoodbyeFor = std::chrono::seconds(5);
 // How the driver numbers tasks (python/linden/mapreduce_state.py).
@@ -235,6 +239,10 @@ class Reading {
       choose();
       try {
         auto page = ask_it<Value>("page", Left(), reader_, number_);
+        if (page.is_nil()) {
+          std::this_thread::sleep_for(kPageAgainAfter);
+          continue;
+        }
         ++number_;
         return page;
       } catch (const EngineDied&) {

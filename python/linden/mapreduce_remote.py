@@ -7,8 +7,11 @@ dies, whoever waits for the job calls `drive` in another one.  Values that come 
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,8 @@ _NAME = "MapReduce for another language"
 # A page of results has about so many bytes, and no more pairs than that.
 _PAGE_BYTES = 256 << 10
 _PAGE_PAIRS = 5000
+# A page that is not there by then may have to be made again by this very engine, which has to be free for that.
+_PAGE_S = 0.5
 _READINGS_MAX = 8
 _BUILT_IN: dict[str, Callable[..., Any]] = {"sum": sum, "min": min, "max": max, "count": mapreduce.count}
 
@@ -143,13 +148,34 @@ class _Reading:
             raise
         self._number = -1
         self._page: list[Any] = []
+        self._next: Future[list[Any]] | None = None
 
-    def page(self, number: int) -> list[Any]:
-        """That page, which is the last one again, or a later one: an engine before this one may have given others."""
+    def page(self, number: int) -> list[Any] | None:
+        """That page, which is the last one again, or a later one: an engine before this one may have given others.
+
+        None: it is not there yet.
+        """
+        deadline = time.monotonic() + _PAGE_S
         while self._number < number:
-            self._page = next(self._pages)
+            self._next = self._next or self._begin()
+            if not futures.wait([self._next], max(0.0, deadline - time.monotonic())).done:
+                return None
+            made, self._next = self._next, None
+            self._page = made.result()
             self._number += 1
         return self._page
+
+    def _begin(self) -> Future[list[Any]]:
+        made: Future[list[Any]] = Future()
+
+        def make() -> None:
+            try:
+                made.set_result(next(self._pages))
+            except BaseException as error:  # noqa: BLE001  (told to who asks)
+                made.set_exception(error)
+
+        threading.Thread(target=make, name="linden-mapreduce-remote-page", daemon=True).start()
+        return made
 
     def is_behind(self, number: int) -> bool:
         """Whether that page has been forgotten."""
@@ -163,8 +189,8 @@ class _Reading:
 _readings: OrderedDict[tuple[str, str], _Reading] = OrderedDict()
 
 
-def page(name: str, reader: str, number: int) -> list[Any]:
-    """A page of a job's results, as ``[pairs, whether it is the last]``.
+def page(name: str, reader: str, number: int) -> list[Any] | None:
+    """A page of a job's results, as ``[pairs, whether it is the last]``; None: not yet, so ask again after a while.
 
     Args: reader: whoever reads, by a name of its own. number: from 0, one after the other, or the same again.
     Raises: KeyError; ValueError: the results are in files; NotPlain, OverflowError: a key or value that is no plain value; what

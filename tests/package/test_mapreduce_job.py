@@ -4,13 +4,15 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import linden
 import pytest
 from linden import mapreduce_remote as remote
+from linden import run_store
 
 from tests.package.conftest import Installed, run
 
@@ -42,6 +44,12 @@ void throw_at_the_first(const linden::MapReduceJob& job) {
   } catch (const linden::EngineDied& error) {
     std::cout << error.task() << ": " << error.what() << ", at pair " << pairs << "\n";
   }
+}
+
+void read_sizes(const linden::MapReduceJob& job) {
+  job.for_each<std::string, std::int64_t>([](const std::string& key, std::int64_t value) {
+    std::cout << key.at(0) << " " << key.size() << " " << value << "\n";
+  });
 }
 
 void cancel(const linden::MapReduceJob& job) {
@@ -80,6 +88,7 @@ int main(int, char** arguments) {
     if (mode == "get") job.get();
     if (mode == "wait") std::cout << std::boolalpha << job.wait() << "\n";
     if (mode == "cancel") cancel(job);
+    if (mode == "sizes") read_sizes(job);
     if (mode == "throw") throw_at_the_first(job);
     if (mode == "read") {
       read(job);
@@ -101,6 +110,9 @@ def wait(record):
     while not pathlib.Path({go_on!r}).exists():
         time.sleep(0.01)
     yield record, 1
+
+def enlarge(record):
+    yield record * (5 << 20), 1
 
 def fail(record):
     raise ValueError(record + " is wrong")
@@ -135,10 +147,15 @@ def waiting_farm(go_on: Path, farm: linden.Client) -> Iterator[linden.Client]:
 
 
 def start(
-    farm: linden.Client, name: str = "slow", job: str = JOB, mapper: str = "waiting_mapper:wait", **options: object
+    farm: linden.Client,
+    name: str = "slow",
+    job: str = JOB,
+    mapper: str = "waiting_mapper:wait",
+    reducer: Sequence[str] = ("sum",),
+    **options: object,
 ) -> None:
     """As `linden::MapReduce::run` does it."""
-    functions = [["python", mapper], ["sum"], None]
+    functions = [["python", mapper], list(reducer), None]
     source = ["records", ["a", "b", "a", "c"]]
     farm[0].apply_sync(remote.start, name, job, functions, [list(each) for each in options.items()], source)
 
@@ -175,10 +192,21 @@ class Program:
 def kill_engines(farm: linden.Client) -> None:
     for engine in farm.engines():
         os.kill(engine.info["pid"], signal.SIGKILL)
+    wait_until(lambda: not farm.engines())  # their sessions end when their hold time is over
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DEADLINE_S
-    while farm.engines():  # their sessions end when their hold time is over
+    while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def lose_runs() -> int:
+    """As the next engine that has runs to keep would do it; how many there were of engines that have gone."""
+    there = set(Path(tempfile.gettempdir()).glob("linden-runs-*/*"))
+    run_store.sweep()
+    return sum(not run.exists() for run in there)
 
 
 def tasks_of_others(farm: linden.Client) -> int:
@@ -249,6 +277,20 @@ def test_nobody_waits_for_ever_where_no_engine_is(
     assert tasks_of_others(waiting_farm) == 0  # what engines were asked is taken back
 
 
+# It cannot both give the page and make what is lost of it.
+def test_the_only_engine_left_makes_again_what_is_read_from_it(
+    installed: Installed, read_job: Path, waiting_farm: linden.Client
+) -> None:
+    start(waiting_farm, mapper="waiting_mapper:enlarge", partitions=8)
+    linden.MapReduce.attach(waiting_farm, "slow").get()
+    gone = waiting_farm.engines()[0]
+    os.kill(gone.info["pid"], signal.SIGKILL)
+    wait_until(lambda: gone.id not in waiting_farm.ids)
+    assert lose_runs()
+    with Program(read_job, installed, waiting_farm, "sizes") as program:
+        assert program.end() == "".join(f"{key} {5 << 20} {times}\n" for key, times in [("a", 2), ("b", 1), ("c", 1)])
+
+
 def test_nobody_reads_for_ever_where_no_engine_is_any_more(
     installed: Installed, read_job: Path, waiting_farm: linden.Client, go_on: Path
 ) -> None:
@@ -278,7 +320,9 @@ def test_pages_are_given_again_and_by_whoever_is_asked(waiting_farm: linden.Clie
     )
 
     def page(engine: int, number: int) -> list[str]:
-        pairs, is_last = waiting_farm[engine].apply_sync(remote.page, "many", "somebody", number)
+        while (found := waiting_farm[engine].apply_sync(remote.page, "many", "somebody", number)) is None:
+            time.sleep(0.02)
+        pairs, is_last = found
         assert is_last == (number == 2)
         return [key for key, _ in pairs]
 
