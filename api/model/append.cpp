@@ -68,12 +68,31 @@ void check_depth(std::size_t depth) {
                                              "as an object");
 }
 
-void wrap_list(std::string& head, std::size_t start, std::size_t count) {
+std::size_t open_list(std::string& head) {
+  constexpr char kUnknown = '\0';
+  head.append({static_cast<char>(kTagList), kUnknown, kUnknown});
+  return head.size();
+}
+
+// Most lists are so short that both numbers fit where room was left for them.
+void close_list(std::string& head, std::size_t start, std::size_t count) {
+  constexpr std::size_t kByteEnd = 0x80;
+  const std::size_t bytes = head.size() - start;
+  if (count < kByteEnd && bytes + 1 < kByteEnd) {
+    head[start - 2] = static_cast<char>(bytes + 1);
+    head[start - 1] = static_cast<char>(count);
+    return;
+  }
   std::string counted;
   append_varint(counted, count);
-  std::string prefix(1, static_cast<char>(kTagList));
-  append_varint(prefix, counted.size() + (head.size() - start));
-  head.insert(start, prefix + counted);
+  std::string prefix;
+  append_varint(prefix, counted.size() + bytes);
+  head.replace(start - 2, 2, prefix + counted);
+}
+
+void append_field(std::string& head, std::vector<Bytes>& attachments, const FieldView& field) {
+  head += field.bytes;
+  attachments.insert(attachments.end(), field.attachments.begin(), field.attachments.end());
 }
 
 void append_value(std::string& head, std::vector<Bytes>& attachments, const Value& value,
@@ -95,10 +114,10 @@ void append_value(std::string& head, std::vector<Bytes>& attachments, const Valu
     }
     case FieldType::kList: {
       check_depth(depth);
-      const std::size_t start = head.size();
+      const std::size_t start = open_list(head);
       for (const Value& element : value.as_list())
         append_value(head, attachments, element, depth + 1);
-      return wrap_list(head, start, value.as_list().size());
+      return close_list(head, start, value.as_list().size());
     }
     case FieldType::kObject: {
       const Object& object = value.as_object();

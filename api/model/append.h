@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <linden/bytes.h>
+#include <linden/field_view.h>
 #include <linden/value.h>
 
 namespace linden::encoding {
@@ -46,8 +47,13 @@ void append_object(std::string& head, std::vector<Bytes>& attachments, std::stri
 void append_value(std::string& head, std::vector<Bytes>& attachments, const Value& value,
                   std::size_t depth = 0);
 
-// Makes the `count` fields that lie behind `start` into one list.
-void wrap_list(std::string& head, std::size_t start, std::size_t count);
+// A list whose elements are appended between the two; the first gives what the second wants as
+// `start`, the `count` is of the elements.
+[[nodiscard]] std::size_t open_list(std::string& head);
+void close_list(std::string& head, std::size_t start, std::size_t count);
+
+// A field of another row as it lies.
+void append_field(std::string& head, std::vector<Bytes>& attachments, const FieldView& field);
 
 // Throws Error kLimitExceeded if a list at this depth is nested too deeply.
 void check_depth(std::size_t depth);

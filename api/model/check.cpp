@@ -6,9 +6,16 @@
 #include "api/model/varint.h"
 
 namespace linden::encoding {
+namespace {
+
+constexpr const char* kTooLong = "a field is longer than the bytes that are there";
+constexpr const char* kNoText = "text is not UTF-8";
+constexpr const char* kCutOff = "the bytes end in the middle of a field";
+
+}  // namespace
 
 bool HeadCheck::skip(std::uint64_t count) noexcept {
-  if (count > left()) return fail("a field is longer than the bytes that are there");
+  if (count > left()) return fail(kTooLong);
   at_ += count;
   return true;
 }
@@ -22,7 +29,7 @@ bool HeadCheck::check_varint(std::uint64_t& number) noexcept {
 }
 
 bool HeadCheck::check_byte(unsigned char& byte) noexcept {
-  if (at_ == end_) return fail("the bytes end in the middle of a field");
+  if (at_ == end_) return fail(kCutOff);
   byte = static_cast<unsigned char>(*at_++);
   return true;
 }
@@ -46,7 +53,7 @@ bool HeadCheck::check_text(std::string_view& text) noexcept {
   const char* start = at_;
   if (!skip(length)) return false;
   text = {start, length};
-  return is_utf8(text) || fail("text is not UTF-8");
+  return is_utf8(text) || fail(kNoText);
 }
 
 bool HeadCheck::check_inline_bytes() noexcept {
@@ -76,8 +83,7 @@ bool HeadCheck::check_list(std::size_t depth) noexcept {
   std::uint64_t count = 0;
   if (!check_varint(count)) return false;
   if (count > left()) return fail("a list has fewer elements than stated");
-  for (; count > 0; --count)
-    if (!check_nested(depth + 1)) return false;
+  if (!check_some(count, depth + 1)) return false;
   if (at_ != end_) return fail("a list is longer than its elements");
   end_ = outer_end;
   return true;
@@ -102,15 +108,39 @@ bool HeadCheck::check_object() noexcept {
   return true;
 }
 
+// Every byte from outside comes by here, so what is usual (numbers, short texts) stays in one loop
+// with its place in registers; the rest is check_payload's.
+bool HeadCheck::check_some(std::uint64_t count, std::size_t depth) noexcept {
+  const char* at = at_;
+  const char* const end = end_;
+  for (; count > 0; --count) {
+    if (at == end) return fail(kCutOff);
+    const auto tag = static_cast<unsigned char>(*at++);
+    const auto room = static_cast<std::size_t>(end - at);
+    if (tag <= kTagTrue) continue;
+    if (tag <= kTagFloat) {
+      if (room < sizeof(std::uint64_t)) return fail(kTooLong);
+      at += sizeof(std::uint64_t);
+      continue;
+    }
+    const std::size_t length = room == 0 ? 0xFF : static_cast<unsigned char>(*at);
+    if (tag <= kTagBytes && length < 0x80) {
+      if (length >= room) return fail(kTooLong);
+      if (tag == kTagText && !is_utf8({at + 1, length})) return fail(kNoText);
+      at += 1 + length;
+      continue;
+    }
+    at_ = at;
+    if (!check_payload(tag, depth)) return false;
+    at = at_;
+  }
+  at_ = at;
+  return true;
+}
+
+// What check_some has left: longer texts and bytes, and what holds others.
 bool HeadCheck::check_payload(unsigned char tag, std::size_t depth) noexcept {
   switch (tag) {
-    case kTagNil:
-    case kTagFalse:
-    case kTagTrue:
-      return true;
-    case kTagInt:
-    case kTagFloat:
-      return skip(8);
     case kTagText: {
       std::string_view text;
       return check_text(text);
@@ -128,15 +158,10 @@ bool HeadCheck::check_payload(unsigned char tag, std::size_t depth) noexcept {
   }
 }
 
-bool HeadCheck::check_nested(std::size_t depth) noexcept {
-  unsigned char tag = 0;
-  return check_byte(tag) && check_payload(tag, depth);
-}
-
 bool HeadCheck::check_field(FieldView& view) noexcept {
   const char* const start = at_;
   const std::size_t first_attachment = attachments_used_;
-  if (!check_nested(0)) return false;
+  if (!check_some(1, 0)) return false;
   view.bytes = {start, static_cast<std::size_t>(at_ - start)};
   view.attachments = attachments_.subspan(first_attachment, attachments_used_ - first_attachment);
   return true;

@@ -1,6 +1,7 @@
 // api/model/check.h: reads bytes from outside and believes nothing.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -19,7 +20,9 @@ class HeadCheck {
 
   // The field count that a head begins with.
   bool check_count(std::size_t& count) noexcept;
-  // One field of a tuple, or one actual.  `view` is the field where it lies.
+  // So many fields of a tuple.
+  bool check_fields(std::size_t count) noexcept { return check_some(count, 0); }
+  // One actual of a template.  `view` is the field where it lies.
   bool check_field(FieldView& view) noexcept;
   // A varint length and so much UTF-8.
   bool check_text(std::string_view& text) noexcept;
@@ -41,8 +44,9 @@ class HeadCheck {
   }
   [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
   bool skip(std::uint64_t count) noexcept;
+  // Fields in a row, within so many lists.
+  bool check_some(std::uint64_t count, std::size_t depth) noexcept;
   bool check_payload(unsigned char tag, std::size_t depth) noexcept;
-  bool check_nested(std::size_t depth) noexcept;
   bool check_inline_bytes() noexcept;
   bool check_attachment() noexcept;
   bool check_list(std::size_t depth) noexcept;

@@ -87,12 +87,9 @@ Tuple::~Tuple() {
 Result<Tuple> Tuple::decode(std::string_view head, std::vector<Bytes> attachments) {
   if (!fits_head(head.size())) return malformed("its head is 4 GiB or more");
   encoding::HeadCheck check(head, attachments);
-  encoding::FieldView field;
   std::size_t count = 0;
-  if (!check.check_count(count)) return malformed(check.wrong());
-  for (; count > 0; --count)
-    if (!check.check_field(field)) return malformed(check.wrong());
-  if (!check.check_end()) return malformed(check.wrong());
+  if (!check.check_count(count) || !check.check_fields(count) || !check.check_end())
+    return malformed(check.wrong());
   return Tuple(make_rep(head, std::move(attachments)));
 }
 
@@ -146,7 +143,11 @@ bool operator==(const Tuple& a, const Tuple& b) {
 
 // ---- TupleBuilder ----
 
-TupleBuilder::TupleBuilder() : head_(1, '\0') {}  // the field count, filled by build()
+TupleBuilder::TupleBuilder() {
+  constexpr std::size_t kUsualHeadBytes = 256;
+  head_.reserve(kUsualHeadBytes);
+  head_ += '\0';  // the field count, filled by build()
+}
 
 void TupleBuilder::count_element() {
   if (!open_.empty()) {
@@ -198,12 +199,12 @@ void TupleBuilder::put_bytes(std::string_view bytes, const Bytes* shared) {
 void TupleBuilder::begin_list() {
   encoding::check_depth(open_.size());
   count_element();
-  open_.push_back({head_.size(), 0});
+  open_.push_back({encoding::open_list(head_), 0});
 }
 
 void TupleBuilder::end_list() {
   assert(!open_.empty());
-  encoding::wrap_list(head_, open_.back().start, open_.back().count);
+  encoding::close_list(head_, open_.back().start, open_.back().count);
   open_.pop_back();
 }
 

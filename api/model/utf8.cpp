@@ -79,7 +79,7 @@ void append_hidden(std::string& out, char32_t point) {
 
 }  // namespace
 
-bool is_utf8(std::string_view bytes) noexcept {
+bool is_utf8_of_any_kind(std::string_view bytes) noexcept {
   std::size_t at = 0;
   while (at < bytes.size()) {
     // Most text is ASCII: eight bytes at a time.

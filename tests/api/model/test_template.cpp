@@ -175,7 +175,11 @@ TEST(TemplateP38, HasABoundedNumberOfFields) {
 }
 
 TemplateField nested(std::size_t depth, TemplateField innermost) {
-  for (; depth > 0; --depth) innermost = ListOf{{std::move(innermost)}};
+  for (; depth > 0; --depth) {
+    std::vector<TemplateField> one;  // a braced list would copy what is in it
+    one.push_back(std::move(innermost));
+    innermost = ListOf{std::move(one)};
+  }
   return innermost;
 }
 

@@ -147,6 +147,24 @@ TEST(Tuple, BuilderMakesTheSameBytes) {
   EXPECT_EQ(builder.build(), Tuple());  // empty afterwards
 }
 
+// A list says before its elements how long it is, in one byte or in more.
+TEST(Tuple, ListsOfEveryLengthAreWhatTheyWere) {
+  for (const std::size_t count : {0, 1, 13, 14, 15, 126, 127, 128, 129, 2'000}) {
+    for (const Value& element : {Value(nullptr), Value(7), Value("text"), Value(List{1})}) {
+      const Value list = List(count, element);
+      TupleBuilder builder;
+      builder.begin_list();
+      for (std::size_t i = 0; i < count; ++i) builder.add(element);
+      builder.end_list();
+      builder.add(list);
+      const Tuple tuple = builder.build();
+      EXPECT_EQ(tuple[0], list) << count;
+      EXPECT_EQ(tuple[1], list) << count;
+      EXPECT_TRUE(Tuple::decode(tuple.head(), {})) << count;
+    }
+  }
+}
+
 // P38: whatever is wrong is said, and nothing is taken on trust.
 TEST(TupleDecode, RefusesEveryKindOfWrongBytes) {
   using namespace std::string_view_literals;

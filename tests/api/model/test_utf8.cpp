@@ -23,6 +23,19 @@ TEST(Utf8, RefusesOverlongSurrogatesAndWhatIsCutOff) {
     EXPECT_FALSE(is_utf8(bad)) << bad;
 }
 
+// Short texts are looked at in words that overlap: no byte may fall between them.
+TEST(Utf8, SeesEveryByteOfEveryLength) {
+  for (std::size_t size = 1; size <= 300; ++size) {
+    const std::string good(size, 'x');
+    EXPECT_TRUE(is_utf8(good)) << size;
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string bad = good;
+      bad[at] = '\x80';
+      EXPECT_FALSE(is_utf8(bad)) << size << " " << at;
+    }
+  }
+}
+
 std::string escaped(std::string_view text, std::size_t characters_max = 80) {
   std::string out;
   append_escaped(out, text, characters_max);
