@@ -9,6 +9,8 @@
 #include <linden/error.h>
 #include <linden/field_view.h>
 
+#include "api/model/append.h"
+
 namespace linden::farm {
 namespace {
 
@@ -91,44 +93,65 @@ TaskFields split_task(const Tuple& task) {
   return fields;
 }
 
-// Without values in between.
-void add_copy(TupleBuilder& builder, const FieldView& field) {
-  switch (field.type()) {
-    case FieldType::kNil:
-      return builder.add_nil();
-    case FieldType::kBool:
-      return builder.add_bool(encoding::bool_of(field));
-    case FieldType::kInt:
-      return builder.add_int(encoding::int_of(field));
-    case FieldType::kFloat:
-      return builder.add_float(encoding::float_of(field));
-    case FieldType::kText:
-      return builder.add_text(encoding::text_of(field));
-    case FieldType::kList: {
-      builder.begin_list();
-      encoding::ListWalk walk(field);
-      FieldView element;
-      while (walk.next(element)) add_copy(builder, element);
-      return builder.end_list();
-    }
-    case FieldType::kBytes:
-    case FieldType::kObject:
-      return builder.add(encoding::value_of(field));
-  }
+// How many lists there are within one another; 0 if it is no list.
+std::size_t depth_of(const FieldView& field) {
+  if (field.type() != FieldType::kList) return 0;
+  std::size_t deepest = 0;
+  encoding::ListWalk walk(field);
+  for (FieldView element; walk.next(element);) deepest = std::max(deepest, depth_of(element));
+  return deepest + 1;
 }
 
-void add_record(TupleBuilder& builder, const TaskFields& task) {
-  const bool kept = bytes_in(task[kTaskPayload]) <= kRecordBytesMax;
-  builder.begin_list();
-  for (const auto at : {kTaskQueue, kTaskName, kTaskKind, kTaskFunction})
-    builder.add_text(encoding::text_of(task[at]));
-  add_copy(builder, task[kTaskOptions]);
-  if (kept)
-    add_copy(builder, task[kTaskPayload]);
-  else
-    builder.add_nil();
-  builder.add_bool(kept);
-  builder.end_list();
+// A tuple as its bytes, which come from other tuples as they lie there.
+class Row {
+ public:
+  explicit Row(std::size_t fields) {
+    constexpr std::size_t kUsualBytes = 512;
+    head_.reserve(kUsualBytes);
+    head_ += static_cast<char>(fields);
+  }
+  void add_nil() { head_ += static_cast<char>(encoding::kTagNil); }
+  void add_bool(bool value) {
+    head_ += static_cast<char>(value ? encoding::kTagTrue : encoding::kTagFalse);
+  }
+  void add_int(std::int64_t value) { encoding::append_int(head_, value); }
+  void add_float(double value) { encoding::append_float(head_, value); }
+  void add_text(std::string_view text) { encoding::append_text(head_, text); }
+  void add(const Value& value) { encoding::append_value(head_, attachments_, value); }
+  void add(const FieldView& field) { encoding::append_field(head_, attachments_, field); }
+  // What is added between the two are the elements; the second is told how many.
+  [[nodiscard]] std::size_t begin_list() { return encoding::open_list(head_); }
+  void end_list(std::size_t start, std::size_t count) { encoding::close_list(head_, start, count); }
+  Tuple build() {
+    auto row = Tuple::decode(head_, std::move(attachments_));
+    if (!row) throw Error(ErrorCode::kLimitExceeded, row.error().message);
+    return std::move(*row);
+  }
+
+ private:
+  std::string head_;
+  std::vector<Bytes> attachments_;
+};
+
+// The record lies in a list, its fields in another, and lists have a bound.
+bool fits_record(const FieldView& field) {
+  constexpr std::size_t kListsAround = 2;
+  return depth_of(field) + kListsAround <= kListDepthMax;
+}
+
+void add_record(Row& row, const TaskFields& task) {
+  constexpr std::size_t kRecordFields = 7;
+  const FieldView& payload = task[kTaskPayload];
+  const bool kept = bytes_in(payload) <= kRecordBytesMax && fits_record(payload);
+  const auto add_if = [&](bool fits, const FieldView& field) {
+    fits ? row.add(field) : row.add_nil();
+  };
+  const std::size_t start = row.begin_list();
+  for (const auto at : {kTaskQueue, kTaskName, kTaskKind, kTaskFunction}) row.add(task[at]);
+  add_if(fits_record(task[kTaskOptions]), task[kTaskOptions]);
+  add_if(kept, payload);
+  row.add_bool(kept);
+  row.end_list(start, kRecordFields);
 }
 
 // With a builder, since there may be very many tasks.
@@ -302,26 +325,27 @@ Template outputs_form(const std::string& client, std::optional<std::int64_t> num
 
 Tuple new_result(const Tuple& task, const Outcome& outcome, const std::optional<EngineRef>& engine,
                  double started, double ended) {
+  constexpr std::size_t kMetaFields = 5;
   const TaskFields fields = split_task(task);
-  TupleBuilder builder;
-  builder.add_text("result");
-  builder.add_text(encoding::text_of(fields[kTaskClient]));
-  builder.add_int(encoding::int_of(fields[kTaskNumber]));
-  builder.add_text(outcome.status);
-  builder.begin_list();
+  Row row(kResultFields);
+  row.add_text("result");
+  row.add(fields[kTaskClient]);
+  row.add(fields[kTaskNumber]);
+  row.add_text(outcome.status);
+  const std::size_t meta = row.begin_list();
   if (engine) {
-    builder.add_int(engine->id);
-    builder.add_text(engine->session);
+    row.add_int(engine->id);
+    row.add_text(engine->session);
   } else {
-    builder.add_nil();
-    builder.add_nil();
+    row.add_nil();
+    row.add_nil();
   }
-  builder.add_float(started);
-  builder.add_float(ended);
-  add_record(builder, fields);
-  builder.end_list();
-  builder.add(outcome.payload);
-  return builder.build();
+  row.add_float(started);
+  row.add_float(ended);
+  add_record(row, fields);
+  row.end_list(meta, kMetaFields);
+  row.add(outcome.payload);
+  return row.build();
 }
 
 Value error_payload(std::span<const TaskError> errors, Value values) {

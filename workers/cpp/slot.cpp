@@ -106,16 +106,16 @@ void Slot::run(const Handout& task) {
   }
   if (running_.end()) outcome = {farm::kCancelled, {}};
   const double ended = wall_clock_s();
-  finish(task, std::move(outcome), started, ended);
+  finish(task, view, std::move(outcome), started, ended);
   ++shared_.done;
   if (prefetch_.observe(ended - started)) stream_.set_credit(prefetch_.credit());
 }
 
-void Slot::finish(const Handout& task, farm::Outcome outcome, double started, double ended) {
+void Slot::finish(const Handout& task, const TaskView& view, farm::Outcome outcome, double started,
+                  double ended) {
   const Token token{task.id, task.attempt};
   std::vector<NewTuple> before;  // what is put with the result, whatever that is
   if (outcome.status == farm::kOk) {
-    const TaskView view(task.tuple);
     outcome.payload = shared_.data.give_out(std::move(outcome.payload),
                                             {std::string(view.client()), view.number()}, before);
   }

@@ -56,7 +56,8 @@ class Slot {
   void run(const Handout& task);
   farm::Outcome outcome_of(const TaskView& task);
   [[nodiscard]] bool was_cancelled(const Handout& task, const TaskView& view);
-  void finish(const Handout& task, farm::Outcome outcome, double started, double ended);
+  void finish(const Handout& task, const TaskView& view, farm::Outcome outcome, double started,
+              double ended);
 
   Shared& shared_;
   Prefetch prefetch_;

@@ -88,6 +88,25 @@ TEST(Farm, AResultDoesNotKeepWhatIsLarge) {
   EXPECT_EQ(record.as_list()[6], Value(false));
 }
 
+// What may just be nested as deeply as it is would be too deep in a record.
+TEST(Farm, AResultDoesNotKeepWhatIsNestedTooDeeply) {
+  const auto nested = [](std::size_t lists) {
+    Value value = 1;
+    for (; lists > 0; --lists) value = List{value};
+    return value;
+  };
+  auto call = a_call();
+  call.payload = nested(kListDepthMax - 2);
+  const auto kept = new_result(new_task(call).tuple, {kOk, 1}, {}, 0.0, 0.0);
+  EXPECT_EQ(kept[4].as_list()[4].as_list()[5], call.payload);
+  call.payload = nested(kListDepthMax);
+  const auto tuple = new_result(new_task(call).tuple, {kOk, 1}, {}, 0.0, 0.0);
+  const Value record = tuple[4].as_list()[4];
+  EXPECT_EQ(record.as_list()[5], Value());
+  EXPECT_EQ(record.as_list()[6], Value(false));
+  EXPECT_EQ(parse_result(tuple).status, kOk);
+}
+
 TEST(Farm, ErrorsComeBack) {
   const std::vector<TaskError> errors{{2, "std::domain_error", "no", "trace"}};
   const auto tuple =
