@@ -87,6 +87,12 @@ class Fields {
   bool ok_ = true;
 };
 
+// How many numbers a packed field has, if it is well formed.
+std::size_t entries_in(std::string_view packed) {
+  return static_cast<std::size_t>(
+      std::count_if(packed.begin(), packed.end(), [](char byte) { return (byte & 0x80) == 0; }));
+}
+
 // The numbers of a packed field.
 class Packed {
  public:
@@ -104,8 +110,8 @@ class Packed {
 class Column {
  public:
   [[nodiscard]] bool open(std::string_view bytes, std::size_t rows) {
-    const auto entries = static_cast<std::size_t>(
-        std::count_if(bytes.begin(), bytes.end(), [](char byte) { return (byte & 0x80) == 0; }));
+    if (!bytes.empty() && (bytes.back() & 0x80) != 0) return false;  // the last is cut off
+    const std::size_t entries = entries_in(bytes);
     entries_ = Packed(bytes);
     each_ = entries > 1;
     return entries <= 1 ? bytes.empty() || read(current_) : entries == rows;
@@ -188,30 +194,69 @@ class CommonRequest {
   }
 
   bool read_put(std::string_view bytes, PutOp& put) {
+    std::string_view tuples;
     Fields fields(bytes);
     while (fields.next()) {
       if (fields.tag() != bytes_tag(pb::PutOp::kTuplesFieldNumber)) return false;
-      if (!read_tuples(fields.bytes(), put.tuples)) return false;
+      tuples = fields.bytes();
     }
-    return fields.ok();
+    return fields.ok() && read_tuples(tuples, put.tuples);
   }
 
-  // Tuples without attributes and attachments of their own.
+  // Tuples without attachments of their own and with no attributes but what tasks have.  They are
+  // decoded last, when it is known that this is the way that they go.
   bool read_tuples(std::string_view bytes, std::vector<NewTuple>& tuples) {
-    Fields fields(bytes);
     std::uint32_t count = 0;
+    std::string_view priorities;
+    std::string_view bounds;
+    std::string_view wills;
+    Fields fields(bytes);
     while (fields.next()) {
-      if (fields.tag() != number_tag(pb::NewTuples::kCountFieldNumber)) return false;
-      if (!fields.number32(count)) return false;
+      switch (fields.tag()) {
+        case number_tag(pb::NewTuples::kCountFieldNumber):
+          if (!fields.number32(count)) return false;
+          break;
+        case bytes_tag(pb::NewTuples::kPriorityFieldNumber):
+          priorities = fields.bytes();
+          break;
+        case bytes_tag(pb::NewTuples::kMaxAttemptsFieldNumber):
+          bounds = fields.bytes();
+          break;
+        case bytes_tag(pb::NewTuples::kWillAttachmentsFieldNumber):
+          wills = fields.bytes();
+          break;
+        default:
+          return false;
+      }
     }
-    if (!fields.ok() || count > heads_.size()) return false;
+    Column priority;
+    Column bound;
+    Column will;
+    if (!fields.ok() || count > heads_.size() || !priority.open(priorities, count) ||
+        !bound.open(bounds, count) || !will.open(wills, count)) {
+      return false;
+    }
     tuples.resize(count);
     for (NewTuple& item : tuples) {
-      Result<Tuple> tuple = Tuple::decode(heads_.front(), {});
-      if (!tuple) return false;
-      item.tuple = std::move(tuple).value();
-      heads_ = heads_.subspan(1);
+      std::uint32_t zigzag = 0;
+      std::uint32_t will_attachments = 0;
+      if (!take_head(item.tuple) || !priority.next(zigzag) ||
+          !bound.next(item.attributes.max_attempts) || !will.next(will_attachments)) {
+        return false;
+      }
+      item.attributes.priority = static_cast<std::int32_t>(signed_of(zigzag));
+      if (will_attachments == 0) continue;
+      if (will_attachments > 1 || !take_head(item.attributes.will.emplace())) return false;
     }
+    return true;
+  }
+
+  bool take_head(Tuple& out) {
+    if (heads_.empty()) return false;
+    Result<Tuple> tuple = Tuple::decode(heads_.front(), {});
+    if (!tuple) return false;
+    out = std::move(tuple).value();
+    heads_ = heads_.subspan(1);
     return true;
   }
 
@@ -262,12 +307,13 @@ class CommonRequest {
     return true;
   }
 
-  // Items that all have a token; puts may come with them.
+  // Items that all have a token; puts may come with them, and news of what has begun.
   bool read_finish(std::string_view bytes, FinishOp& finish) {
     std::uint32_t count = 0;
     std::string_view tokens;
+    std::string_view started;
     std::string_view put_counts;
-    std::vector<NewTuple> puts;
+    std::string_view tuples;
     Fields fields(bytes);
     while (fields.next()) {
       switch (fields.tag()) {
@@ -281,19 +327,27 @@ class CommonRequest {
           put_counts = fields.bytes();
           break;
         case bytes_tag(pb::FinishOp::kPutsFieldNumber):
-          if (!read_tuples(fields.bytes(), puts)) return false;
+          tuples = fields.bytes();
+          break;
+        case bytes_tag(pb::FinishOp::kStartedFieldNumber):
+          started = fields.bytes();
           break;
         default:
           return false;
       }
     }
-    if (!fields.ok() || !read_tokens(tokens, count, finish.items)) return false;
-    return share_out(put_counts, puts, finish.items);
+    std::vector<Token> of_items;
+    if (!fields.ok() || !read_tokens(tokens, of_items) || !read_tokens(started, finish.started) ||
+        of_items.size() != count) {
+      return false;
+    }
+    finish.items.resize(count);
+    for (std::size_t i = 0; i < count; ++i) finish.items[i].token = of_items[i];
+    std::vector<NewTuple> puts;
+    return read_tuples(tuples, puts) && share_out(put_counts, puts, finish.items);
   }
 
-  // `count` tokens, one for each item.  Each takes two bytes at least.
-  static bool read_tokens(std::string_view bytes, std::size_t count,
-                          std::vector<FinishItem>& items) {
+  static bool read_tokens(std::string_view bytes, std::vector<Token>& tokens) {
     std::string_view deltas;
     std::string_view attempts;
     Fields fields(bytes);
@@ -306,15 +360,14 @@ class CommonRequest {
         return false;
       }
     }
-    if (!fields.ok() || count > deltas.size()) return false;
-    items.resize(count);
+    if (!fields.ok()) return false;
+    tokens.resize(entries_in(deltas));
     Packed ids(deltas);
     Column attempt;
-    if (!attempt.open(attempts, count)) return false;
+    if (!attempt.open(attempts, tokens.size())) return false;
     std::uint64_t id = 0;
-    for (FinishItem& item : items) {
+    for (Token& token : tokens) {
       std::uint64_t delta = 0;
-      Token& token = item.token.emplace();
       if (!ids.next(delta) || !attempt.next(token.attempt)) return false;
       id += static_cast<std::uint64_t>(signed_of(delta));
       token.tuple = {id};

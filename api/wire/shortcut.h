@@ -1,10 +1,12 @@
 // api/wire/shortcut.h: the commonest messages, read and written without protobuf's classes.
 //
-// A plain put, take or finish and its answer are a few numbers around a tuple.  To parse them into
+// A put, take or finish and its answer are a few numbers around tuples, which is so for tasks and
+// their results, too: they have a will, a bound of attempts, a priority.  To parse them into
 // messages on an arena and copy them out again took longer than all that the space did with them.
-// What a shortcut does not know it leaves to the long way: attributes, attachments, transactions,
-// fields that are said twice or by a newer peer, and everything that is wrong, so that there is
-// one place that says how.  The same bytes mean the same on both ways (tests/api/wire).
+// What a shortcut does not know it leaves to the long way: other attributes, attachments,
+// transactions, fields that are said twice or by a newer peer, and everything that is wrong, so
+// that there is one place that says how.  The same bytes mean the same on both ways
+// (tests/api/wire).
 #pragma once
 
 #include <array>

@@ -73,6 +73,26 @@ bool takes_the_shortcut(const ClientMessage& message) {
   return read_common_request(**frame, templates, out);
 }
 
+// As a farm puts its tasks; with two priorities, so that they have a column of their own.
+PutOp put_of_tasks() {
+  PutOp put;
+  for (int number = 0; number < 3; ++number) {
+    NewTuple& task = put.tuples.emplace_back(NewTuple{Tuple{"task", number}, {}});
+    task.attributes.priority = number == 1 ? -70 : 300;
+    task.attributes.max_attempts = 3;
+    task.attributes.will = Tuple{"result", number, "engine_died"};
+  }
+  return put;
+}
+
+// As an engine reports them: one is done, others have begun.
+FinishOp finish_with_news() {
+  FinishOp finish;
+  finish.items.push_back({Token{{9}, 1}, {{Tuple{"result", 1}, {}}}});
+  finish.started = {Token{{400}, 1}, Token{{12}, 300}};
+  return finish;
+}
+
 TEST(Shortcut, IsTakenByPlainPutsTakesAndFinishes) {
   TakeOp take;
   take.mode = TakeMode::kReserve;
@@ -83,6 +103,17 @@ TEST(Shortcut, IsTakenByPlainPutsTakesAndFinishes) {
   EXPECT_TRUE(takes_the_shortcut(request_of(PutOp{{{Tuple{"job", 1}, {}}}})));
   EXPECT_TRUE(takes_the_shortcut(request_of(take)));
   EXPECT_TRUE(takes_the_shortcut(request_of(finish)));
+}
+
+TEST(Shortcut, IsTakenByTasksAndTheirResults) {
+  EXPECT_TRUE(takes_the_shortcut(request_of(put_of_tasks())));
+  EXPECT_TRUE(takes_the_shortcut(request_of(finish_with_news())));
+  PutOp some_have_a_will = put_of_tasks();
+  some_have_a_will.tuples[1].attributes.will.reset();
+  EXPECT_TRUE(takes_the_shortcut(request_of(some_have_a_will)));
+  PutOp with_a_time_to_live = put_of_tasks();
+  with_a_time_to_live.tuples[1].attributes.ttl = std::chrono::seconds(1);
+  EXPECT_FALSE(takes_the_shortcut(request_of(with_a_time_to_live)));
 }
 
 TEST(Shortcut, ReadsAndRefusesWhatTheLongWayDoes) {
@@ -106,7 +137,8 @@ TEST(Shortcut, ReadsChangedBytesAsTheLongWayDoes) {
   take.templates = {Template{"job", kInt}, Template{kAny}};
   take.timeout = kForever;
   const PutOp put{{{Tuple{"job", 1}, {}}, {Tuple{"job", 2.5}, {}}}};
-  for (const Operation& operation : {Operation(put), Operation(take), Operation(finish)}) {
+  for (const Operation& operation : {Operation(put), Operation(take), Operation(finish),
+                                     Operation(put_of_tasks()), Operation(finish_with_news())}) {
     const Parts parts(request_of(operation));
     for (std::size_t at = 0; at < parts.message.size(); ++at) {
       for (int bit = 0; bit < 8; ++bit) {
