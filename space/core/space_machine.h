@@ -192,7 +192,10 @@ class SpaceState::Machine {
   bool answer_again(Session& session, RequestId request, const Operation& operation);
   [[nodiscard]] Found give_again(std::vector<Slot> holdings);
   [[nodiscard]] std::vector<Match> find_ready(std::span<const Template> templates,
-                                              std::size_t count, const Seeker& seeker);
+                                              std::size_t count, TemplateIndex::Exclusive exclusive,
+                                              const Seeker& seeker);
+  [[nodiscard]] std::vector<Match> find_answer(std::span<const Template> templates,
+                                               std::size_t count, const Seeker& seeker);
   [[nodiscard]] std::vector<Match> find_by_id(std::span<const Template> templates, TupleId after,
                                               std::size_t count);
   [[nodiscard]] Match best_ready(std::span<const Template> templates,

@@ -258,11 +258,16 @@ void SpaceState::Machine::refill(Slot slot) {
   if (stream.session->silent) return;
   if (stream.mode == TakeMode::kRead) return refill_reader(slot);
   while (stream.has_credit()) {
-    const Match match = best_ready(
-        stream.templates, stream.held == 0 ? Exclusive::kOffer : Exclusive::kSkip, Seeker{});
-    if (match.slot == kNoSlot) break;
-    deliver(slot, match);
-    ready_.remove(match.slot);
+    // What must wait behind nothing goes to a stream that holds nothing; then many at a time.
+    const bool holds_nothing = stream.held == 0;
+    const std::size_t count = holds_nothing ? 1 : stream.credit - stream.held;
+    const std::vector<Match> found = find_ready(
+        stream.templates, count, holds_nothing ? Exclusive::kOffer : Exclusive::kSkip, Seeker{});
+    for (const Match& match : found) {
+      deliver(slot, match);
+      ready_.remove(match.slot);
+    }
+    if (found.size() < count) break;
   }
   if (!stream.has_credit()) return;
   index(slot);

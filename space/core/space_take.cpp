@@ -80,17 +80,18 @@ Slot SpaceState::Machine::best_ready(const Template& form, Exclusive exclusive,
 
 // Up to `count` matches of any of the templates, each tuple once, in the order of P5.
 std::vector<SpaceState::Machine::Match> SpaceState::Machine::find_ready(
-    std::span<const Template> templates, std::size_t count, const Seeker& seeker) {
+    std::span<const Template> templates, std::size_t count, Exclusive exclusive,
+    const Seeker& seeker) {
   std::vector<Match> found;
   if (count == 1) {
-    const Match best = best_ready(templates, Exclusive::kOffer, seeker);
+    const Match best = best_ready(templates, exclusive, seeker);
     if (best.slot != kNoSlot) found.push_back(best);
     return found;
   }
   for (std::uint32_t i = 0; i < templates.size(); ++i) {
     std::size_t left = count;
     const auto paused = seeker.reads ? TemplateIndex::Paused::kOffer : TemplateIndex::Paused::kSkip;
-    ready_.visit_best(templates[i], Exclusive::kOffer, paused, [&](Slot slot) {
+    ready_.visit_best(templates[i], exclusive, paused, [&](Slot slot) {
       if (!may_take(slot, seeker)) return true;
       found.push_back({slot, i});
       return --left > 0;
@@ -106,7 +107,13 @@ std::vector<SpaceState::Machine::Match> SpaceState::Machine::find_ready(
                 found.end());
     if (found.size() > count) found.resize(count);
   }
-  // A bulk answer ends before it grows too large, but holds at least one.
+  return found;
+}
+
+// As many as fit one bulk answer.  It ends before it grows too large, but holds at least one.
+std::vector<SpaceState::Machine::Match> SpaceState::Machine::find_answer(
+    std::span<const Template> templates, std::size_t count, const Seeker& seeker) {
+  std::vector<Match> found = find_ready(templates, count, Exclusive::kOffer, seeker);
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < found.size(); ++i) {
     bytes += tuples_[found[i].slot].tuple.byte_size();
@@ -256,7 +263,7 @@ bool SpaceState::Machine::serve_now(Session& session, RequestId request, const T
                                     Slot transaction) {
   if (transaction != kNoSlot) return serve_inside(transaction, request, op);
   const std::vector<Match> matches =
-      find_ready(op.templates, op.count_max, Seeker{op.mode == TakeMode::kRead});
+      find_answer(op.templates, op.count_max, Seeker{op.mode == TakeMode::kRead});
   if (matches.empty()) return false;
   serve(session, request, op, matches);
   return true;

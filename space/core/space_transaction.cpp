@@ -148,7 +148,7 @@ std::vector<SpaceState::Machine::Inside> SpaceState::Machine::find_inside(Slot s
   const std::size_t used = std::min(transaction.size(), limits_.transaction_items_max - 1);
   const std::size_t count =
       std::min<std::size_t>(op.count_max, limits_.transaction_items_max - used);
-  for (const Match& match : find_ready(op.templates, count, seeker)) {
+  for (const Match& match : find_answer(op.templates, count, seeker)) {
     found.push_back({match, 0});
   }
   for (std::size_t i = 0; i < transaction.puts.size(); ++i) {
