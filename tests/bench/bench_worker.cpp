@@ -1,14 +1,16 @@
 // tests/bench/bench_worker.cpp: tasks per second end to end: a C++ client gives tasks that do
-// nothing to engines in C++ and reads all results.
+// nothing to engines in C++ and has all results.
 //
-//   bench_worker ADDRESS TASKS FUNCTION
-// Prints one number; fails if a result is missing, doubled or no success.
+//   bench_worker ADDRESS TASKS FUNCTION take|read
+// take: the results leave the space (in); read: they stay there for others (rd), as those of the
+// views do.  Prints one number; fails if a result is missing, doubled or no success.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <linden/client.h>
@@ -28,10 +30,10 @@ constexpr std::size_t kStatus = 3;
 
 class Load {
  public:
-  Load(const std::string& address, std::string function)
+  Load(const std::string& address, std::string function, TakeMode mode)
       : client_(connect(address)), space_(open(client_)), function_(std::move(function)) {
     StreamOp form;
-    form.mode = TakeMode::kRead;
+    form.mode = mode;
     form.templates = {farm::results_form(to_string(client_.session()))};
     form.credit = kCredit;
     results_.emplace(space_.open_stream(std::move(form)));
@@ -109,12 +111,14 @@ class Load {
 }  // namespace linden
 
 int main(int count, char** arguments) {
-  if (count != 4) {
-    std::fprintf(stderr, "usage: bench_worker ADDRESS TASKS FUNCTION\n");
+  const std::string_view mode = count == 5 ? arguments[4] : "";
+  if (mode != "take" && mode != "read") {
+    std::fprintf(stderr, "usage: bench_worker ADDRESS TASKS FUNCTION take|read\n");
     return 2;
   }
   try {
-    linden::Load load(arguments[1], arguments[3]);
+    linden::Load load(arguments[1], arguments[3],
+                      mode == "take" ? linden::TakeMode::kTake : linden::TakeMode::kRead);
     std::printf("%.0f\n", load.run(std::strtoll(arguments[2], nullptr, 10)));
     return 0;
   } catch (const std::exception& error) {

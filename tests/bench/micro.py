@@ -60,7 +60,12 @@ def crowd() -> Iterator[Sample]:
 
 
 def worker() -> Iterator[Sample]:
-    """Tasks that do nothing, from a client in C++ to space-worker with 2 threads and back."""
+    """Tasks that do nothing, from a client in C++ to space-worker with 2 threads and back: it takes the results, or reads them and lets them stay."""
+    for name, mode in (("worker_noop", "take"), ("worker_noop_kept", "read")):
+        yield name, "tasks/s", worker_rate(mode)
+
+
+def worker_rate(mode: str) -> float:
     build = PROGRAMS.parents[1]
     functions = build / "tests" / "workers" / "cpp" / "plugins" / "test_functions.so"
     with tempfile.TemporaryDirectory(prefix="ld-bench-", dir="/tmp") as name:
@@ -71,7 +76,7 @@ def worker() -> Iterator[Sample]:
         engine = subprocess.Popen([*command, "--threads", "2", "--quiet"], stdin=subprocess.DEVNULL)
         try:
             ran = subprocess.run(
-                [PROGRAMS / "bench_worker", address, str(_WORKER_TASKS), "nothing"],
+                [PROGRAMS / "bench_worker", address, str(_WORKER_TASKS), "nothing", mode],
                 check=True,
                 capture_output=True,
                 text=True,
@@ -81,7 +86,7 @@ def worker() -> Iterator[Sample]:
             engine.terminate()
             engine.wait(timeout=30)
             daemon.close()
-    yield "worker_noop", "tasks/s", float(ran.stdout)
+    return float(ran.stdout)
 
 
 def instructions() -> Iterator[Sample]:
