@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -145,10 +146,20 @@ class MapResult {
   [[nodiscard]] std::vector<AsyncResult<std::vector<T>>>& chunks() noexcept { return chunks_; }
   // Most items in a chunk.
   [[nodiscard]] std::size_t chunk_size() const noexcept { return chunk_; }
-  // Cancels all tasks that have not ended; whether none of them is going to run.
+  // Cancels each of its tasks, as Farm::cancel; whether the result of each is, or is going to be,
+  // that it was cancelled.  Throws Error kOutcomeUnknown, once all have been tried.
   bool cancel() {
     bool all = true;
-    for (auto& chunk : chunks_) all = chunk.cancel() && all;
+    std::exception_ptr unknown;
+    for (auto& chunk : chunks_) {
+      try {
+        all = chunk.cancel() && all;
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::kOutcomeUnknown) throw;
+        if (!unknown) unknown = std::current_exception();
+      }
+    }
+    if (unknown) std::rethrow_exception(unknown);
     return all;
   }
 
@@ -283,7 +294,8 @@ class Farm {
   AsyncResult<T> result(std::string_view id) const;
   // Ends the task wherever it is: if it waits it never begins, if it runs its engine is told to
   // interrupt it (F6).  Whether its result is, or is going to be, that it was cancelled; false: it
-  // had ended before.  Throws Error kInvalidArgument: it is no id.
+  // had ended before.  Throws Error kInvalidArgument: it is no id; kOutcomeUnknown: it was not
+  // cancelled, for it could not be had within 10 s, since it is paused or waits for something.
   bool cancel(std::string_view id) const;
   // Removes the result of a task that has ended, and what it printed; whether there was one.
   bool purge(std::string_view id) const;

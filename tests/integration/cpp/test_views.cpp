@@ -245,6 +245,22 @@ TEST(ViewsF6, CancelsTasksThatWaitAndTasksThatRun) {
   EXPECT_EQ(done.get(), 2);
 }
 
+// The one that cannot be had is given up after 10 s; what comes after it is cancelled nevertheless.
+TEST(ViewsF6, CancelsTheRestOfAMapWhenOneOfItsTasksCannotBeHad) {
+  const ServerProcess server;
+  const Farm farm(connect_to(server));
+  TaskOptions options;
+  options.chunk = 1;
+  auto some = farm.view().with(options).map<int>("half", std::vector{0, 2, 4});
+  const auto first = farm::parse_message_id(some.ids().front());
+  ASSERT_TRUE(first);
+  farm.space().pause(farm::tasks_form(first->client, first->number));
+  EXPECT_EQ(code_of([&] { some.cancel(); }, some.ids().front()), ErrorCode::kOutcomeUnknown);
+  EXPECT_FALSE(some.chunks()[0].ready());
+  EXPECT_THROW(some.chunks()[1].get(kLong), TaskCancelled);
+  EXPECT_THROW(some.chunks()[2].get(kLong), TaskCancelled);
+}
+
 TEST(Views, TheDeathOfAnEngineIsAnException) {
   ServerProcess server;
   auto dying = connect_to(server);
