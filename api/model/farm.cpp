@@ -255,8 +255,7 @@ std::string engine_queue(std::int64_t engine) {
 
 std::vector<std::string> checked_tags(std::vector<std::string> tags) {
   std::ranges::sort(tags);
-  const auto rest = std::ranges::unique(tags);
-  tags.erase(rest.begin(), rest.end());
+  tags.erase(std::unique(tags.begin(), tags.end()), tags.end());
   for (const auto& tag : tags) {
     if (!is_tag(tag))
       refuse("a tag has 1 to 32 letters, digits or any of _.:- and is not '" + tag + "'");

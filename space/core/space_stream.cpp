@@ -236,7 +236,7 @@ void SpaceState::Machine::tell(Waiter& stream, Handout&& handout) {
     stream.notice_step = step_;
     stream.notice_at = effects_->messages.size();
     stream.notice_bytes = 0;
-    effects_->messages.emplace_back(std::in_place_type<Notice>, stream.origin, Delivered{});
+    effects_->messages.emplace_back(Notice{stream.origin, Delivered{}});
   }
   stream.notice_bytes += bytes;
   auto& notice = std::get<Notice>(effects_->messages[stream.notice_at]);
