@@ -11,6 +11,10 @@ Tuple data_use(const DataRef& ref, std::string_view client, std::int64_t number,
   return Tuple{"data", ref.name, std::string(client), number, std::string(role)};
 }
 
+Template data_farm_form(std::string_view farm_id) {
+  return Template{"data_farm", std::string(farm_id), kBytes};
+}
+
 namespace data {
 
 NewTuple farm_identity(const FarmIdentity& identity) {
@@ -28,6 +32,16 @@ Template farm_identity_form() {
 
 Template uses_form(std::string_view name) {
   return Template{"data", std::string(name), kText, kInt, kText};
+}
+
+Template arguments_form() {
+  return Template{"data", kText, kText, kInt, "argument"};
+}
+
+Template arguments_form(std::string_view client, std::int64_t number,
+                        std::optional<std::string> name) {
+  const TemplateField named = name ? TemplateField(*std::move(name)) : TemplateField(kText);
+  return Template{"data", named, std::string(client), number, "argument"};
 }
 
 NewTuple holder(const std::string& store, const SessionId& session,

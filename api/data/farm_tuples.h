@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,10 @@ struct FarmIdentity {
 [[nodiscard]] Template farm_identity_form();
 
 [[nodiscard]] Template uses_form(std::string_view name);
+// What keeps the arguments of any task; of one, all or those of a name.
+[[nodiscard]] Template arguments_form();
+[[nodiscard]] Template arguments_form(std::string_view client, std::int64_t number,
+                                      std::optional<std::string> name = {});
 
 [[nodiscard]] NewTuple holder(const std::string& store, const SessionId& session,
                               const std::vector<std::string>& addresses);

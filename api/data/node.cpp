@@ -6,11 +6,14 @@
 #include <cstdlib>
 #include <mutex>
 #include <set>
+#include <span>
 #include <stop_token>
 #include <thread>
 
 #include <linden/data.h>
+#include <linden/farm.h>
 
+#include "api/client/answers.h"
 #include "api/data/content_name.h"
 #include "api/data/farm_tuples.h"
 #include "api/data/host_store.h"
@@ -36,6 +39,12 @@ constexpr auto kPartTtl = seconds(120);
 constexpr double kFreeMemoryS = 30;
 constexpr std::uint32_t kPeersAsked = 64;
 constexpr std::size_t kCountsAtOnce = 100;
+constexpr std::uint32_t kUsesAtOnce = 1000;
+constexpr auto kAnswerFor = seconds(10);
+
+bool wants_to_end(const Interrupt& interrupt) {
+  return interrupt && interrupt();
+}
 
 // From `bytes` random bytes.
 std::string random_bytes(std::size_t count) {
@@ -158,8 +167,10 @@ class DataNode::Impl {
     }
   }
 
-  std::size_t sweep();
-  void drop_uploaded(const std::string& name);
+  std::size_t sweep(const Interrupt& interrupt);
+  void drop_uploaded(const std::string& name, const Interrupt& interrupt);
+  void drop_arguments(std::string_view client, std::int64_t number, const Interrupt& interrupt);
+  std::vector<std::string> drop_orphans(const Interrupt& interrupt);
   void stop_serving();
 
  private:
@@ -222,6 +233,15 @@ class DataNode::Impl {
     fetching_.insert(name);
     return {*this, name, std::move(among_processes)};
   }
+
+  // How many matches each of some templates has; none: not known in time, or interrupted.
+  [[nodiscard]] std::vector<std::optional<std::uint64_t>> counts(std::vector<Template> forms,
+                                                                 const Interrupt& interrupt);
+  [[nodiscard]] bool is_unwanted(const std::string& name, const Interrupt& interrupt) {
+    return counts({data::uses_form(name)}, interrupt).front() == 0U;
+  }
+  // Removes at most so many matches; how many, as far as is known.
+  std::size_t remove(const Template& form, std::uint32_t count_max, const Interrupt& interrupt);
 
   void serve_others();
   void fulfil_wishes(const std::stop_token& stopped);
@@ -423,32 +443,93 @@ Bytes DataNode::Impl::Fetch::map_or_throw() const {
 
 // ---- Keeping house
 
-std::size_t DataNode::Impl::sweep() {
+std::vector<std::optional<std::uint64_t>> DataNode::Impl::counts(std::vector<Template> forms,
+                                                                 const Interrupt& interrupt) {
+  auto client = farm_.client();
+  std::vector<RequestId> requests;
+  for (Template& form : forms)
+    requests.push_back(client.send(farm_.number(), CountOp{std::move(form), {}}));
+  std::vector<std::optional<std::uint64_t>> found;
+  for (const RequestId request : requests) {
+    std::optional<Answer> answer;
+    if (!wants_to_end(interrupt)) answer = client.wait(request, kAnswerFor, interrupt);
+    if (!answer) client.forget(request);
+    const auto* counted = answer ? std::get_if<Counted>(&*answer) : nullptr;
+    found.push_back(counted == nullptr ? std::nullopt : std::optional(counted->count));
+  }
+  return found;
+}
+
+std::size_t DataNode::Impl::remove(const Template& form, std::uint32_t count_max,
+                                   const Interrupt& interrupt) {
+  if (wants_to_end(interrupt)) return 0;
+  auto client = farm_.client();
+  const RequestId request = client.send(
+      farm_.number(), client::take_op(TakeMode::kTake, form, count_max, Duration::zero()));
+  const auto answer = client.wait(request, kAnswerFor, interrupt);
+  if (!answer) client.forget(request);
+  const auto* found = answer ? std::get_if<Found>(&*answer) : nullptr;
+  return found == nullptr ? 0 : found->tuples.size();
+}
+
+std::size_t DataNode::Impl::sweep(const Interrupt& interrupt) {
   store_->trim(kFreeMemoryS);
   const std::vector<std::string> names = store_->unused();
-  auto client = farm_.client();
   std::size_t removed = 0;
   for (std::size_t begin = 0; begin < names.size(); begin += kCountsAtOnce) {
     const std::size_t end = std::min(names.size(), begin + kCountsAtOnce);
-    std::vector<RequestId> requests;
-    for (std::size_t i = begin; i < end; ++i)
-      requests.push_back(client.send(farm_.number(), CountOp{data::uses_form(names[i]), {}}));
+    std::vector<Template> forms;
+    for (std::size_t i = begin; i < end; ++i) forms.push_back(data::uses_form(names[i]));
+    const auto uses = counts(std::move(forms), interrupt);
     for (std::size_t i = begin; i < end; ++i) {
-      const auto answer = client.wait(requests[i - begin], seconds(10));
-      const auto* counted = answer ? std::get_if<Counted>(&*answer) : nullptr;
-      if (counted == nullptr || counted->count != 0) continue;
+      if (uses[i - begin] != 0U) continue;
       // Asked again, since somebody may have put a tuple that names it.
-      const auto is_unwanted = [&] { return farm_.count(data::uses_form(names[i])) == 0; };
-      if (store_->remove(names[i], is_unwanted)) ++removed;
+      if (store_->remove(names[i], [&] { return is_unwanted(names[i], interrupt); })) ++removed;
     }
   }
   return removed;
 }
 
-void DataNode::Impl::drop_uploaded(const std::string& name) {
-  if (farm_.count(data::uses_form(name)) != 0) return;
-  while (farm_.try_take(data::parts_form(name, ""))) {
+void DataNode::Impl::drop_uploaded(const std::string& name, const Interrupt& interrupt) {
+  if (!is_unwanted(name, interrupt)) return;
+  // One by one, since an answer that has several may be too large.
+  while (remove(data::parts_form(name, ""), 1, interrupt) > 0) {
   }
+}
+
+void DataNode::Impl::drop_arguments(std::string_view client, std::int64_t number,
+                                    const Interrupt& interrupt) {
+  const Template form = data::arguments_form(client, number);
+  while (remove(form, kUsesAtOnce, interrupt) == kUsesAtOnce) {
+  }
+}
+
+std::vector<std::string> DataNode::Impl::drop_orphans(const Interrupt& interrupt) {
+  const std::string own = to_string(farm_.client().session());
+  std::set<std::string> names;
+  std::vector<Tuple> foreign;
+  const auto drop_ended = [&] {
+    std::vector<Template> forms;
+    for (const Tuple& use : foreign)
+      forms.push_back(farm::results_form(use[2].as_text(), use[3].as_int()));
+    const auto results = counts(std::move(forms), interrupt);
+    for (std::size_t i = 0; i < foreign.size(); ++i) {
+      if (results[i].value_or(0) == 0) continue;
+      const Tuple& use = foreign[i];
+      const std::string name = use[1].as_text();
+      remove(data::arguments_form(use[2].as_text(), use[3].as_int(), name), 1, interrupt);
+      names.insert(name);
+    }
+    foreign.clear();
+  };
+  auto walk = farm_.iterate(data::arguments_form());
+  while (auto use = walk.next()) {
+    if (wants_to_end(interrupt)) break;
+    if (use->tuple[2].as_text() != own) foreign.push_back(std::move(use->tuple));
+    if (foreign.size() == kCountsAtOnce) drop_ended();
+  }
+  drop_ended();
+  return {names.begin(), names.end()};
 }
 
 // ---- DataNode
@@ -513,32 +594,33 @@ Value DataNode::resolve(const Value& field, Duration timeout, const Interrupt& i
       whole.parts.push_back(object.parts[next++]);
     }
   }
-  return whole;
+  if (whole.codec != data::kBytesCodec) return whole;
+  if (whole.parts.size() != 1)
+    throw Error(ErrorCode::kMalformed,
+                "bytes by reference have one part, found " + std::to_string(whole.parts.size()));
+  return std::move(whole.parts.front());
 }
 
-Value DataNode::offload(const Value& field, std::vector<DataRef>& refs) {
-  if (field.type() == FieldType::kList) {
-    List list = field.as_list();
-    for (Value& item : list) item = offload(item, refs);
-    return list;
-  }
-  if (field.type() != FieldType::kObject) return field;
-  const Object& object = field.as_object();
-  if (!is_large(object)) return field;
-  data::Table table{farm_id(), {}};
-  Object rest{object.codec + std::string(data::kByReference), {Bytes()}};
-  for (const Bytes& part : object.parts) {
+namespace {
+
+// What is large in it by `keep`; nothing if one has no room.
+std::optional<Object> named(const std::string& farm, std::string_view codec,
+                            std::span<const Bytes> parts, std::vector<DataRef>& refs,
+                            const DataNode::Keep& keep) {
+  data::Table table{farm, {}};
+  Object rest{std::string(codec) + std::string(data::kByReference), {Bytes()}};
+  for (const Bytes& part : parts) {
     if (part.size() < data::kLargeBytes) {
       table.lines.emplace_back();
       rest.parts.push_back(part);
       continue;
     }
     try {
-      refs.push_back(put(part.view()));
+      refs.push_back(keep(part));
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kOverloaded && error.code() != ErrorCode::kStorageFailed)
         throw;
-      return field;
+      return std::nullopt;
     }
     table.lines.push_back({data::TableLine::Kind::kElsewhere, refs.back().name, refs.back().store});
   }
@@ -546,16 +628,49 @@ Value DataNode::offload(const Value& field, std::vector<DataRef>& refs) {
   return rest;
 }
 
+bool is_large(const Bytes& part) noexcept {
+  return part.size() >= data::kLargeBytes;
+}
+
+}  // namespace
+
+Value DataNode::offload(const Value& field, std::vector<DataRef>& refs, const Keep& keep) {
+  if (!has_large(field)) return field;
+  if (!keep) return offload(field, refs, [this](const Bytes& part) { return put(part.view()); });
+  if (field.type() == FieldType::kList) {
+    List list = field.as_list();
+    for (Value& item : list) item = offload(item, refs, keep);
+    return list;
+  }
+  std::optional<Object> reference;
+  if (field.type() == FieldType::kBytes) {
+    reference = named(farm_id(), data::kBytesCodec, {&field.as_bytes(), 1}, refs, keep);
+  } else {
+    const Object& object = field.as_object();
+    reference = named(farm_id(), object.codec, object.parts, refs, keep);
+  }
+  return reference ? Value(std::move(*reference)) : field;
+}
+
 bool DataNode::is_here(const DataRef& ref) {
   return impl_->store().find(ref.name).has_value();
 }
 
-void DataNode::drop_uploaded(const std::string& name) {
-  impl_->drop_uploaded(name);
+void DataNode::drop_uploaded(const std::string& name, const Interrupt& interrupt) {
+  impl_->drop_uploaded(name, interrupt);
 }
 
-std::size_t DataNode::sweep() {
-  return impl_->sweep();
+void DataNode::drop_arguments(std::string_view client, std::int64_t number,
+                              const Interrupt& interrupt) {
+  impl_->drop_arguments(client, number, interrupt);
+}
+
+std::vector<std::string> DataNode::drop_orphans(const Interrupt& interrupt) {
+  return impl_->drop_orphans(interrupt);
+}
+
+std::size_t DataNode::sweep(const Interrupt& interrupt) {
+  return impl_->sweep(interrupt);
 }
 
 DataNode::Usage DataNode::usage() const {
@@ -581,33 +696,29 @@ bool is_by_reference(const Object& object) noexcept {
   return object.codec.ends_with(data::kByReference);
 }
 
-bool is_large(const Object& object) noexcept {
-  return std::ranges::any_of(object.parts,
-                             [](const Bytes& part) { return part.size() >= data::kLargeBytes; });
-}
+// Of these two nearly always none is found, so they are what most tasks pay.
 
-namespace {
-
-// Nearly always there is none, so this is what most tasks pay.
-template <class Wanted>
-const Object* find_object(const Value& field, const Wanted& wanted) {
+const Object* find_by_reference(const Value& field) {
   if (field.type() == FieldType::kObject)
-    return wanted(field.as_object()) ? &field.as_object() : nullptr;
+    return is_by_reference(field.as_object()) ? &field.as_object() : nullptr;
   if (field.type() != FieldType::kList) return nullptr;
   for (const Value& item : field.as_list()) {
-    if (const Object* found = find_object(item, wanted)) return found;
+    if (const Object* found = find_by_reference(item)) return found;
   }
   return nullptr;
 }
 
-}  // namespace
-
-const Object* find_by_reference(const Value& field) {
-  return find_object(field, &is_by_reference);
-}
-
-const Object* find_large(const Value& field) {
-  return find_object(field, &is_large);
+bool has_large(const Value& field) {
+  switch (field.type()) {
+    case FieldType::kBytes:
+      return is_large(field.as_bytes());
+    case FieldType::kObject:
+      return std::ranges::any_of(field.as_object().parts, is_large);
+    case FieldType::kList:
+      return std::ranges::any_of(field.as_list(), has_large);
+    default:
+      return false;
+  }
 }
 
 std::string farm_id_of(const Object& object) {

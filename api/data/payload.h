@@ -7,20 +7,24 @@
 //   -                 the next of the parts that follow
 //   = <name> <store>  a part that lies elsewhere; no store: in the space
 //   + <name> <store>  no part, but named by something inside of the parts
+//
+// Bytes, which have no codec, are as an object of the codec "bytes" with one part.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <linden/data.h>
 #include <linden/result.h>
 #include <linden/value.h>
 
 namespace linden::data {
 
 inline constexpr std::string_view kByReference = "+data";
+inline constexpr std::string_view kBytesCodec = "bytes";
 // Parts of this size and more are worth it: below, a copy over the socket costs less than a file.
-inline constexpr std::size_t kLargeBytes = std::size_t{1} << 20;
+inline constexpr std::size_t kLargeBytes = kLargeDataBytes;
 
 struct TableLine {
   enum class Kind : char { kInline = '-', kElsewhere = '=', kNamed = '+' } kind = Kind::kInline;

@@ -2,6 +2,7 @@
 #include <set>
 #include <tuple>
 
+#include "api/client/answers.h"
 #include "api/farm/farm_client.h"
 
 namespace linden::client {
@@ -16,6 +17,7 @@ constexpr std::chrono::seconds kSearchFor{10};
 // By then an engine has given back what it has not begun.
 constexpr std::chrono::milliseconds kRecallFor{500};
 constexpr std::uint32_t kOutputsAtOnce = 1000;
+constexpr std::uint32_t kUsesAtOnce = 1000;
 
 }  // namespace
 
@@ -65,7 +67,20 @@ bool FarmClient::cancel(const farm::TaskId& task) {
                   " s, and was not cancelled: it is paused, or waits for something");
 }
 
+// What large arguments and results the task has named is not kept for it any more.
+void FarmClient::purge_data(Future<std::vector<Match>> uses) {
+  std::vector<std::string> names;
+  try {
+    for (const Match& use : uses.get(kAnswerMax)) names.push_back(use.tuple[1].as_text());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNoMatch) throw;
+  }
+  data_.was_purged(names);
+}
+
 bool FarmClient::purge(const farm::TaskId& task) {
+  auto uses = space_.take_many_async(Template{"data", kText, task.client, task.number, kText},
+                                     kUsesAtOnce, Duration::zero());
   const bool there = space_.try_take(farm::results_form(task.client, task.number)).has_value();
   const auto outputs = farm::outputs_form(task.client, task.number);
   try {
@@ -73,6 +88,7 @@ bool FarmClient::purge(const farm::TaskId& task) {
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kNoMatch) throw;
   }
+  purge_data(std::move(uses));
   return there;
 }
 

@@ -4,6 +4,7 @@
 #include <linden/field_view.h>
 
 #include "api/farm/farm_client.h"
+#include "api/farm/task_data.h"
 
 namespace linden::client {
 
@@ -27,6 +28,12 @@ std::vector<std::string> texts_of(const json::object& info, std::string_view nam
 }
 
 }  // namespace
+
+std::string data_host_of(const Tuple& engine) {
+  boost::system::error_code malformed;
+  const json::value parsed = json::parse(engine[3].as_text(), malformed);
+  return malformed || !parsed.is_object() ? std::string() : text_of(parsed.get_object(), "host_id");
+}
 
 EngineInfo read_engine(const Tuple& engine) {
   EngineInfo result;

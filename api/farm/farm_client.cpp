@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <map>
 #include <utility>
 
 #include "api/client/answers.h"
@@ -102,28 +104,23 @@ std::shared_ptr<FarmClient> FarmClient::open(Client client, std::string_view spa
 }
 
 FarmClient::FarmClient(Space space, std::shared_ptr<Core> core)
-    : space_(std::move(space)), core_(std::move(core)), session_(to_string(core_->session())) {}
+    : space_(std::move(space)),
+      core_(std::move(core)),
+      session_(to_string(core_->session())),
+      data_(space_) {}
 
 FarmClient::~FarmClient() {
-  if (data_) {
-    try {
-      data_->leave();
-    } catch (const Error&) {
-      // The session has ended; the store is for whoever sweeps.
-    }
-  }
+  data_.close();
   if (stream_) core_->close_stream(*stream_);
   results_->end({ErrorCode::kClosed, "the farm was closed: nobody has a share in it any more"});
 }
 
-std::optional<DataNode> FarmClient::data_if_reachable() {
-  const std::lock_guard lock(data_mutex_);
+std::optional<DataNode> FarmClient::data_of(std::string_view farm_id) {
   try {
-    if (!data_) data_.emplace(DataNode::join(space_));
+    return data_.node_of(farm_id);
   } catch (const Error&) {
     return std::nullopt;  // its server has gone
   }
-  return data_;
 }
 
 Value FarmClient::resolved(Value result) {
@@ -141,8 +138,7 @@ Value FarmClient::resolved(Value result) {
     for (const auto& each : farms) {
       const auto farm = each.lock();
       if (!farm || farm->space().client().connected() != connected) continue;
-      auto node = farm->data_if_reachable();
-      if (node && node->farm_id() == farm_id) return node->resolve(result);
+      if (auto node = farm->data_of(farm_id)) return node->resolve(result);
     }
   }
   throw Error(ErrorCode::kNoMatch,
@@ -169,6 +165,7 @@ std::vector<std::string> FarmClient::submit(
   const double now = wall_clock_s();
   std::vector<NewTuple> tasks;
   std::vector<std::string> ids;
+  std::map<std::size_t, farm::Call> large;  // by where they are in `tasks`
   for (std::int64_t i = 0; i < count; ++i) {
     farm::Call call;
     call.task = {session_, first + i};
@@ -182,8 +179,11 @@ std::vector<std::string> FarmClient::submit(
     call.label = what.options.label;
     call.engine = what.engine;
     ids.push_back(farm::message_id(call.task));
-    tasks.push_back(farm::new_task(std::move(call)));
+    tasks.push_back(farm::new_task(call));
+    if (tasks.back().tuple.byte_size() >= kLargeDataBytes && has_large(call.payload))
+      large.emplace(tasks.size() - 1, std::move(call));
   }
+  auto uses = by_reference(std::move(large), tasks);
   for (std::int64_t i = 0; i < count; ++i) {
     const auto& future = futures[static_cast<std::size_t>(i)];
     future->begins_at({source_, space_.number(), static_cast<std::uint64_t>(first + i),
@@ -193,27 +193,40 @@ std::vector<std::string> FarmClient::submit(
   std::size_t bytes = 0;
   std::vector<NewTuple> some;
   std::int64_t next = first;
+  std::int64_t here = 0;  // tasks in `some`
   const auto put_some = [&] {
-    const auto size = static_cast<std::int64_t>(some.size());
-    put(std::exchange(some, {}), next);
-    next += size;
+    put(std::exchange(some, {}), next, here);
+    next += std::exchange(here, 0);
     bytes = 0;
   };
-  for (auto& task : tasks) {
-    const std::size_t size = task.tuple.byte_size();
-    if (!some.empty() && (some.size() == kPutTuplesMax || bytes + size > kPutBytesMax)) put_some();
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    const std::size_t size = tasks[i].tuple.byte_size();
+    if (here > 0 && (some.size() >= kPutTuplesMax || bytes + size > kPutBytesMax)) put_some();
     bytes += size;
-    some.push_back(std::move(task));
+    if (!uses.empty()) std::ranges::move(uses[i], std::back_inserter(some));
+    some.push_back(std::move(tasks[i]));
+    ++here;
   }
   put_some();
   return ids;
 }
 
-void FarmClient::put(std::vector<NewTuple> tasks, std::int64_t first) {
-  const auto watch =
-      std::make_shared<PutWatch>(results_, first, static_cast<std::int64_t>(tasks.size()));
+// The tuples that keep what those of `tasks` name whose calls are `large`, by where these are.
+std::map<std::size_t, std::vector<NewTuple>> FarmClient::by_reference(
+    std::map<std::size_t, farm::Call> large, std::vector<NewTuple>& tasks) {
+  std::map<std::size_t, std::vector<NewTuple>> uses;
+  TaskData::Stored stored;
+  for (auto& [at, call] : large) {
+    call.payload = data_.give_out(call.payload, call.task.number, stored, uses[at]);
+    tasks[at] = farm::new_task(call);
+  }
+  return uses;
+}
+
+void FarmClient::put(std::vector<NewTuple> tuples, std::int64_t first, std::int64_t count) {
+  const auto watch = std::make_shared<PutWatch>(results_, first, count);
   try {
-    core_->send(space_.number(), PutOp{std::move(tasks), {}}, watch, detail::GiveBack::kNothing,
+    core_->send(space_.number(), PutOp{std::move(tuples), {}}, watch, detail::GiveBack::kNothing,
                 AnswerTo::kPatientWaiter);
   } catch (const Error& error) {  // no task of it was put: so all of its futures say
     watch->set_answer(Refused{error.code(), error.what()});

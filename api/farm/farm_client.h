@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -19,6 +20,7 @@
 
 #include "api/client/core.h"
 #include "api/farm/result_table.h"
+#include "api/farm/task_data.h"
 
 namespace linden::client {
 
@@ -61,24 +63,25 @@ class FarmClient : public std::enable_shared_from_this<FarmClient> {
  private:
   FarmClient(Space space, std::shared_ptr<Core> core);
 
-  [[nodiscard]] std::optional<DataNode> data_if_reachable();
+  [[nodiscard]] std::optional<DataNode> data_of(std::string_view farm_id);
   void open_results();
-  void put(std::vector<NewTuple> tasks, std::int64_t first);
+  std::map<std::size_t, std::vector<NewTuple>> by_reference(std::map<std::size_t, farm::Call> large,
+                                                            std::vector<NewTuple>& tasks);
+  void put(std::vector<NewTuple> tuples, std::int64_t first, std::int64_t count);
   bool abort_waiting(const farm::TaskId& task, Duration timeout);
   bool ended_as_cancelled(const farm::TaskId& task);
+  void purge_data(Future<std::vector<Match>> uses);
 
   Space space_;
   std::shared_ptr<Core> core_;
   const std::string session_;
-  std::shared_ptr<ResultTable> results_ = std::make_shared<ResultTable>();
+  TaskData data_;
+  std::shared_ptr<ResultTable> results_ = std::make_shared<ResultTable>(data_.held());
   std::shared_ptr<detail::FutureSource> source_;  // of the futures of tasks
 
   std::mutex mutex_;  // what follows
   std::shared_ptr<StreamState> stream_;
   std::set<std::string, std::less<>> known_functions_;
-
-  std::mutex data_mutex_;
-  std::optional<DataNode> data_;  // joined at first use
 };
 
 // As the engine's info says, where it says so.

@@ -29,13 +29,16 @@ std::shared_ptr<detail::FutureState> ResultTable::extract(std::int64_t number) {
 
 void ResultTable::refuse(std::int64_t first, std::int64_t count, const Refused& why) {
   for (std::int64_t number = first; number < first + count; ++number) {
+    if (!data_->is_empty()) data_->ended(number);
     if (const auto future = extract(number)) future->set_answer(why);
   }
 }
 
 void ResultTable::deliver(Handout&& one) {
   constexpr std::size_t kNumber = 2;  // of a result tuple
-  if (const auto future = extract(one.tuple[kNumber].as_int())) {
+  const std::int64_t number = one.tuple[kNumber].as_int();
+  if (!data_->is_empty()) data_->ended(number);
+  if (const auto future = extract(number)) {
     Found found;
     found.tuples.push_back(std::move(one));
     future->set_answer(std::move(found));
@@ -43,6 +46,7 @@ void ResultTable::deliver(Handout&& one) {
 }
 
 void ResultTable::end(const Refused& why) {
+  data_->end();
   std::unordered_map<std::int64_t, std::shared_ptr<detail::FutureState>> left;
   {
     const std::lock_guard lock(mutex_);

@@ -6,10 +6,12 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include <linden/future.h>
 
 #include "api/client/delivery_sink.h"
+#include "api/farm/held_data.h"
 
 namespace linden::client {
 
@@ -17,6 +19,9 @@ namespace linden::client {
 // it; it calls nobody but futures.
 class ResultTable final : public DeliverySink {
  public:
+  // `data` is told of tasks that have ended, also of those whose results nobody waits for.
+  explicit ResultTable(std::shared_ptr<HeldData> data) : data_(std::move(data)) {}
+
   // Before the task is put.
   void add(std::int64_t number, const std::shared_ptr<detail::FutureState>& future);
   void forget(std::int64_t number);
@@ -29,7 +34,8 @@ class ResultTable final : public DeliverySink {
  private:
   std::shared_ptr<detail::FutureState> extract(std::int64_t number);
 
-  std::mutex mutex_;
+  const std::shared_ptr<HeldData> data_;
+  std::mutex mutex_;  // what follows
   std::unordered_map<std::int64_t, std::shared_ptr<detail::FutureState>> waiting_;
   std::optional<Refused> ended_;
 };

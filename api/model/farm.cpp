@@ -79,6 +79,20 @@ std::size_t bytes_in(const FieldView& field) {
   return bytes;
 }
 
+// Large data that a payload names go with the result, so that the task could not be given again.
+bool names_data(const FieldView& field) {
+  constexpr std::string_view kByReference = "+data";
+  if (field.bytes.find(kByReference) == std::string_view::npos) return false;
+  if (field.type() == FieldType::kObject)
+    return encoding::value_of(field).as_object().codec.ends_with(kByReference);
+  if (field.type() != FieldType::kList) return false;
+  encoding::ListWalk walk(field);
+  for (FieldView element; walk.next(element);) {
+    if (names_data(element)) return true;
+  }
+  return false;
+}
+
 using TaskFields = std::array<FieldView, kTaskFields>;
 
 TaskFields split_task(const Tuple& task) {
@@ -142,7 +156,8 @@ bool fits_record(const FieldView& field) {
 void add_record(Row& row, const TaskFields& task) {
   constexpr std::size_t kRecordFields = 7;
   const FieldView& payload = task[kTaskPayload];
-  const bool kept = bytes_in(payload) <= kRecordBytesMax && fits_record(payload);
+  const bool kept =
+      bytes_in(payload) <= kRecordBytesMax && fits_record(payload) && !names_data(payload);
   const auto add_if = [&](bool fits, const FieldView& field) {
     fits ? row.add(field) : row.add_nil();
   };
@@ -281,7 +296,11 @@ std::vector<std::string> queues_served(std::string_view queue, std::span<const s
 }
 
 bool is_plain(const Value& value) {
-  if (value.type() == FieldType::kObject) return value.as_object().codec == kArrayCodec;
+  if (value.type() == FieldType::kObject) {
+    const std::string& codec = value.as_object().codec;
+    // The last two: an array, or bytes, that lie elsewhere (linden/data.h).
+    return codec == kArrayCodec || codec == "ndarray+data" || codec == "bytes+data";
+  }
   return value.type() != FieldType::kList || std::ranges::all_of(value.as_list(), is_plain);
 }
 

@@ -22,7 +22,8 @@ from .data_hosts import EngineHosts
 from .errors import LindenError, NoMatch, Overloaded, StorageFailed
 from .fields import ANY
 from .listing import batches, listed
-from .serialize import BY_REFERENCE, LARGE_BYTES
+from .plain import LARGE_BYTES
+from .serialize import BY_REFERENCE
 from .stored_file import StoredFile, take_pickled
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 None, bool, int (64 bits), float, str, bytes and lists of these travel as they are, and numpy arrays as objects of the codec
 "ndarray", which C++ reads where they lie (`linden::Array`): parts[0] is the dtype and the shape as text (``<f8 2 3``), parts[1] the
-elements in C order.
+elements in C order.  Large bytes that go by reference (data.py) are objects of the codec "bytes" with one part.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from .data import FarmData
 
 NDARRAY = "ndarray"
-_AS_THEY_ARE = frozenset({type(None), bool, float, bytes})
+BYTES = "bytes"
+# What has this size and more goes by reference (data.py).  Below it a copy over the socket costs less than a file.
+LARGE_BYTES = 1 << 20
+_AS_THEY_ARE = frozenset({type(None), bool, float})
 _DEPTH_MAX = 60  # fewer than the lists that may lie in each other in a tuple
 _WANTED = "None, bool, int, float, str, bytes, lists of these and numpy arrays"
 
@@ -26,7 +29,7 @@ class NotPlain(TypeError):
 
 
 def pack(value: Any, what: str = "the value", data: FarmData | None = None) -> Any:
-    """`value` as a field, with `data` large arrays by reference.
+    """`value` as a field, with `data` large arrays and bytes by reference.
 
     Raises: NotPlain: it is of another type; the message begins with `what`. OverflowError: an int of more than 64 bits.
     """
@@ -37,6 +40,8 @@ def _pack(value: Any, what: str, depth: int, data: FarmData | None) -> Any:
     kind = type(value)
     if kind in _AS_THEY_ARE:
         return value
+    if kind is bytes:
+        return value if data is None or len(value) < LARGE_BYTES else _pack_bytes(value, data)
     if kind is int:
         if not -(2**63) <= value < 2**63:
             raise OverflowError(f"{what} is an int of more than 64 bits: {value}")
@@ -52,7 +57,7 @@ def _pack(value: Any, what: str, depth: int, data: FarmData | None) -> Any:
             raise NotPlain(f"{what} has more than {_DEPTH_MAX} lists in each other, or contains itself")
         return [_pack(item, what, depth + 1, data) for item in value]
     if kind in (bytearray, memoryview):
-        return bytes(value)
+        return _pack(bytes(value), what, depth, data)
     return _pack_other(value, what, depth, data)
 
 
@@ -67,6 +72,11 @@ def _pack_other(value: Any, what: str, depth: int, data: FarmData | None) -> Any
                 return _pack(item, what, depth, data)
     hint = "; get() it first" if type(value).__name__ in ("AsyncResult", "AsyncMapResult") else ""
     raise NotPlain(f"{what} is or contains a {type(value).__qualname__}; other languages take {_WANTED}{hint}")
+
+
+def _pack_bytes(value: bytes, data: FarmData) -> Any:
+    codec, parts = data.offload(BYTES, [value])
+    return value if codec == BYTES else _native.Object(codec, parts)
 
 
 def _pack_array(array: Any, what: str, data: FarmData | None) -> _native.Object:

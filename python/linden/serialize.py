@@ -31,8 +31,6 @@ PYTHON_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 CLOUDPICKLE = f"{_CLOUDPICKLE}:{PYTHON_VERSION}"
 DILL = f"{_DILL}:{PYTHON_VERSION}"
 _BYTE_CODE = b"CodeType"
-# Parts of this size and more go by reference (data.py).  Below it a copy over the socket costs less than a file.
-LARGE_BYTES = 1 << 20
 BY_REFERENCE = "+data"
 
 _PROTOCOL = 5
@@ -180,6 +178,8 @@ def loads(codec: str, parts: list[Any]) -> Any:
     if codec not in (PICKLE, CLOUDPICKLE):
         if codec == plain.NDARRAY:
             return plain.array_of(parts)
+        if codec == plain.BYTES:
+            return bytes(parts[0])
         if codec.endswith(BY_REFERENCE):
             from . import data
 
@@ -224,7 +224,7 @@ def pack(value: Any, what: str = "the value", data: FarmData | None = None) -> _
 def by_reference(codec: str, parts: list[Any], data: FarmData) -> tuple[str, list[Any]]:
     """What `dumps` gave, with large parts by reference."""
     files = take_pickled()
-    if files or len(parts) > 1 or len(parts[0]) >= LARGE_BYTES:
+    if files or len(parts) > 1 or len(parts[0]) >= plain.LARGE_BYTES:
         return data.offload(codec, parts, files)
     return codec, parts
 

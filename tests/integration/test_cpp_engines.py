@@ -113,13 +113,16 @@ def test_arrays_are_arguments_and_results(rc: linden.Client, work: Work) -> None
         view.apply_sync(native("scaled"), numpy.zeros(3, "f4"), 2.0)
 
 
-def test_large_arrays_go_by_reference_both_ways(rc: linden.Client, work: Work, scratch: Path) -> None:
+def test_large_arrays_and_bytes_go_by_reference_both_ways(rc: linden.Client, work: Work, scratch: Path) -> None:
     work(rc)
     view = rc.load_balanced_view()
     array = numpy.arange(400_000, dtype="f8")
     back = view.apply_sync(native("scaled"), array, 2.0)
     assert (back == array * 2).all()
     assert (view.map_sync(native("scaled"), [array, back], [1.0, 0.5])[1] == array).all()
+    blob = b"x" * (3 << 20)
+    assert view.apply_sync(native("same"), blob) == blob
+    assert view.map_sync(native("same"), [blob, b"small"]) == [blob, b"small"]
     assert next(space for space in rc.connection.spaces() if space["name"] == "farm")["bytes"] < 1 << 20
     assert len(list((scratch / "shm").glob("linden-*/kept/*"))) >= 2
     rc.purge_everything()

@@ -82,3 +82,24 @@ def test_numbers_beyond_64_bits_and_lists_without_end_are_refused() -> None:
 def test_a_malformed_array_is_an_error(parts: list[bytes]) -> None:
     with pytest.raises(ValueError, match="malformed array"):
         plain.unpack(_native.Object(plain.NDARRAY, parts))
+
+
+class _Store:
+    """Takes what is large, or is full."""
+
+    def __init__(self, *, full: bool) -> None:
+        self._full = full
+
+    def offload(self, codec: str, parts: list[Any]) -> tuple[str, list[Any]]:
+        return (codec, parts) if self._full else (codec + serialize.BY_REFERENCE, [b"f00d\n"])
+
+
+def test_large_bytes_go_by_reference_and_stay_bytes() -> None:
+    large, store = b"x" * plain.LARGE_BYTES, _Store(full=False)
+    for value in (large, bytearray(large), memoryview(large)):
+        field = plain.pack([value, large[1:]], data=store)  # type: ignore[arg-type]
+        assert field[0].codec == "bytes+data"
+        assert field[1] == large[1:]
+    assert plain.pack(large, data=_Store(full=True)) == large  # type: ignore[arg-type]
+    # As it is once its part has come, a view of shared memory.
+    assert plain.unpack([_native.Object(plain.BYTES, [memoryview(large)])]) == [large]

@@ -11,6 +11,8 @@ namespace {
 constexpr std::chrono::seconds kFlushed{1};
 constexpr std::chrono::seconds kSweepMin{2};
 constexpr std::chrono::seconds kSweepMax{60};
+// How often arguments are looked for whose client has died.
+constexpr std::chrono::seconds kOrphansEvery{60};
 
 }  // namespace
 
@@ -35,7 +37,7 @@ Value EngineData::take_in(Value payload) {
 }
 
 Value EngineData::give_out(Value result, const farm::TaskId& task, std::vector<NewTuple>& puts) {
-  if (find_large(result) == nullptr) return result;
+  if (!has_large(result)) return result;
   std::vector<DataRef> refs;
   Value reference;
   try {
@@ -55,18 +57,24 @@ Value EngineData::give_out(Value result, const farm::TaskId& task, std::vector<N
 void EngineData::keep_house(Clock::time_point now) {
   std::optional<DataNode> node;
   bool confirm = false;
+  bool seek_orphans = false;
   {
     const std::scoped_lock lock(mutex_);
     if (!node_ || now - swept_ < pause_) return;
     swept_ = now;
     node = node_;
     confirm = !held_.empty();
+    seek_orphans = now - orphans_sought_ >= kOrphansEvery;
+    if (seek_orphans) orphans_sought_ = now;
   }
   if (confirm) {
     // Requests take effect in order (P9): with this answer what was finished before has, too.
     static_cast<void>(space_.count(Template{"data", "", "", 0, ""}));
     const std::scoped_lock lock(mutex_);
     while (!held_.empty() && now - held_.front().since > kFlushed) held_.pop_front();
+  }
+  if (seek_orphans) {
+    for (const auto& name : node->drop_orphans()) node->drop_uploaded(name);
   }
   const bool removed = node->sweep() > 0;
   const std::scoped_lock lock(mutex_);

@@ -46,6 +46,7 @@ class EngineData {
   std::optional<DataNode> node_;
   std::deque<Held> held_;  // until their tuples are known to be there
   Clock::time_point swept_{};
+  Clock::time_point orphans_sought_ = Clock::now();
   std::chrono::seconds pause_{2};
 };
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -82,19 +83,29 @@ class DataNode {
   // other field as it is.  Throws Error as get(), kMalformed.
   [[nodiscard]] Value resolve(const Value& field, Duration timeout = std::chrono::seconds(60),
                               const Interrupt& interrupt = {});
-  // The field with parts of its objects of 1 MiB and more by reference, which `refs` gets.  If
-  // there is no room for one, it stays where it is.
-  [[nodiscard]] Value offload(const Value& field, std::vector<DataRef>& refs);
+  // The field with its bytes, and parts of its objects, of 1 MiB and more by reference, which
+  // `refs` gets.  `keep` puts one where it is found again; without it that is put().  If there is
+  // no room for one (kOverloaded, kStorageFailed), it stays where it is.
+  using Keep = std::function<DataRef(const Bytes&)>;
+  [[nodiscard]] Value offload(const Value& field, std::vector<DataRef>& refs,
+                              const Keep& keep = {});
 
   // Whether the bytes are on this host.
   [[nodiscard]] bool is_here(const DataRef& ref);
 
   // Removes what was uploaded from the space, unless a tuple names it.
-  void drop_uploaded(const std::string& name);
+  void drop_uploaded(const std::string& name, const Interrupt& interrupt = {});
+  // Takes back what keeps the arguments of a task, which has ended.
+  void drop_arguments(std::string_view client, std::int64_t number,
+                      const Interrupt& interrupt = {});
+  // Takes back what keeps arguments of tasks that have results and whose client, which would have
+  // done so, has died.  Returns what these named; what of it is in the space is for the caller to
+  // drop, unless it needs it itself.
+  std::vector<std::string> drop_orphans(const Interrupt& interrupt = {});
 
   // Removes from this host what no process uses and no tuple names; to be called now and then.
   // Returns how many.
-  std::size_t sweep();
+  std::size_t sweep(const Interrupt& interrupt = {});
 
   struct Usage {               // what is on this host
     std::uint64_t memory = 0;  // bytes, of all processes of the host
@@ -117,15 +128,18 @@ class DataNode {
   std::shared_ptr<Impl> impl_;
 };
 
-// Whether some parts of an object are only named, and whether some are so large that they should
-// be: what resolve() and offload() would have to do something about.
+// Bytes and parts of objects of this size and more go by reference.
+inline constexpr std::size_t kLargeDataBytes = std::size_t{1} << 20;
+// Whether some parts of an object are only named: what resolve() would do something about.
 [[nodiscard]] bool is_by_reference(const Object& object) noexcept;
-[[nodiscard]] bool is_large(const Object& object) noexcept;
-// The same of a field, whose lists are looked through: the first such object, or null.
+// The first such object in a field, whose lists are looked through; or null.
 [[nodiscard]] const Object* find_by_reference(const Value& field);
-[[nodiscard]] const Object* find_large(const Value& field);
+// Whether there are bytes, or parts of objects, so large that offload() would name them.
+[[nodiscard]] bool has_large(const Value& field);
 // Of the farm whose data an object by reference names.
 [[nodiscard]] std::string farm_id_of(const Object& object);
+// A space in which there is a match is that farm's.
+[[nodiscard]] Template data_farm_form(std::string_view farm_id);
 
 // The same for all processes that share a memory directory, and for no others; what an engine says
 // of itself, so that clients know whether data in memory are at hand for it.  "" if there is none.

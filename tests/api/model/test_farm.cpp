@@ -107,6 +107,20 @@ TEST(Farm, AResultDoesNotKeepWhatIsNestedTooDeeply) {
   EXPECT_EQ(parse_result(tuple).status, kOk);
 }
 
+// They may be gone by the time when somebody gives the task once more.
+TEST(Farm, AResultDoesNotKeepWhatNamesLargeData) {
+  for (const std::string codec : {"ndarray+data", "bytes+data"}) {
+    auto call = a_call();
+    const Object named{codec, {Bytes::copy_of("f00d\n")}};
+    call.payload = List{1, List{named}};
+    const auto tuple = new_result(new_task(call).tuple, {kOk, 1}, {}, 0.0, 0.0);
+    EXPECT_EQ(tuple[4].as_list()[4].as_list()[5], Value()) << codec;
+    call.payload = List{codec};  // a text that only looks like one
+    const auto other = new_result(new_task(call).tuple, {kOk, 1}, {}, 0.0, 0.0);
+    EXPECT_EQ(other[4].as_list()[4].as_list()[5], Value(List{codec}));
+  }
+}
+
 TEST(Farm, ErrorsComeBack) {
   const std::vector<TaskError> errors{{2, "std::domain_error", "no", "trace"}};
   const auto tuple =

@@ -185,6 +185,39 @@ TEST_F(DataTest, AHolderThatSaysNothingIsNotWaitedForForEver) {
   }
 }
 
+TEST_F(DataTest, ArgumentsOfClientsThatHaveDiedAreTakenBackOnceTheirTasksHaveEnded) {
+  const auto here = host("a");
+  const DataRef ref = here->node().upload(std::string(kLarge, 'x'));
+  auto space = here->space();
+  const std::string own = to_string(space.client().session());
+  space.put(data_use(ref, own, 1, "argument"));
+  space.put(data_use(ref, "dead", 1, "argument"));
+  space.put(data_use(ref, "dead", 2, "argument"));
+  space.put(data_use(ref, "dead", 1, "result"));
+  space.put(Tuple{"result", own, 1, "ok", List{}, nullptr});
+  space.put(Tuple{"result", "dead", 1, "ok", List{}, nullptr});
+  EXPECT_EQ(here->node().drop_orphans(), std::vector{ref.name});
+  EXPECT_EQ(space.count(Template{"data", ref.name, "dead", 1, "argument"}), 0U);
+  EXPECT_EQ(space.count(Template{"data", ref.name, kText, kInt, kText}), 3U);
+  here->node().drop_uploaded(ref.name);
+  EXPECT_EQ(here->node().get(ref).size(), kLarge) << "others name it";
+  EXPECT_TRUE(here->node().drop_orphans().empty());
+}
+
+TEST_F(DataTest, LargeBytesGoByReferenceAndComeBackAsBytes) {
+  const auto one = host("a");
+  const auto other = host("a");
+  const Value field = List{Bytes::adopt(std::string(kLarge, 'x')), Bytes::copy_of("small")};
+  std::vector<DataRef> refs;
+  const Value reference = one->node().offload(field, refs);
+  EXPECT_EQ(refs.size(), 1U);
+  EXPECT_EQ(reference.as_list()[0].as_object().codec, "bytes+data");
+  EXPECT_EQ(reference.as_list()[1], Bytes::copy_of("small"));
+  EXPECT_EQ(other->node().resolve(reference), field);
+  const Value broken = Object{"bytes+data", {Bytes::copy_of(one->node().farm_id() + "\n")}};
+  EXPECT_THROW(static_cast<void>(one->node().resolve(broken)), Error);
+}
+
 TEST_F(DataTest, LargePartsOfFieldsGoByReferenceAndComeBack) {
   const auto one = host("a");
   const auto other = host("a");
