@@ -81,6 +81,7 @@ void FarmClient::purge_data(Future<std::vector<Match>> uses) {
 bool FarmClient::purge(const farm::TaskId& task) {
   auto uses = space_.take_many_async(Template{"data", kText, task.client, task.number, kText},
                                      kUsesAtOnce, Duration::zero());
+  auto said = space_.try_take_async(farm::resubmitted_form(task));
   const bool there = space_.try_take(farm::results_form(task.client, task.number)).has_value();
   const auto outputs = farm::outputs_form(task.client, task.number);
   try {
@@ -89,6 +90,7 @@ bool FarmClient::purge(const farm::TaskId& task) {
     if (error.code() != ErrorCode::kNoMatch) throw;
   }
   purge_data(std::move(uses));
+  if (said.get()) purge_made_again(task);
   return there;
 }
 

@@ -17,10 +17,6 @@ constexpr std::uint32_t kResultsCredit = 4096;  // results that are on their way
 constexpr std::size_t kPutTuplesMax = 1000;     // tasks in one request
 constexpr std::size_t kPutBytesMax = std::size_t{8} << 20;
 
-double wall_clock_s() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 // The futures of tasks; it must not keep the farm, which has them.
 class TaskSource final : public detail::FutureSource {
  public:
@@ -87,6 +83,10 @@ OpenFarms& open_farms() {
 
 }  // namespace
 
+double wall_clock_s() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 std::shared_ptr<FarmClient> FarmClient::open(Client client, std::string_view space) {
   SpaceOptions options;
   options.create = true;
@@ -123,10 +123,7 @@ std::optional<DataNode> FarmClient::data_of(std::string_view farm_id) {
   }
 }
 
-Value FarmClient::resolved(Value result) {
-  const Object* reference = find_by_reference(result);
-  if (reference == nullptr) return result;
-  const std::string farm_id = farm_id_of(*reference);
+std::pair<std::shared_ptr<FarmClient>, DataNode> FarmClient::holder_of(const std::string& farm_id) {
   std::vector<std::weak_ptr<FarmClient>> farms;
   {
     OpenFarms& open = open_farms();
@@ -136,9 +133,9 @@ Value FarmClient::resolved(Value result) {
   // A farm that does not answer is not waited for before one that does.
   for (const bool connected : {true, false}) {
     for (const auto& each : farms) {
-      const auto farm = each.lock();
+      auto farm = each.lock();
       if (!farm || farm->space().client().connected() != connected) continue;
-      if (auto node = farm->data_of(farm_id)) return node->resolve(result);
+      if (auto node = farm->data_of(farm_id)) return {std::move(farm), std::move(*node)};
     }
   }
   throw Error(ErrorCode::kNoMatch,

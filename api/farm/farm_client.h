@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <linden/data.h>
@@ -35,8 +36,11 @@ class FarmClient : public std::enable_shared_from_this<FarmClient> {
   [[nodiscard]] Space space() const { return space_; }
 
   // A result with its large parts, where it came with references to them: from any farm that this
-  // process has open.  Throws Error kNoMatch: none of them has the data; as DataNode::get.
-  [[nodiscard]] static Value resolved(Value result);
+  // process has open.  If they are lost its task is given once more, and the result is that of the
+  // new one; none: that has not come within `timeout`, or interrupted.  Throws Error kNoMatch: the
+  // data are lost, and why they are not made again; as DataNode::get.
+  [[nodiscard]] static std::optional<Tuple> with_data(const Tuple& result, Duration timeout,
+                                                      const Interrupt& interrupt);
 
   // What the tasks of one call have in common.
   struct Submission {
@@ -64,6 +68,13 @@ class FarmClient : public std::enable_shared_from_this<FarmClient> {
   FarmClient(Space space, std::shared_ptr<Core> core);
 
   [[nodiscard]] std::optional<DataNode> data_of(std::string_view farm_id);
+  // A farm that this process has open, and its data, by their id.  Throws Error kNoMatch.
+  static std::pair<std::shared_ptr<FarmClient>, DataNode> holder_of(const std::string& farm_id);
+  std::optional<Tuple> made_again(const Tuple& result, const std::string& lost, Duration timeout,
+                                  const Interrupt& interrupt);
+  farm::TaskId given_again(const Tuple& result, const std::string& lost);
+  farm::TaskId give_again(const farm::TaskId& task, farm::Call call);
+  void purge_made_again(const farm::TaskId& task);
   void open_results();
   std::map<std::size_t, std::vector<NewTuple>> by_reference(std::map<std::size_t, farm::Call> large,
                                                             std::vector<NewTuple>& tasks);
@@ -82,7 +93,13 @@ class FarmClient : public std::enable_shared_from_this<FarmClient> {
   std::mutex mutex_;  // what follows
   std::shared_ptr<StreamState> stream_;
   std::set<std::string, std::less<>> known_functions_;
+
+  std::mutex again_mutex_;  // what follows
+  // What was given once more because its data are lost, and as what.
+  std::map<farm::TaskId, farm::TaskId> again_;
 };
+
+[[nodiscard]] double wall_clock_s();
 
 // As the engine's info says, where it says so.
 [[nodiscard]] EngineInfo read_engine(const Tuple& engine);

@@ -27,8 +27,9 @@ std::string text_of(const farm::TaskError& error) {
 // What the task has given, unless it has ended otherwise.
 Value value_or_throw(Answer&& answer, std::size_t first) {
   const auto found = client::expect<Found>(std::move(answer), "result");
-  auto result = farm::parse_result(found.tuples.at(0).tuple);
-  if (result.status == farm::kOk) return client::FarmClient::resolved(std::move(result.payload));
+  const auto there = client::FarmClient::with_data(found.tuples.at(0).tuple, kForever, {});
+  auto result = farm::parse_result(there.value());
+  if (result.status == farm::kOk) return std::move(result.payload);
   auto id = farm::message_id(result.task);
   if (result.status == farm::kError) {
     auto error = std::move(result.errors.front());
@@ -145,6 +146,21 @@ Value value_of_result(Answer&& answer) {
 
 List values_of_result(Answer&& answer, std::size_t first) {
   return from_plain<List>(value_or_throw(std::move(answer), first));
+}
+
+bool await_result(FutureState& state, Duration timeout, const Interrupt& interrupt) {
+  const auto began = std::chrono::steady_clock::now();
+  if (!state.wait(timeout, interrupt)) return false;
+  auto* found = state.answer() ? std::get_if<Found>(&*state.answer()) : nullptr;
+  if (found == nullptr) return true;
+  const auto passed =
+      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began);
+  const auto left = timeout == kForever ? kForever : std::max(timeout - passed, Duration::zero());
+  auto& result = found->tuples.at(0).tuple;
+  auto there = client::FarmClient::with_data(result, left, interrupt);
+  if (!there) return false;
+  result = std::move(*there);
+  return true;
 }
 
 void find_result(client::FarmClient& farm, std::string_view id,

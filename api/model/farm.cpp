@@ -36,7 +36,27 @@ enum TaskField : std::size_t {
 };
 // In a result tuple, and in its meta list.
 enum ResultField : std::size_t { kClient = 1, kNumber, kStatus, kMeta, kPayload, kResultFields };
-enum MetaField : std::size_t { kMetaEngine = 0, kMetaSession, kMetaStarted, kMetaEnded };
+enum MetaField : std::size_t {
+  kMetaEngine = 0,
+  kMetaSession,
+  kMetaStarted,
+  kMetaEnded,
+  kMetaRecord
+};
+// In what a result keeps of its task, and in the options of a task.
+enum RecordField : std::size_t {
+  kRecordQueue = 0,
+  kRecordName,
+  kRecordKind,
+  kRecordFunction,
+  kRecordOptions,
+  kRecordPayload,
+  kRecordKept,
+  kRecordFields
+};
+enum OptionField : std::size_t { kOptionRetries = 0, kOptionSubmitted, kOptionLabel };
+
+constexpr std::string_view kEngineQueue = "engine:";
 
 [[noreturn]] void refuse(const std::string& what) {
   throw Error(ErrorCode::kInvalidArgument, what);
@@ -241,6 +261,35 @@ void read_meta(const List& meta, TaskResult& result) {
   result.ended = meta[kMetaEnded].as_float();
 }
 
+// As above, of what others have put.
+bool names_data(const Value& value) {
+  if (value.type() == FieldType::kObject) return value.as_object().codec.ends_with("+data");
+  return value.type() == FieldType::kList &&
+         std::ranges::any_of(value.as_list(), [](const Value& one) { return names_data(one); });
+}
+
+// Retries of a task whose options are a list, or which has no others.
+const Value& retries_of(const Value& options) {
+  return options.type() == FieldType::kList ? options.as_list().at(kOptionRetries) : options;
+}
+
+Call call_of(const List& record) {
+  Call call;
+  call.queue = record[kRecordQueue].as_text();
+  call.name = record[kRecordName].as_text();
+  call.is_map = record[kRecordKind].as_text() == kCallMap;
+  call.function = record[kRecordFunction].as_text();
+  call.payload = record[kRecordPayload];
+  const Value& options = record[kRecordOptions];
+  if (const Value& retries = retries_of(options); !retries.is_nil())
+    call.retries = retries.as_int();
+  if (options.type() == FieldType::kList && options.as_list().size() > kOptionLabel) {
+    const Value& label = options.as_list()[kOptionLabel];
+    if (!label.is_nil()) call.label = label.as_text();
+  }
+  return call;
+}
+
 TemplateField number_field(std::optional<std::int64_t> number) {
   return number ? TemplateField(*number) : TemplateField(kInt);
 }
@@ -265,7 +314,16 @@ std::optional<TaskId> parse_message_id(std::string_view text) {
 }
 
 std::string engine_queue(std::int64_t engine) {
-  return "engine:" + std::to_string(engine);
+  return std::string(kEngineQueue) + std::to_string(engine);
+}
+
+std::optional<std::int64_t> engine_of_queue(std::string_view queue) {
+  if (!queue.starts_with(kEngineQueue)) return std::nullopt;
+  std::int64_t engine = 0;
+  const auto digits = queue.substr(kEngineQueue.size());
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), engine);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return engine;
 }
 
 std::vector<std::string> checked_tags(std::vector<std::string> tags) {
@@ -364,6 +422,41 @@ Tuple new_result(const Tuple& task, const Outcome& outcome, const std::optional<
   row.end_list(meta, kMetaFields);
   row.add(outcome.payload);
   return row.build();
+}
+
+Tuple with_payload(const Tuple& result, Value payload) {
+  return Tuple{result[0],       result[kClient], result[kNumber],
+               result[kStatus], result[kMeta],   std::move(payload)};
+}
+
+CallAgain call_again(const Tuple& result) {
+  if (result.size() != kResultFields) refuse("no result: " + to_string(result));
+  const List meta = result[kMeta].as_list();
+  if (meta.size() <= kMetaRecord) return {{}, "the farm keeps nothing of its task"};
+  const List record = meta[kMetaRecord].as_list();
+  if (record.size() < kRecordFields) refuse("no result: " + to_string(result));
+  const std::string kind = record[kRecordKind].as_text();
+  if (kind != kCall && kind != kCallMap)
+    return {{}, "its task was given in Python, and is none that other languages can give"};
+  const Value& payload = record[kRecordPayload];
+  if (!record[kRecordKept].as_bool() || payload.type() != FieldType::kList || !is_plain(payload) ||
+      names_data(payload)) {
+    return {{},
+            "its task cannot be run again, for its arguments were large; up to " +
+                std::to_string(kRecordBytesMax >> 10) + " KiB are remembered"};
+  }
+  auto call = call_of(record);
+  if (call.retries == 0)
+    return {{}, "its task must not run twice: it was given with retries=0, or to one engine"};
+  return {std::move(call), {}};
+}
+
+Tuple resubmitted(const TaskId& task, const TaskId& again) {
+  return Tuple{"resubmitted", task.client, task.number, message_id(again)};
+}
+
+Template resubmitted_form(const TaskId& task) {
+  return {"resubmitted", task.client, task.number, kText};
 }
 
 Value error_payload(std::span<const TaskError> errors, Value values) {

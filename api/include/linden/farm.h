@@ -35,6 +35,8 @@ struct TaskId {
 inline constexpr std::string_view kAnyQueue = "any";
 inline constexpr std::string_view kNativeQueue = "native";
 [[nodiscard]] std::string engine_queue(std::int64_t engine);
+// The engine whose queue it is; none: it is that of many.
+[[nodiscard]] std::optional<std::int64_t> engine_of_queue(std::string_view queue);
 // Of those that serve `queue`, engines with all of these tags.  Throws Error kInvalidArgument: no
 // tag, or too many.
 [[nodiscard]] std::string tagged(std::string_view queue, std::vector<std::string> tags);
@@ -119,8 +121,23 @@ struct Outcome {
 [[nodiscard]] Tuple new_result(const Tuple& task, const Outcome& outcome,
                                const std::optional<EngineRef>& engine, double started,
                                double ended);
+// The same result with another payload.
+[[nodiscard]] Tuple with_payload(const Tuple& result, Value payload);
 // The payload of a failed task; `values`: of a map, in which nil stands for what failed.
 [[nodiscard]] Value error_payload(std::span<const TaskError> errors, Value values = {});
+
+// The task of a result as a call that may be given once more because the value is lost: if the farm
+// would have run it again after the death of its engine, and remembers its arguments
+// (python/linden/once_more.py).  `call.task`, `submitted` and `engine` are the caller's to fill in.
+struct CallAgain {
+  std::optional<Call> call;
+  std::string why_not;  // if there is none, as the second half of a sentence
+};
+// Throws Error kInvalidArgument: it is no result.
+[[nodiscard]] CallAgain call_again(const Tuple& result);
+// Says that a task was given once more, and what it is called now; and all that says so of a task.
+[[nodiscard]] Tuple resubmitted(const TaskId& task, const TaskId& again);
+[[nodiscard]] Template resubmitted_form(const TaskId& task);
 
 // ---- Cancelling (F6)
 

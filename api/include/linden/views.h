@@ -11,12 +11,15 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -74,7 +77,17 @@ class EngineDied : public TaskFailed {
   using TaskFailed::TaskFailed;
 };
 
+namespace detail {
+// Waits for a result, and until what it names is at hand; false after `timeout`, or if interrupted.
+bool await_result(FutureState& state, Duration timeout, const Interrupt& interrupt);
+}  // namespace detail
+
 // The result of a task that is under way: a future that knows the task's id.
+//
+// Large parts of a result lie with the host that made them.  If they are lost, its task runs once
+// more where the value is asked for, unless it must not run twice (retries = 0, or a task for one
+// engine) or its arguments were larger than 64 KiB: then get() throws Error kNoMatch, and says why.
+// That happens once for each result; then() and co_await wait for it as long as it takes.
 template <class T>
 class AsyncResult : public Future<T> {
  public:
@@ -82,10 +95,17 @@ class AsyncResult : public Future<T> {
   // For those who make them.
   AsyncResult(std::string id, std::shared_ptr<client::FarmClient> farm,
               std::shared_ptr<detail::FutureStateOf<T>> state)
-      : Future<T>(std::move(state), farm), id_(std::move(id)), farm_(std::move(farm)) {}
+      : Future<T>(state, farm), id_(std::move(id)), farm_(std::move(farm)), state_(state) {}
 
   // By which anybody finds the result: Farm::result, and `get_result` in Python.
   [[nodiscard]] const std::string& id() const noexcept { return id_; }
+
+  // As Future::get; what is lost is waited for within `timeout`, and may be asked for again.
+  T get(Duration timeout = kForever, const Interrupt& interrupt = {}) {
+    const auto state = this->valid() ? state_.lock() : nullptr;
+    if (state && !detail::await_result(*state, timeout, interrupt)) detail::throw_not_ready();
+    return Future<T>::get();
+  }
 
   // Cancels the task, wherever it is (F6); as Farm::cancel.
   bool cancel();
@@ -93,6 +113,7 @@ class AsyncResult : public Future<T> {
  private:
   std::string id_;
   std::shared_ptr<client::FarmClient> farm_;
+  std::weak_ptr<detail::FutureState> state_;  // while the value is to be had
 };
 
 // The results of a map, in the order of its items.
@@ -112,34 +133,32 @@ class MapResult {
   }
   // Whether all of it has ended.
   [[nodiscard]] bool ready() const {
-    return std::ranges::all_of(chunks_, [](const auto& chunk) { return chunk.ready(); });
+    return std::ranges::all_of(left(), [](const auto& chunk) { return chunk.ready(); });
   }
   // How many of its tasks have ended.
   [[nodiscard]] std::size_t progress() const {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(chunks_, [](const auto& chunk) { return chunk.ready(); }));
+    return got_.size() + static_cast<std::size_t>(std::ranges::count_if(
+                             left(), [](const auto& chunk) { return chunk.ready(); }));
   }
   // Until all has ended: true; false after `timeout`, or if interrupted.
   bool wait(Duration timeout = kForever, const Interrupt& interrupt = {}) const {
     const auto began = std::chrono::steady_clock::now();
-    for (const auto& chunk : chunks_) {
-      const auto passed =
-          std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began);
-      const auto left = timeout == kForever ? kForever : std::max(timeout - passed, Duration{0});
-      if (!chunk.wait(left, interrupt)) return false;
-    }
+    for (const auto& chunk : left())
+      if (!chunk.wait(left_of(timeout, began), interrupt)) return false;
     return true;
   }
   // All values; or throws what the first item that failed has ended with, once all tasks have
   // ended.  Error kOutcomeUnknown after `timeout`: then it may be asked again.
   std::vector<T> get(Duration timeout = kForever, const Interrupt& interrupt = {}) {
+    const auto began = std::chrono::steady_clock::now();
     if (!wait(timeout, interrupt)) detail::throw_not_ready();
+    // Each gives its values once, and a later one may have to be made again, in time or not.
+    while (got_.size() < chunks_.size())
+      got_.push_back(chunks_[got_.size()].get(left_of(timeout, began), interrupt));
     std::vector<T> values;
     values.reserve(items_);
-    for (auto& chunk : chunks_) {
-      auto some = chunk.get();
+    for (auto& some : std::exchange(got_, {}))
       std::move(some.begin(), some.end(), std::back_inserter(values));
-    }
     return values;
   }
   // The tasks themselves, to wait for or to go on from one by one.
@@ -164,7 +183,19 @@ class MapResult {
   }
 
  private:
+  // Those that have not given their values.
+  [[nodiscard]] std::span<const AsyncResult<std::vector<T>>> left() const {
+    return std::span(chunks_).subspan(got_.size());
+  }
+  using Moment = std::chrono::steady_clock::time_point;
+  static Duration left_of(Duration timeout, Moment began) {
+    if (timeout == kForever) return kForever;
+    const auto passed = std::chrono::steady_clock::now() - began;
+    return std::max(timeout - std::chrono::duration_cast<Duration>(passed), Duration{0});
+  }
+
   std::vector<AsyncResult<std::vector<T>>> chunks_;
+  std::vector<std::vector<T>> got_;  // of the first of them
   std::size_t items_;
   std::size_t chunk_;
 };

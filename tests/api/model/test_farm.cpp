@@ -121,6 +121,64 @@ TEST(Farm, AResultDoesNotKeepWhatNamesLargeData) {
   }
 }
 
+// As python/linden/once_more.py has it.
+TEST(Farm, ACallIsGivenAgainIfItMayRunTwiceAndItsArgumentsAreKept) {
+  const auto result_of = [](const Call& call) {
+    return new_result(new_task(call).tuple, {kOk, 42}, EngineRef{3, kSession}, 1.0, 2.0);
+  };
+  auto call = a_call();
+  call.name = "product";
+  call.label = "night";
+  call.retries = 2;
+  const auto again = call_again(result_of(call));
+  ASSERT_TRUE(again.call) << again.why_not;
+  auto same = *again.call;
+  same.task = call.task;
+  same.submitted = call.submitted;
+  EXPECT_EQ(new_task(same).tuple, new_task(call).tuple);
+  EXPECT_EQ(new_task(same).attributes.max_attempts, 3U);
+
+  call.is_map = true;
+  call.payload = List{List{1}, List{2}};
+  EXPECT_TRUE(call_again(result_of(call)).call.value().is_map);
+  call.retries = 0;
+  EXPECT_NE(call_again(result_of(call)).why_not.find("retries=0"), std::string::npos);
+  call = a_call();
+  call.engine = EngineRef{3, kSession};
+  EXPECT_NE(call_again(result_of(call)).why_not.find("to one engine"), std::string::npos);
+  call = a_call();
+  call.payload = List{std::string(70'000, 'x')};
+  EXPECT_NE(call_again(result_of(call)).why_not.find("64 KiB"), std::string::npos);
+  EXPECT_NE(call_again(*new_task(call).attributes.will).why_not.find("nothing"), std::string::npos);
+}
+
+// What it names goes with the result, so that it could not be given once more.
+TEST(Farm, ACallWithArgumentsByReferenceIsNotGivenAgain) {
+  const Value by_reference(Object{"ndarray+data", {Bytes::copy_of("table")}});
+  const List record{"native",           "mul", "call", "mul", List{nullptr, 1.5, nullptr},
+                    List{by_reference}, true};
+  const Tuple result{"result", kSession, 5, "ok", List{3, kSession, 1.0, 2.0, record}, 42};
+  EXPECT_NE(call_again(result).why_not.find("large"), std::string::npos);
+}
+
+TEST(Farm, ATaskOfPythonAloneIsNotGivenAgain) {
+  const List record{"any", "f", "apply", "digest", nullptr, Bytes::copy_of("pickle"), true};
+  const Tuple result{"result", kSession, 5, "ok", List{3, kSession, 1.0, 2.0, record}, 42};
+  EXPECT_NE(call_again(result).why_not.find("Python"), std::string::npos);
+}
+
+TEST(Farm, AResultGetsAnotherPayload) {
+  const auto result = new_result(new_task(a_call()).tuple, {kOk, 42}, {}, 1.0, 2.0);
+  EXPECT_EQ(with_payload(result, 43),
+            new_result(new_task(a_call()).tuple, {kOk, 43}, {}, 1.0, 2.0));
+}
+
+TEST(Farm, QueuesOfOneEngineAreKnown) {
+  EXPECT_EQ(engine_of_queue(engine_queue(17)), 17);
+  for (const char* queue : {"any", "native+gpu", "engine:", "engine:x", "engine:1x"})
+    EXPECT_FALSE(engine_of_queue(queue)) << queue;
+}
+
 TEST(Farm, ErrorsComeBack) {
   const std::vector<TaskError> errors{{2, "std::domain_error", "no", "trace"}};
   const auto tuple =

@@ -6,11 +6,14 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <numeric>
 #include <semaphore>
 #include <thread>
 
+#include <linden/data.h>
 #include <linden/engine.h>
 #include <linden/linden.h>
 
@@ -26,6 +29,7 @@ using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
 constexpr Duration kLong = 20s;
+constexpr std::int64_t kManyNumbers = 300'000;  // that go by reference
 
 Client connect_to(const ServerProcess& server) {
   ConnectOptions options;
@@ -54,6 +58,8 @@ class RunningEngine {
   bool begun() { return begun_.try_acquire_for(kLong); }
   void go_on() { end_.store(true); }
   [[nodiscard]] std::int64_t id() const { return engine_.id(); }
+  // How often "ramp" was called.
+  [[nodiscard]] int ramps() const { return ramps_; }
 
  private:
   static EngineOptions options(int threads) {
@@ -72,7 +78,8 @@ class RunningEngine {
       if (n % 2 != 0) throw std::domain_error(std::to_string(n) + " is odd");
       return n / 2;
     });
-    registry.add("ramp", [](std::int64_t count) {
+    registry.add("ramp", [this](std::int64_t count) {
+      ++ramps_;
       std::vector<double> numbers(static_cast<std::size_t>(count));
       std::iota(numbers.begin(), numbers.end(), 0.0);
       return Array::adopt(std::move(numbers));
@@ -86,6 +93,7 @@ class RunningEngine {
 
   std::counting_semaphore<> begun_{0};
   std::atomic<bool> end_{false};
+  std::atomic<int> ramps_{0};
   Client client_;
   Engine engine_;
   std::thread thread_;
@@ -200,12 +208,113 @@ TEST(Views, LargeArraysComeByReference) {
   const ServerProcess server;
   RunningEngine engine(server);
   const Farm farm(connect_to(server));
-  constexpr std::int64_t kCount = 300'000;
-  const auto ramp = farm.view().apply<Array>("ramp", kCount).get(kLong);
-  ASSERT_EQ(ramp.size(), static_cast<std::size_t>(kCount));
-  EXPECT_EQ(ramp.as<double>().back(), static_cast<double>(kCount - 1));
+  const auto ramp = farm.view().apply<Array>("ramp", kManyNumbers).get(kLong);
+  ASSERT_EQ(ramp.size(), static_cast<std::size_t>(kManyNumbers));
+  EXPECT_EQ(ramp.as<double>().back(), static_cast<double>(kManyNumbers - 1));
   auto space = farm.space();
   EXPECT_EQ(space.count(Template{"data", kText, kText, kInt, "result"}), 1U);
+}
+
+// As if the host that had them were gone; nobody has them mapped.
+void lose_data(const Farm& farm) {
+  const auto id = DataNode::join(farm.space()).farm_id();
+  std::size_t lost = 0;
+  const char* memory = std::getenv("LINDEN_DATA_DIRECTORY");  // ServerProcess says which
+  for (const auto& store : std::filesystem::directory_iterator(memory)) {
+    if (!store.path().filename().string().ends_with("-" + id)) continue;
+    for (const auto& file : std::filesystem::directory_iterator(store.path() / "kept"))
+      lost += std::filesystem::remove(file.path());
+  }
+  ASSERT_GT(lost, 0U);
+}
+
+// python/linden/remaking.py does the same.
+TEST(Views, AResultWhoseDataAreLostIsMadeAgainOnce) {
+  const ServerProcess server;
+  RunningEngine engine(server);
+  const Farm farm(connect_to(server));
+  auto result = farm.view().apply<Array>("ramp", kManyNumbers);
+  auto chained = farm.result<Array>(result.id()).then([](const Array& array) {
+    return array.as<double>().back();
+  });
+  ASSERT_EQ(chained.get(kLong), kManyNumbers - 1.0);
+  lose_data(farm);
+  EXPECT_EQ(result.get(kLong).as<double>().back(), kManyNumbers - 1.0);
+  EXPECT_EQ(farm.result<Array>(result.id()).get(kLong).size(), kManyNumbers);
+  EXPECT_EQ(engine.ramps(), 2) << "it was made again by whoever asked for it first";
+  lose_data(farm);
+  EXPECT_EQ(code_of([&] { farm.result<Array>(result.id()).get(kLong); }, "cannot be had"),
+            ErrorCode::kNoMatch);
+  EXPECT_EQ(engine.ramps(), 2);
+  EXPECT_TRUE(farm.purge(result.id()));
+  EXPECT_EQ(farm.space().count(Template{"result", kAny, kAny, kAny, kAny, kAny}), 0U);
+  EXPECT_EQ(farm.space().count(Template{"resubmitted", kAny, kAny, kAny}), 0U);
+}
+
+TEST(Views, ContinuationsAndMapsWaitForWhatIsMadeAgain) {
+  const ServerProcess server;
+  RunningEngine engine(server);
+  const Farm farm(connect_to(server));
+  auto one = farm.view().apply<Array>("ramp", kManyNumbers);
+  const std::string id = one.id();
+  TaskOptions options;
+  options.chunk = 1;
+  auto all = farm.view().with(options).map<Array>("ramp", std::vector{kManyNumbers, kManyNumbers});
+  ASSERT_TRUE(one.wait(kLong));
+  ASSERT_TRUE(all.wait(kLong));
+  lose_data(farm);
+  auto size = one.then([](const Array& array) { return array.size(); });
+  EXPECT_EQ(size.get(kLong), kManyNumbers);
+  const auto arrays = all.get(kLong);
+  ASSERT_THAT(arrays, SizeIs(2));
+  EXPECT_EQ(arrays[1].size(), kManyNumbers);
+}
+
+// Nothing runs it, and the time is over; later it is there.
+TEST(Views, WhatIsMadeAgainIsWaitedForInTime) {
+  const ServerProcess server;
+  const Farm farm(connect_to(server));
+  TaskOptions options;
+  options.chunk = 1;
+  AsyncResult<Array> one;
+  MapResult<Array> all({}, 0, 1);
+  {
+    RunningEngine engine(server);
+    one = farm.view().apply<Array>("ramp", kManyNumbers);
+    all = farm.view().with(options).map<Array>("ramp", std::vector<std::int64_t>{1, kManyNumbers});
+    ASSERT_TRUE(one.wait(kLong));
+    ASSERT_TRUE(all.wait(kLong));
+    lose_data(farm);
+    // The engine has gone when somebody asks.
+  }
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(code_of([&] { one.get(1ms); }), ErrorCode::kOutcomeUnknown);
+    EXPECT_EQ(code_of([&] { all.get(1ms); }), ErrorCode::kOutcomeUnknown);
+  }
+  RunningEngine engine(server);
+  EXPECT_EQ(one.get(kLong).size(), kManyNumbers);
+  EXPECT_THAT(all.get(kLong), SizeIs(2));
+}
+
+TEST(Views, WhatMayRunOnceOnlyIsNotMadeAgain) {
+  const ServerProcess server;
+  RunningEngine engine(server);
+  const Farm farm(connect_to(server));
+  TaskOptions options;
+  options.retries = 0;
+  auto once = farm.view().with(options).apply<Array>("ramp", kManyNumbers);
+  auto gone = farm.view().apply<Array>("ramp", kManyNumbers);
+  ASSERT_TRUE(once.wait(kLong));
+  auto here = farm.engine(engine.id()).apply<Array>("ramp", kManyNumbers);
+  ASSERT_TRUE(here.wait(kLong));
+  ASSERT_TRUE(gone.wait(kLong));
+  lose_data(farm);
+  EXPECT_EQ(code_of([&] { once.get(kLong); }, "it was given with retries=0, or to one engine"),
+            ErrorCode::kNoMatch);
+  EXPECT_EQ(code_of([&] { here.get(kLong); }, "must not run twice"), ErrorCode::kNoMatch);
+  farm.purge(gone.id());
+  EXPECT_EQ(code_of([&] { gone.get(kLong); }, "its result was purged"), ErrorCode::kNoMatch);
+  EXPECT_EQ(engine.ramps(), 3);
 }
 
 TEST(Views, AResultIsFoundAgainByItsId) {
