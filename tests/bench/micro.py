@@ -60,7 +60,7 @@ def crowd() -> Iterator[Sample]:
 
 
 def worker() -> Iterator[Sample]:
-    """Tasks that do nothing, from a client in C++ to space-worker with 2 threads and back: it takes the results, or reads them and lets them stay."""
+    """Tasks that do nothing, from a client in C++ to space-worker with 2 threads and back; results are taken, or read and left."""
     for name, mode in (("worker_noop", "take"), ("worker_noop_kept", "read")):
         yield name, "tasks/s", worker_rate(mode)
 
