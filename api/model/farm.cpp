@@ -174,7 +174,6 @@ bool fits_record(const FieldView& field) {
 }
 
 void add_record(Row& row, const TaskFields& task) {
-  constexpr std::size_t kRecordFields = 7;
   const FieldView& payload = task[kTaskPayload];
   const bool kept =
       bytes_in(payload) <= kRecordBytesMax && fits_record(payload) && !names_data(payload);
