@@ -16,12 +16,13 @@
 #include <vector>
 
 #include <linden/data.h>
+#include <linden/farm.h>
 #include <linden/result.h>
 #include <linden/value.h>
 
 namespace linden::data {
 
-inline constexpr std::string_view kByReference = "+data";
+inline constexpr std::string_view kByReference = farm::kByReferenceSuffix;
 inline constexpr std::string_view kBytesCodec = "bytes";
 // Parts of this size and more are worth it: below, a copy over the socket costs less than a file.
 inline constexpr std::size_t kLargeBytes = kLargeDataBytes;

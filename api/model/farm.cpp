@@ -100,17 +100,15 @@ std::size_t bytes_in(const FieldView& field) {
 }
 
 // Large data that a payload names go with the result, so that the task could not be given again.
+bool names_data(const Value& value) {
+  if (value.type() == FieldType::kObject)
+    return value.as_object().codec.ends_with(kByReferenceSuffix);
+  return value.type() == FieldType::kList &&
+         std::ranges::any_of(value.as_list(), [](const Value& one) { return names_data(one); });
+}
 bool names_data(const FieldView& field) {
-  constexpr std::string_view kByReference = "+data";
-  if (field.bytes.find(kByReference) == std::string_view::npos) return false;
-  if (field.type() == FieldType::kObject)
-    return encoding::value_of(field).as_object().codec.ends_with(kByReference);
-  if (field.type() != FieldType::kList) return false;
-  encoding::ListWalk walk(field);
-  for (FieldView element; walk.next(element);) {
-    if (names_data(element)) return true;
-  }
-  return false;
+  return field.bytes.find(kByReferenceSuffix) != std::string_view::npos &&
+         names_data(encoding::value_of(field));
 }
 
 using TaskFields = std::array<FieldView, kTaskFields>;
@@ -258,13 +256,6 @@ void read_meta(const List& meta, TaskResult& result) {
   if (!meta[kMetaEngine].is_nil()) result.engine = meta[kMetaEngine].as_int();
   result.started = meta[kMetaStarted].as_float();
   result.ended = meta[kMetaEnded].as_float();
-}
-
-// As above, of what others have put.
-bool names_data(const Value& value) {
-  if (value.type() == FieldType::kObject) return value.as_object().codec.ends_with("+data");
-  return value.type() == FieldType::kList &&
-         std::ranges::any_of(value.as_list(), [](const Value& one) { return names_data(one); });
 }
 
 // Retries of a task whose options are a list, or which has no others.

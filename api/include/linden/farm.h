@@ -31,6 +31,9 @@ struct TaskId {
 [[nodiscard]] std::string message_id(const TaskId& task);
 [[nodiscard]] std::optional<TaskId> parse_message_id(std::string_view text);
 
+// Ends the codec of an object in a payload of which large parts are only named (linden/data.h).
+inline constexpr std::string_view kByReferenceSuffix = "+data";
+
 // Queues: any engine that runs Python, any in C++ that has the function, one engine.
 inline constexpr std::string_view kAnyQueue = "any";
 inline constexpr std::string_view kNativeQueue = "native";
