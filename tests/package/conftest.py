@@ -3,9 +3,11 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import linden
 import pytest
@@ -14,6 +16,7 @@ from tests.conftest import ROOT
 
 BUILD = ROOT / "build"
 PREFIX = "usr/local"
+WITHIN_S = 60
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,22 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     run("meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--tags", "devel", "--destdir", folder)
     yield Installed(folder)
     shutil.rmtree(folder)
+
+
+def built(source: str, name: str, installed: Installed, folder: Path) -> Path:
+    """A program of one file, made outside of the tree."""
+    flags = run("pkg-config", "--cflags", "--libs", "linden", env=installed.environment).split()
+    (folder / "main.cpp").write_text(source)
+    run("ccache", "g++", "-std=c++20", "-Wall", "-Wextra", "-c", folder / "main.cpp", "-o", folder / "main.o", *flags)
+    run("g++", folder / "main.o", "-o", folder / name, *flags)
+    return folder / name
+
+
+def wait_until(is_so: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not is_so():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.02)
 
 
 @pytest.fixture

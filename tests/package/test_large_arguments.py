@@ -4,11 +4,9 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import linden
 import pytest
@@ -16,7 +14,7 @@ from linden.data import _ORPHANS_S
 from linden_launchers.server_command import find_program
 
 from tests.conftest import ROOT
-from tests.package.conftest import Installed, run
+from tests.package.conftest import WITHIN_S, Installed, built, run, wait_until
 
 PROGRAM = r"""
 // Gives so many MiB to functions in Python and in C++, as bytes and as an array; with "hold" it then waits.
@@ -75,7 +73,6 @@ def hold(data):
     return "done"
 """
 FUNCTIONS = ROOT / "build" / "tests" / "workers" / "cpp" / "plugins" / "test_functions.so"
-WITHIN_S = 60
 MB = 1 << 20
 
 Start = Callable[..., linden.Client]
@@ -83,12 +80,7 @@ Start = Callable[..., linden.Client]
 
 @pytest.fixture(scope="module")
 def give(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("programs")
-    flags = run("pkg-config", "--cflags", "--libs", "linden", env=installed.environment).split()
-    (folder / "main.cpp").write_text(PROGRAM)
-    run("ccache", "g++", "-std=c++20", "-Wall", "-Wextra", "-c", folder / "main.cpp", "-o", folder / "main.o", *flags)
-    run("g++", folder / "main.o", "-o", folder / "give", *flags)
-    return folder / "give"
+    return built(PROGRAM, "give", installed, tmp_path_factory.mktemp("programs"))
 
 
 @pytest.fixture
@@ -113,7 +105,7 @@ def start(scratch: Path, memory: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         rc = farms.enter_context(linden.start(1))
         command = [find_program("space-worker"), "--connection", rc.connection.address, "--load", str(FUNCTIONS)]
         workers.append(subprocess.Popen([*command, "--quiet"], stdin=subprocess.DEVNULL))
-        wait_for(lambda: len(rc.engines()) == 2)
+        wait_until(lambda: len(rc.engines()) == 2)
         return rc
 
     yield make
@@ -121,14 +113,7 @@ def start(scratch: Path, memory: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         worker.terminate()
         worker.wait(WITHIN_S)
     farms.close()
-    wait_for(lambda: not list(memory.iterdir()))
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + WITHIN_S
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.02)
+    wait_until(lambda: not list(memory.iterdir()))
 
 
 def kept(memory: Path) -> list[Path]:
@@ -161,7 +146,7 @@ def test_the_server_does_not_see_them_and_nothing_is_left(
     assert run(give, rc.connection.address, 64, "", env=installed.environment) == printed(64)
     assert resident(server, "VmHWM") < before + 32 * MB
     assert uses(rc) == 0
-    wait_for(lambda: not kept(memory))
+    wait_until(lambda: not kept(memory))
 
 
 def test_a_full_store_costs_nothing_but_speed(
@@ -184,14 +169,14 @@ def test_what_a_killed_program_gave_stays_for_its_task_and_goes_with_it(
     rc = start()
     command = [str(give), rc.connection.address, "64", "hold"]
     program = subprocess.Popen(command, env=installed.environment, stdin=subprocess.PIPE)
-    wait_for((scratch / "held").exists)
+    wait_until((scratch / "held").exists)
     assert len(kept(memory)) == 1
     program.send_signal(signal.SIGKILL)
     program.communicate()
     (scratch / "go-on").touch()
-    wait_for(lambda: rc.space.count(("result", str, int, "ok", linden.ANY, linden.ANY)) == 1)
+    wait_until(lambda: rc.space.count(("result", str, int, "ok", linden.ANY, linden.ANY)) == 1)
     assert uses(rc) == 1
     rc.submitter.data.join()
     rc.submitter.data._orphans_sought -= 2 * _ORPHANS_S  # somebody does this within a minute or two
     rc.submitter.data.nudge()
-    wait_for(lambda: not kept(memory))
+    wait_until(lambda: not kept(memory))

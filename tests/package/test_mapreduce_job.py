@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import linden
@@ -14,7 +14,7 @@ import pytest
 from linden import mapreduce_remote as remote
 from linden import run_store
 
-from tests.package.conftest import Installed, run
+from tests.package.conftest import WITHIN_S, Installed, built, wait_until
 
 PROGRAM = r"""
 // Does with a MapReduce job that somebody else has started what the third argument says.
@@ -117,18 +117,12 @@ def enlarge(record):
 def fail(record):
     raise ValueError(record + " is wrong")
 """
-DEADLINE_S = 60
 JOB = "0123456789abcdef" * 2
 
 
 @pytest.fixture(scope="module")
 def read_job(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("programs")
-    flags = run("pkg-config", "--cflags", "--libs", "linden", env=installed.environment).split()
-    (folder / "main.cpp").write_text(PROGRAM)
-    run("ccache", "g++", "-std=c++20", "-Wall", "-Wextra", "-c", folder / "main.cpp", "-o", folder / "main.o", *flags)
-    run("g++", folder / "main.o", "-o", folder / "read_job", *flags)
-    return folder / "read_job"
+    return built(PROGRAM, "read_job", installed, tmp_path_factory.mktemp("programs"))
 
 
 @pytest.fixture
@@ -184,7 +178,7 @@ class Program:
 
     def end(self, code: int = 0) -> str:
         """Waits for it; what it has printed, or said if it has failed."""
-        printed, said = self.process.communicate(timeout=DEADLINE_S)
+        printed, said = self.process.communicate(timeout=WITHIN_S)
         assert self.process.returncode == code, said
         return printed if code == 0 else said
 
@@ -193,13 +187,6 @@ def kill_engines(farm: linden.Client) -> None:
     for engine in farm.engines():
         os.kill(engine.info["pid"], signal.SIGKILL)
     wait_until(lambda: not farm.engines())  # their sessions end when their hold time is over
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def lose_runs() -> int:
