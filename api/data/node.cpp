@@ -447,6 +447,7 @@ std::vector<std::optional<std::uint64_t>> DataNode::Impl::counts(std::vector<Tem
                                                                  const Interrupt& interrupt) {
   auto client = farm_.client();
   std::vector<RequestId> requests;
+  requests.reserve(forms.size());
   for (Template& form : forms)
     requests.push_back(client.send(farm_.number(), CountOp{std::move(form), {}}));
   std::vector<std::optional<std::uint64_t>> found;
@@ -510,6 +511,7 @@ std::vector<std::string> DataNode::Impl::drop_orphans(const Interrupt& interrupt
   std::vector<Tuple> foreign;
   const auto drop_ended = [&] {
     std::vector<Template> forms;
+    forms.reserve(foreign.size());
     for (const Tuple& use : foreign)
       forms.push_back(farm::results_form(use[2].as_text(), use[3].as_int()));
     const auto results = counts(std::move(forms), interrupt);

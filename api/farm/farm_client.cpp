@@ -210,7 +210,7 @@ std::vector<std::string> FarmClient::submit(
 
 // The tuples that keep what those of `tasks` name whose calls are `large`, by where these are.
 std::map<std::size_t, std::vector<NewTuple>> FarmClient::by_reference(
-    std::map<std::size_t, farm::Call> large, std::vector<NewTuple>& tasks) {
+    std::map<std::size_t, farm::Call>&& large, std::vector<NewTuple>& tasks) {
   std::map<std::size_t, std::vector<NewTuple>> uses;
   TaskData::Stored stored;
   for (auto& [at, call] : large) {

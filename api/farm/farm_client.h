@@ -76,8 +76,8 @@ class FarmClient : public std::enable_shared_from_this<FarmClient> {
   farm::TaskId give_again(const farm::TaskId& task, farm::Call call);
   void purge_made_again(const farm::TaskId& task);
   void open_results();
-  std::map<std::size_t, std::vector<NewTuple>> by_reference(std::map<std::size_t, farm::Call> large,
-                                                            std::vector<NewTuple>& tasks);
+  std::map<std::size_t, std::vector<NewTuple>> by_reference(
+      std::map<std::size_t, farm::Call>&& large, std::vector<NewTuple>& tasks);
   void put(std::vector<NewTuple> tuples, std::int64_t first, std::int64_t count);
   bool abort_waiting(const farm::TaskId& task, Duration timeout);
   bool ended_as_cancelled(const farm::TaskId& task);

@@ -23,7 +23,7 @@ std::optional<Tuple> FarmClient::with_data(const Tuple& result, Duration timeout
     if (error.code() != ErrorCode::kNoMatch) throw;
     lost = error.what();
   }
-  const auto again = farm->made_again(result, lost, timeout, interrupt);
+  auto again = farm->made_again(result, lost, timeout, interrupt);
   if (!again) return std::nullopt;
   const auto made = farm::parse_result(*again);
   if (made.status != farm::kOk) return again;

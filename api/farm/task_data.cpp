@@ -39,7 +39,7 @@ Value TaskData::give_out(const Value& payload, std::int64_t number, Stored& stor
         node().offload(payload, refs, [&](const Bytes& part) { return keep(part, stored); });
   } catch (const Error&) {
     if (space_.client().failure()) throw;
-    stored.refs.clear();
+    stored.refs_.clear();
     for (const DataRef& ref : refs) {
       if (ref.store.empty()) drop_upload(ref.name, 1);
     }
@@ -58,7 +58,7 @@ Value TaskData::give_out(const Value& payload, std::int64_t number, Stored& stor
 
 DataRef TaskData::keep(const Bytes& part, Stored& stored) {
   const auto place = std::pair(part.data(), part.size());
-  if (const auto found = stored.refs.find(place); found != stored.refs.end()) {
+  if (const auto found = stored.refs_.find(place); found != stored.refs_.end()) {
     const DataRef& ref = found->second.second;
     if (!ref.store.empty()) return ref;
     const std::lock_guard lock(uploading_);
@@ -67,7 +67,7 @@ DataRef TaskData::keep(const Bytes& part, Stored& stored) {
   }
   // Where engines share it, it is at hand there, and stays when this process ends.
   DataRef ref = engines_share() ? node().put(part.view()) : upload(part);
-  stored.refs.emplace(place, std::pair(part, ref));
+  stored.refs_.emplace(place, std::pair(part, ref));
   return ref;
 }
 

@@ -39,7 +39,7 @@ class TaskData {
   // share are looked at once.
   class Stored {
     friend class TaskData;
-    std::map<std::pair<const char*, std::size_t>, std::pair<Bytes, DataRef>> refs;
+    std::map<std::pair<const char*, std::size_t>, std::pair<Bytes, DataRef>> refs_;
   };
   // The payload of a task with what is large by reference; `uses` gets the tuples that keep that,
   // which are to be put before the task, in the same step.  As it is if there is no room by

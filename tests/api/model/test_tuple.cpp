@@ -218,7 +218,7 @@ TEST(TupleDecode, RefusesListsNestedTooDeeply) {
       length += static_cast<char>(n < 0x80 ? n : n | 0x80);
       if (n < 0x80) break;
     }
-    head = "\x08" + length + inner;
+    head.assign("\x08").append(length).append(inner);
   }
   EXPECT_NE(failure_of("\x01" + head).message.find("nested too deeply"), std::string::npos);
 }

@@ -163,6 +163,7 @@ TEST_F(LargeArguments, AMapOverTheSameBytesStoresThemOnce) {
   const RunningEngine engine(server);
   const Farm farm(connect_to(server));
   std::vector<std::pair<Array, int>> rows;
+  rows.reserve(8);
   const Array array = ramp();
   for (int n = 0; n < 8; ++n) rows.emplace_back(n < 6 ? array : ramp(), n);
   TaskOptions options;
