@@ -68,6 +68,13 @@ void check_depth(std::size_t depth) {
                                              "as an object");
 }
 
+void check_depth(std::size_t depth, const FieldView& field) {
+  if (field.type() != FieldType::kList) return;
+  check_depth(depth);
+  ListWalk walk(field);
+  for (FieldView element; walk.next(element);) check_depth(depth + 1, element);
+}
+
 std::size_t open_list(std::string& head) {
   constexpr char kUnknown = '\0';
   head.append({static_cast<char>(kTagList), kUnknown, kUnknown});

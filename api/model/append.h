@@ -57,5 +57,7 @@ void append_field(std::string& head, std::vector<Bytes>& attachments, const Fiel
 
 // Throws Error kLimitExceeded if a list at this depth is nested too deeply.
 void check_depth(std::size_t depth);
+// The same for the lists of a field that has `depth` lists around it.
+void check_depth(std::size_t depth, const FieldView& field);
 
 }  // namespace linden::encoding

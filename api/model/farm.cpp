@@ -9,8 +9,6 @@
 #include <linden/error.h>
 #include <linden/field_view.h>
 
-#include "api/model/append.h"
-
 namespace linden::farm {
 namespace {
 
@@ -134,56 +132,25 @@ std::size_t depth_of(const FieldView& field) {
   return deepest + 1;
 }
 
-// A tuple as its bytes, which come from other tuples as they lie there.
-class Row {
- public:
-  explicit Row(std::size_t fields) {
-    constexpr std::size_t kUsualBytes = 512;
-    head_.reserve(kUsualBytes);
-    head_ += static_cast<char>(fields);
-  }
-  void add_nil() { head_ += static_cast<char>(encoding::kTagNil); }
-  void add_bool(bool value) {
-    head_ += static_cast<char>(value ? encoding::kTagTrue : encoding::kTagFalse);
-  }
-  void add_int(std::int64_t value) { encoding::append_int(head_, value); }
-  void add_float(double value) { encoding::append_float(head_, value); }
-  void add_text(std::string_view text) { encoding::append_text(head_, text); }
-  void add(const Value& value) { encoding::append_value(head_, attachments_, value); }
-  void add(const FieldView& field) { encoding::append_field(head_, attachments_, field); }
-  // What is added between the two are the elements; the second is told how many.
-  [[nodiscard]] std::size_t begin_list() { return encoding::open_list(head_); }
-  void end_list(std::size_t start, std::size_t count) { encoding::close_list(head_, start, count); }
-  Tuple build() {
-    auto row = Tuple::decode(head_, std::move(attachments_));
-    if (!row) throw Error(ErrorCode::kLimitExceeded, row.error().message);
-    return std::move(*row);
-  }
-
- private:
-  std::string head_;
-  std::vector<Bytes> attachments_;
-};
-
 // The record lies in a list, its fields in another, and lists have a bound.
 bool fits_record(const FieldView& field) {
   constexpr std::size_t kListsAround = 2;
   return depth_of(field) + kListsAround <= kListDepthMax;
 }
 
-void add_record(Row& row, const TaskFields& task) {
+void add_record(TupleBuilder& result, const TaskFields& task) {
   const FieldView& payload = task[kTaskPayload];
   const bool kept =
       bytes_in(payload) <= kRecordBytesMax && fits_record(payload) && !names_data(payload);
   const auto add_if = [&](bool fits, const FieldView& field) {
-    fits ? row.add(field) : row.add_nil();
+    fits ? result.add(field) : result.add_nil();
   };
-  const std::size_t start = row.begin_list();
-  for (const auto at : {kTaskQueue, kTaskName, kTaskKind, kTaskFunction}) row.add(task[at]);
+  result.begin_list();
+  for (const auto at : {kTaskQueue, kTaskName, kTaskKind, kTaskFunction}) result.add(task[at]);
   add_if(fits_record(task[kTaskOptions]), task[kTaskOptions]);
   add_if(kept, payload);
-  row.add_bool(kept);
-  row.end_list(start, kRecordFields);
+  result.add_bool(kept);
+  result.end_list();
 }
 
 // With a builder, since there may be very many tasks.
@@ -391,27 +358,26 @@ Template outputs_form(const std::string& client, std::optional<std::int64_t> num
 
 Tuple new_result(const Tuple& task, const Outcome& outcome, const std::optional<EngineRef>& engine,
                  double started, double ended) {
-  constexpr std::size_t kMetaFields = 5;
   const TaskFields fields = split_task(task);
-  Row row(kResultFields);
-  row.add_text("result");
-  row.add(fields[kTaskClient]);
-  row.add(fields[kTaskNumber]);
-  row.add_text(outcome.status);
-  const std::size_t meta = row.begin_list();
+  TupleBuilder result;
+  result.add_text("result");
+  result.add(fields[kTaskClient]);
+  result.add(fields[kTaskNumber]);
+  result.add_text(outcome.status);
+  result.begin_list();
   if (engine) {
-    row.add_int(engine->id);
-    row.add_text(engine->session);
+    result.add_int(engine->id);
+    result.add_text(engine->session);
   } else {
-    row.add_nil();
-    row.add_nil();
+    result.add_nil();
+    result.add_nil();
   }
-  row.add_float(started);
-  row.add_float(ended);
-  add_record(row, fields);
-  row.end_list(meta, kMetaFields);
-  row.add(outcome.payload);
-  return row.build();
+  result.add_float(started);
+  result.add_float(ended);
+  add_record(result, fields);
+  result.end_list();
+  result.add(outcome.payload);
+  return result.build();
 }
 
 Tuple with_payload(const Tuple& result, Value payload) {

@@ -218,6 +218,12 @@ void TupleBuilder::add(const Value& value) {
   encoding::append_value(head_, attachments_, value, open_.size());
 }
 
+void TupleBuilder::add(const encoding::FieldView& field) {
+  if (!open_.empty()) encoding::check_depth(open_.size(), field);
+  count_element();
+  encoding::append_field(head_, attachments_, field);
+}
+
 Tuple TupleBuilder::build() {
   assert(open_.empty());
   if (!fits_head(head_.size()))

@@ -18,6 +18,9 @@ namespace linden {
 namespace detail {
 struct TupleRep;  // one reference-counted allocation: head bytes and the attachments' table
 }
+namespace encoding {
+struct FieldView;  // linden/field_view.h
+}
 
 // Bytes values and object parts of this size or more lie beside a tuple's head as attachments and
 // are never copied; smaller ones lie in the head.  Part of the format: equal tuples have equal
@@ -90,6 +93,7 @@ class TupleBuilder {
   void end_list();                         // of the list begun last
   void add_object(std::string_view codec, std::span<const Bytes> parts);
   void add(const Value& value);
+  void add(const encoding::FieldView& field);  // of another tuple, as it lies there
 
   // Error kLimitExceeded beyond kFieldsMax or kListDepthMax.  The builder is empty afterwards.
   [[nodiscard]] Tuple build();

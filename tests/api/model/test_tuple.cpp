@@ -7,6 +7,7 @@
 #include <thread>
 
 #include <linden/error.h>
+#include <linden/field_view.h>
 
 namespace linden {
 namespace {
@@ -145,6 +146,48 @@ TEST(Tuple, BuilderMakesTheSameBytes) {
                      Bytes::copy_of("ab"), Object{"pickle", parts}};
   EXPECT_EQ(builder.build(), wanted);
   EXPECT_EQ(builder.build(), Tuple());  // empty afterwards
+}
+
+TEST(Tuple, TakesFieldsOverFromAnotherAsTheyLieThere) {
+  const Tuple from = sample();
+  TupleBuilder plain;
+  TupleBuilder within;
+  within.begin_list();
+  encoding::FieldWalk walk(from);
+  for (encoding::FieldView field; walk.next(field);) {
+    plain.add(field);
+    within.add(field);
+  }
+  within.end_list();
+  const Tuple copy = plain.build();
+  EXPECT_EQ(copy, from);
+  EXPECT_EQ(copy[6].as_bytes().data(), from[6].as_bytes().data());  // shared
+  const Tuple list = within.build();
+  EXPECT_EQ(list, Tuple{Value(from.values())});
+  EXPECT_TRUE(Tuple::decode(list.head(), attachments_of(list)));
+}
+
+TEST(Tuple, TakesOverNoFieldThatWouldLieTooDeeply) {
+  Value nested = 1;
+  for (std::size_t i = 1; i < kListDepthMax; ++i) nested = List{"beside", nested};
+  const Tuple from{nested};
+  encoding::FieldView field;
+  ASSERT_TRUE(encoding::FieldWalk(from).next(field));
+  const auto within = [&](std::size_t lists) {
+    TupleBuilder builder;
+    for (std::size_t i = 0; i < lists; ++i) builder.begin_list();
+    builder.add(field);
+    for (std::size_t i = 0; i < lists; ++i) builder.end_list();
+    return builder.build();
+  };
+  EXPECT_EQ(within(0), from);
+  EXPECT_EQ(within(1), (Tuple{List{nested}}));
+  try {
+    (void)within(2);
+    ADD_FAILURE() << "65 lists within one another";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kLimitExceeded);
+  }
 }
 
 // A list says before its elements how long it is, in one byte or in more.
