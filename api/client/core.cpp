@@ -20,7 +20,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kInterruptCheck{100};
 constexpr milliseconds kLeadAgainAfter{5};
 constexpr milliseconds kCallerStillNear{2};
-constexpr microseconds kGatherFor{1000};
 constexpr microseconds kGatherRequestsFor{200};
 constexpr std::chrono::seconds kSilenceMax{15};
 constexpr milliseconds kPaceMin{3};       // of heartbeats, however short a lease is
@@ -435,7 +434,12 @@ void Core::take_late_event(RequestId id, Event&& event) {
 // Sends what is due; returns when to look again.
 SteadyTime Core::do_duties(SteadyTime now) {
   for (auto& [id, stream] : streams_) {
-    if (!stream->items.empty()) flush_stream(*stream);
+    if (stream->items.empty()) continue;
+    if (stream->due() <= now) {
+      flush_stream(*stream);
+    } else {  // younger than those that the timer was set for
+      timer_.arm(std::chrono::ceil<microseconds>(stream->due() - now));
+    }
   }
   if (now - taken_told_ >= heartbeat_) {
     taken_told_ = now;

@@ -5,7 +5,6 @@ namespace linden::client {
 
 namespace {
 
-constexpr std::chrono::microseconds kGatherFor{1000};
 constexpr std::size_t kGatherBytesMax = std::size_t{16} << 20;
 constexpr std::size_t kFrameSlackBytes = std::size_t{1}
                                          << 20;  // for what a frame says beside its tuples
@@ -38,8 +37,9 @@ std::shared_ptr<StreamState> Core::open_stream(SpaceNumber space, StreamOp form,
 std::vector<Handout> Core::next(StreamState& stream, Duration timeout, std::size_t count_max,
                                 const Interrupt& interrupt) {
   Lock lock(mutex_);
-  // What was gathered goes out before the next tuple is begun or waited for.  If there is a next
-  // one, its beginning goes along.
+  // What was gathered goes out before the next tuple is waited for, or begun if by its end it would
+  // be late; the beginning goes along.
+  stream.ask(std::chrono::steady_clock::now());
   std::vector<Handout> result;
   const auto take = [&] {
     while (!stream.queue.empty() && result.size() < count_max) result.push_back(stream.pop());
@@ -47,9 +47,8 @@ std::vector<Handout> Core::next(StreamState& stream, Duration timeout, std::size
       stream.acknowledging(
           enqueue(stream.space, Operation(*acknowledgement), AnswerTo::kNobody, true));
     }
-    const bool old = !stream.items.empty() &&
-                     std::chrono::steady_clock::now() - stream.gathering_since >= kGatherFor / 2;
-    if (old || (stream.queue.empty() && !stream.started.empty())) flush_stream(stream);
+    if (stream.is_last_call() || (stream.queue.empty() && !stream.started.empty()))
+      flush_stream(stream);
     if (!out_.empty()) write_out();
   };
   if (!stream.queue.empty()) {

@@ -2,6 +2,7 @@
 #include "api/client/stream_state.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace linden::client {
 
@@ -47,6 +48,10 @@ void StreamState::add_finish(std::optional<Token> token, std::vector<NewTuple>&&
   if (items.empty()) gathering_since = now;
   if (token) held.erase(token->tuple);
   items.push_back({token, std::move(puts)});
+}
+
+void StreamState::ask(SteadyTime now) {
+  pace = now - std::exchange(asked, now);
 }
 
 std::optional<FinishOp> StreamState::gather() {

@@ -18,6 +18,11 @@ namespace linden::client {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
+// So long a finish waits at most for others to go along.  A message wakes the server and whoever
+// waits for the results, which on a machine whose cores are busy costs more than a short task does
+// (docs/decisions/0006-who-reads-the-socket.md).
+inline constexpr std::chrono::milliseconds kGatherFor{4};
+
 // What comes in waits in `queue`; what goes out (finishes and news of what has started) is gathered
 // until the next flush.
 //
@@ -39,6 +44,8 @@ struct StreamState {
   std::size_t gathered_bytes = 0;  // of the items
   std::vector<Token> started;      // to be sent
   SteadyTime gathering_since{};    // of the oldest item
+  SteadyTime asked{};              // when next() was called last
+  SteadyTime::duration pace{};     // between the last two calls of next()
 
   std::uint64_t delivered = 0;  // kTake, kRead: since (re)opened
   std::uint64_t consumed = 0;
@@ -61,6 +68,12 @@ struct StreamState {
   std::optional<Operation> recall(Token token);
 
   void add_finish(std::optional<Token> token, std::vector<NewTuple>&& puts, SteadyTime now);
+  // The caller wants the next one.
+  void ask(SteadyTime now);
+  // When the items have to go, if there are any.
+  [[nodiscard]] SteadyTime due() const { return gathering_since + kGatherFor; }
+  // Whether they should go now, since by the next call, at this pace, they would be late.
+  [[nodiscard]] bool is_last_call() const { return !items.empty() && asked + pace >= due(); }
   // What was gathered as one request; nullopt if nothing was.
   std::optional<FinishOp> gather();
 

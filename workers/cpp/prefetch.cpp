@@ -7,7 +7,9 @@ namespace linden {
 namespace {
 
 constexpr std::uint32_t kCreditMin = 2;
-constexpr double kCoveredS = 0.002;  // so much work should lie ready
+// So much work should lie ready: twice what results are gathered for, since new tasks come when
+// results have gone.
+constexpr double kCoveredS = 0.008;
 constexpr double kWeight = 0.2;
 constexpr double kShortestS = 1e-6;
 
@@ -24,8 +26,8 @@ bool Prefetch::observe(double seconds) {
   const auto credit = static_cast<std::uint32_t>(
       std::clamp<double>(wanted, kCreditMin, static_cast<double>(credit_max_)));
   // Small changes are not worth a message.
-  const bool is_small =
-      credit > credit_ / 2 && credit < credit_ * 2 && credit > kCreditMin && credit < credit_max_;
+  const bool is_small = 2 * credit > credit_ && 4 * credit < 5 * credit_ && credit > kCreditMin &&
+                        credit < credit_max_;
   if (credit == credit_ || is_small) return false;
   credit_ = credit;
   return true;

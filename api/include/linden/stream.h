@@ -21,8 +21,8 @@ struct StreamState;  // api/client/stream_state.h
 //
 // kReserve: a worker's inbox.  The hand-out that next() returned last counts as started; those that
 // wait in the local queue do not, and are given back by themselves when the space recalls them for
-// somebody idle (F4).  Finishes are gathered and sent when next() is called or within about a
-// millisecond, whichever is first. kTake, kRead: what was consumed is acknowledged by itself.
+// somebody idle (F4).  Finishes are gathered while there are tuples in the queue, for 4 ms at most.
+// kTake, kRead: what was consumed is acknowledged by itself.
 class Stream {
  public:
   // The next tuple; nullopt after `timeout` or if interrupted.  Reads the socket in the calling

@@ -55,6 +55,39 @@ TEST(StreamState, DoesNotReportTheBeginningOfWhatHasEnded) {
   EXPECT_EQ(gathered->started, std::vector{token(2)});
 }
 
+// Short tasks: some ends go together.
+TEST(StreamState, GathersWhileTheNextCallWillBeInTime) {
+  using std::chrono::milliseconds;
+  auto stream = reserving(8);
+  SteadyTime now{std::chrono::hours(1)};
+  const auto end_one = [&](std::uint64_t id) {
+    now += milliseconds(1);
+    stream.add_finish(token(id), {}, now);
+    stream.ask(now);
+  };
+  stream.ask(now);
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    end_one(id);
+    EXPECT_FALSE(stream.is_last_call()) << id;
+  }
+  end_one(4);
+  EXPECT_TRUE(stream.is_last_call());
+  EXPECT_EQ(stream.due(), now + milliseconds(1));
+  EXPECT_EQ(stream.gather()->items.size(), 4U);
+  EXPECT_FALSE(stream.is_last_call());
+}
+
+// Long tasks: nothing is gained by waiting for the next end.
+TEST(StreamState, DoesNotGatherWhatWouldBeAlone) {
+  auto stream = reserving();
+  SteadyTime now{std::chrono::hours(1)};
+  stream.ask(now);
+  now += kGatherFor;
+  stream.add_finish(token(1), {}, now);
+  stream.ask(now);
+  EXPECT_TRUE(stream.is_last_call());
+}
+
 // F4: what waits in the local queue goes back un-started when the space asks for it.
 TEST(StreamState, GivesBackARecalledHandoutThatHasNotBegun) {
   auto stream = reserving();

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 CREDIT_MIN = 2
 CREDIT_MAX = 64
-# So much work should lie ready.
-COVERED_S = 0.002
+# So much work should lie ready: twice what results are gathered for, since new tasks come when results have gone.
+COVERED_S = 0.008
 _WEIGHT = 0.2
 
 
@@ -28,7 +28,8 @@ class Prefetch:
         wanted = COVERED_S / max(self._mean_s, 1e-6)
         credit = int(min(max(wanted, CREDIT_MIN), CREDIT_MAX))
         # Small changes are not worth a message.
-        if credit == self.credit or (self.credit / 2 < credit < self.credit * 2 and CREDIT_MIN < credit < CREDIT_MAX):
+        is_small = self.credit / 2 < credit < self.credit * 1.25 and CREDIT_MIN < credit < CREDIT_MAX
+        if credit == self.credit or is_small:
             return False
         self.credit = credit
         return True
