@@ -1,4 +1,5 @@
 // api/farm/cancel.cpp: ending tasks wherever they are (F6), and removing what they left.
+#include <algorithm>
 #include <set>
 #include <tuple>
 
@@ -11,13 +12,19 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// A task may move while we look for it (it is recalled, run again, or its engine dies), but not for
-// ever.
-constexpr std::chrono::seconds kSearchFor{10};
 // By then an engine has given back what it has not begun.
 constexpr std::chrono::milliseconds kRecallFor{500};
 constexpr std::uint32_t kOutputsAtOnce = 1000;
 constexpr std::uint32_t kUsesAtOnce = 1000;
+
+steady_clock::time_point deadline_of(Duration timeout) {
+  return timeout == kForever ? steady_clock::time_point::max() : steady_clock::now() + timeout;
+}
+
+Duration recall_until(steady_clock::time_point deadline) {
+  const auto left = std::chrono::duration_cast<Duration>(deadline - steady_clock::now());
+  return std::clamp(left, Duration::zero(), Duration(kRecallFor));
+}
 
 }  // namespace
 
@@ -41,12 +48,12 @@ bool FarmClient::ended_as_cancelled(const farm::TaskId& task) {
   return match && farm::parse_result(match->tuple).status == farm::kCancelled;
 }
 
-bool FarmClient::cancel(const farm::TaskId& task) {
+bool FarmClient::cancel(const farm::TaskId& task, Duration timeout) {
   std::set<std::tuple<TupleId, std::uint32_t>> told;
-  const auto deadline = steady_clock::now() + kSearchFor;
+  const auto deadline = deadline_of(timeout);
   bool begun = true;
-  while (steady_clock::now() < deadline) {
-    if (abort_waiting(task, begun ? Duration::zero() : Duration(kRecallFor))) return true;
+  do {
+    if (abort_waiting(task, begun ? Duration::zero() : recall_until(deadline))) return true;
     const auto there = space_.list(farm::tasks_form(task.client, task.number));
     if (there.tuples.empty()) return ended_as_cancelled(task);
     const auto& one = there.tuples.front();
@@ -60,11 +67,11 @@ bool FarmClient::cancel(const farm::TaskId& task) {
     } else if (begun) {
       return true;  // still there after it was told, so it was told in time
     }
-  }
-  throw Error(ErrorCode::kOutcomeUnknown,
-              "task " + farm::message_id(task) + " could not be had within " +
-                  std::to_string(kSearchFor.count()) +
-                  " s, and was not cancelled: it is paused, or waits for something");
+  } while (steady_clock::now() < deadline);
+  throw Error(ErrorCode::kOutcomeUnknown, "task " + farm::message_id(task) +
+                                              " could not be had in time, and was not cancelled: "
+                                              "it is paused, waits for something, or its engine "
+                                              "does not answer");
 }
 
 // What large arguments and results the task has named is not kept for it any more.

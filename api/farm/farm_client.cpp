@@ -35,7 +35,7 @@ class TaskSource final : public detail::FutureSource {
   }
   void cancel(detail::FutureState& state) override {
     if (const auto farm = farm_.lock())
-      farm->cancel({session_, static_cast<std::int64_t>(state.origin().number)});
+      farm->cancel({session_, static_cast<std::int64_t>(state.origin().number)}, kCancelFor);
   }
   void abandon(detail::FutureState& state) override {
     results_->forget(static_cast<std::int64_t>(state.origin().number));

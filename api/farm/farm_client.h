@@ -61,7 +61,7 @@ class FarmClient : public std::enable_shared_from_this<FarmClient> {
 
   [[nodiscard]] std::vector<EngineInfo> engines();
   void find(const farm::TaskId& task, const std::shared_ptr<detail::FutureState>& future);
-  bool cancel(const farm::TaskId& task);
+  bool cancel(const farm::TaskId& task, Duration timeout);
   bool purge(const farm::TaskId& task);
 
  private:

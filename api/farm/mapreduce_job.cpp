@@ -108,6 +108,15 @@ class Left {
   // So long it waits before it looks again.
   [[nodiscard]] Duration slice() const { return std::min(now(), kLook); }
   [[nodiscard]] bool is_over() const { return interrupted_ || now() == Duration::zero(); }
+  // Asks, too, where nothing is waited for.  Throws Error kOutcomeUnknown: it is over.
+  void require() const {
+    if (interrupt_) interrupt_();
+    if (is_over()) throw late();
+  }
+  [[nodiscard]] static Error late() {
+    return {ErrorCode::kOutcomeUnknown,
+            "no engine has answered in time what MapReduce has asked; it may be asked again"};
+  }
   [[nodiscard]] const Interrupt& interrupt() const { return interrupt_; }
 
  private:
@@ -121,13 +130,13 @@ class Left {
 void forget(const Farm& farm, const std::string& id) {
   try {
     if (farm.purge(id)) return;
-    farm.cancel(id);
+    farm.cancel(id, kLook);
     // An engine that is told to interrupt it says soon that it has.
     static_cast<void>(farm.result(id).wait(kLook));
     static_cast<void>(farm.purge(id));
   } catch (const Error&) {
-    // The session has ended, or the task cannot be had: whoever purges results of dead clients
-    // finds it.
+    // The session has ended, or the task cannot be had so soon: whoever purges results of dead
+    // clients finds it.
   }
 }
 
@@ -161,10 +170,7 @@ T answer_of(const Farm& farm, AsyncResult<T> task, const Left& left,
             std::optional<std::int64_t> engine = std::nullopt) {
   const Forgotten forgotten(farm, task.id());
   while (!task.wait(left.slice(), left.interrupt())) {
-    if (left.is_over()) {
-      throw Error(ErrorCode::kOutcomeUnknown,
-                  "no engine has answered in time what MapReduce has asked; it may be asked again");
-    }
+    if (left.is_over()) throw Left::late();
     if (has_engine(farm, engine)) continue;
     if (!engine) throw no_engine(farm);
     throw EngineDied(task.id(), "engine " + std::to_string(*engine) + " has gone");
@@ -220,8 +226,10 @@ class Driving {
 // knows where it is, for as long as it lives.
 class Reading {
  public:
-  Reading(const Farm& farm, const std::string& name) : farm_(farm), name_(name) {}
+  Reading(const Farm& farm, const std::string& name, const Left& left)
+      : farm_(farm), name_(name), left_(left) {}
   ~Reading() {
+    if (left_.is_over()) return;  // nor does the caller wait for this
     try {
       if (engine_) ask_it<void>("end_reading", Left(kGoodbyeFor), reader_);
     } catch (const Error&) {
@@ -233,14 +241,15 @@ class Reading {
   Reading(const Reading&) = delete;
   Reading& operator=(const Reading&) = delete;
 
-  // The next page: a list of pairs, and whether it is the last.
+  // The next page: a list of pairs, and whether it is the last.  Throws as answer_of.
   Value next() {
     while (true) {
+      left_.require();
       choose();
       try {
-        auto page = ask_it<Value>("page", Left(), reader_, number_);
+        auto page = ask_it<Value>("page", left_, reader_, number_);
         if (page.is_nil()) {
-          std::this_thread::sleep_for(kPageAgainAfter);
+          std::this_thread::sleep_for(std::min(left_.now(), kPageAgainAfter));
           continue;
         }
         ++number_;
@@ -275,6 +284,7 @@ class Reading {
 
   const Farm& farm_;
   const std::string& name_;
+  const Left& left_;
   const std::string reader_ = new_id();
   std::optional<View> engine_;
   std::int64_t id_ = -1;
@@ -430,8 +440,8 @@ void MapReduceJob::get(Duration timeout, const Interrupt& interrupt) const {
   if (phase == kFailed) ask<void>(farm_, "outcome", left, name_);
 }
 
-bool MapReduceJob::cancel(Duration timeout) const {
-  const Left left(timeout);
+bool MapReduceJob::cancel(Duration timeout, const Interrupt& interrupt) const {
+  const Left left(timeout, interrupt);
   while (true) {
     const auto job = found();
     const auto phase = phase_of(job);
@@ -445,14 +455,16 @@ bool MapReduceJob::cancel(Duration timeout) const {
       if (error.code() != ErrorCode::kTransactionConflict) throw;  // it has changed meanwhile
     }
   }
-  return wait(left.now()) && phase_of(found()) == kCancelled;
+  return wait(left.now(), left.interrupt()) && phase_of(found()) == kCancelled;
 }
 
 // ---- Results
 
-void MapReduceJob::each_page(const std::function<void(const List&)>& page) const {
-  get();
-  Reading reading(farm_, name_);
+void MapReduceJob::each_page(const std::function<void(const List&)>& page, Duration timeout,
+                             const Interrupt& interrupt) const {
+  const Left left(timeout, interrupt);
+  get(left.now(), left.interrupt());
+  Reading reading(farm_, name_, left);
   for (bool is_last = false; !is_last;) {
     const Value next = reading.next();
     is_last = next.as_list().at(1).as_bool();
@@ -460,13 +472,14 @@ void MapReduceJob::each_page(const std::function<void(const List&)>& page) const
   }
 }
 
-std::vector<std::string> MapReduceJob::paths() const {
-  get();
-  return ask<std::vector<std::string>>(farm_, "paths", Left(), name_);
+std::vector<std::string> MapReduceJob::paths(Duration timeout, const Interrupt& interrupt) const {
+  const Left left(timeout, interrupt);
+  get(left.now(), left.interrupt());
+  return ask<std::vector<std::string>>(farm_, "paths", left, name_);
 }
 
-void MapReduceJob::purge() const {
-  ask<void>(farm_, "purge", Left(), name_);
+void MapReduceJob::purge(Duration timeout, const Interrupt& interrupt) const {
+  ask<void>(farm_, "purge", Left(timeout, interrupt), name_);
 }
 
 }  // namespace linden

@@ -94,8 +94,8 @@ View Farm::engine(std::int64_t id) const {
   return {farm_, farm::EngineRef{id, match->tuple[2].as_text()}};
 }
 
-bool Farm::cancel(std::string_view id) const {
-  return farm_->cancel(task_of(id));
+bool Farm::cancel(std::string_view id, Duration timeout) const {
+  return farm_->cancel(task_of(id), timeout);
 }
 
 bool Farm::purge(std::string_view id) const {
@@ -168,8 +168,8 @@ void find_result(client::FarmClient& farm, std::string_view id,
   farm.find(task_of(id), state);
 }
 
-bool cancel_task(client::FarmClient& farm, std::string_view id) {
-  return farm.cancel(task_of(id));
+bool cancel_task(client::FarmClient& farm, std::string_view id, Duration timeout) {
+  return farm.cancel(task_of(id), timeout);
 }
 
 }  // namespace detail

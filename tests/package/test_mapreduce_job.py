@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import linden
@@ -18,7 +18,9 @@ from tests.package.conftest import WITHIN_S, Installed, built, wait_until
 
 PROGRAM = r"""
 // Does with a MapReduce job that somebody else has started what the third argument says.
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -72,6 +74,42 @@ int interrupted(const linden::MapReduceJob& job) {
   return over || times != 2 ? 3 : 0;
 }
 
+void say_if_late(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const linden::Error& error) {
+    if (error.code() != linden::ErrorCode::kOutcomeUnknown) throw;
+    std::cout << error.what() << "\n";
+  }
+}
+
+constexpr auto kSoon = std::chrono::milliseconds(20);
+const linden::Interrupt kNow = [] { return true; };
+
+void read_late(const linden::MapReduceJob& job) {
+  const auto ignore = [](const std::string&, std::int64_t) {};
+  say_if_late([&] { job.for_each<std::string, std::int64_t>(ignore, kSoon); });
+  say_if_late([&] { job.for_each<std::string, std::int64_t>(ignore, linden::kForever, kNow); });
+  say_if_late([&] { (void)job.pairs<std::string, std::int64_t>(kSoon); });
+  say_if_late([&] { (void)job.paths(kSoon); });
+  say_if_late([&] { (void)job.paths(linden::kForever, kNow); });
+}
+
+void purge_late(const linden::MapReduceJob& job) {
+  say_if_late([&] { job.purge(kSoon); });
+  say_if_late([&] { job.purge(linden::kForever, kNow); });
+}
+
+// Pages come at once, and nothing is waited for.
+void stop_reading(const linden::MapReduceJob& job) {
+  bool stop = false;
+  int pairs = 0;
+  const auto count = [&](const std::string&, std::int64_t) { stop = ++pairs > 0; };
+  const auto stopped = [&] { return stop; };
+  say_if_late([&] { job.for_each<std::string, std::int64_t>(count, linden::kForever, stopped); });
+  std::cout << pairs << "\n";
+}
+
 }  // namespace
 
 int main(int, char** arguments) {
@@ -85,6 +123,9 @@ int main(int, char** arguments) {
     std::cout << "waiting" << std::endl;
     if (mode == "start") start(farm);
     if (mode == "interrupted") return interrupted(job);
+    if (mode == "late") return read_late(job), 0;
+    if (mode == "late purge") return purge_late(job), 0;
+    if (mode == "stop reading") stop_reading(job);
     if (mode == "get") job.get();
     if (mode == "wait") std::cout << std::boolalpha << job.wait() << "\n";
     if (mode == "cancel") cancel(job);
@@ -239,6 +280,73 @@ def test_a_wait_that_is_interrupted_is_over_and_asks_only_until_then(
     start(waiting_farm)
     with Program(read_job, installed, waiting_farm, "interrupted") as program:
         program.end()
+
+
+NOT_DONE = "MapReduce 'slow' is not done yet; it may be asked again\n"
+LATE = "no engine has answered in time what MapReduce has asked; it may be asked again\n"
+
+
+@pytest.fixture
+def stopped(waiting_farm: linden.Client) -> Iterator[Callable[[int], None]]:
+    """Call it with a signal for all engines; in the end they go on."""
+    pids = [engine.info["pid"] for engine in waiting_farm.engines()]
+
+    def send(number: int) -> None:
+        for pid in pids:
+            os.kill(pid, number)
+
+    yield send
+    send(signal.SIGCONT)
+
+
+def test_what_is_read_of_a_job_is_waited_for_in_time(
+    installed: Installed,
+    read_job: Path,
+    waiting_farm: linden.Client,
+    go_on: Path,
+    stopped: Callable[[int], None],
+) -> None:
+    start(waiting_farm)
+    with Program(read_job, installed, waiting_farm, "late") as program:
+        assert program.end() == 5 * NOT_DONE
+    go_on.touch()
+    linden.MapReduce.attach(waiting_farm, "slow").get()
+    stopped(signal.SIGSTOP)
+    with Program(read_job, installed, waiting_farm, "late") as program:
+        assert re.fullmatch(
+            f"({LATE}|{NOT_DONE}){{5}}", program.end()
+        )  # who is slow does not even hear that it is done
+    stopped(signal.SIGCONT)
+    with Program(read_job, installed, waiting_farm, "read") as program:
+        assert program.end() == "a 2\nb 1\nc 1\n"
+
+
+def test_a_purge_is_waited_for_in_time(
+    installed: Installed,
+    read_job: Path,
+    waiting_farm: linden.Client,
+    go_on: Path,
+    stopped: Callable[[int], None],
+) -> None:
+    go_on.touch()
+    start(waiting_farm)
+    linden.MapReduce.attach(waiting_farm, "slow").get()
+    stopped(signal.SIGSTOP)
+    with Program(read_job, installed, waiting_farm, "late purge") as program:
+        assert program.end() == 2 * LATE
+    stopped(signal.SIGCONT)
+    wait_until(lambda: tasks_of_others(waiting_farm) == 0)
+
+
+def test_reading_is_interrupted_between_pages_that_are_there(
+    installed: Installed, read_job: Path, waiting_farm: linden.Client, go_on: Path
+) -> None:
+    go_on.touch()
+    records = [f"{number:05}" for number in range(remote._PAGE_PAIRS + 1)]
+    functions = [["python", "waiting_mapper:wait"], ["sum"], None]
+    waiting_farm[0].apply_sync(remote.start, "slow", JOB, functions, [], ["records", records])
+    with Program(read_job, installed, waiting_farm, "stop reading") as program:
+        assert program.end() == f"{LATE}{remote._PAGE_PAIRS}\n"
 
 
 # What looks like the death of an engine is only one if an engine has died: the page is not read again for it.

@@ -128,26 +128,31 @@ class MapReduceJob {
   void get(Duration timeout = kForever, const Interrupt& interrupt = {}) const;
 
   // Ends it, and returns once it is over; whether it was cancelled, and had not ended before; false
-  // after `timeout`, too.  Throws as wait(); the job is to end nevertheless, and does so when an
-  // engine comes and somebody waits for it.
-  bool cancel(Duration timeout = kForever) const;
+  // after `timeout`, or if interrupted, too.  Throws as wait(); the job is to end nevertheless, and
+  // does so when an engine comes and somebody waits for it.
+  bool cancel(Duration timeout = kForever, const Interrupt& interrupt = {}) const;
 
   // Waits, as get(), and calls `function(key, value)` for each pair, in the order of keys unless it
-  // is not to be sorted; a page of them is in memory.  Throws as get(); RemoteError of type
-  // ValueError: results are in files; NotPlain: a value that only Python has; Error kNoMatch: there
-  // is no engine to read them; whatever `function` throws, which ends the reading.
+  // is not to be sorted; a page of them is in memory.  `timeout` is for all of that, and looked at
+  // before each page; who asks again begins with the first pair.  Throws as get(); RemoteError of
+  // type ValueError: results are in files; NotPlain: a value that only Python has; Error kNoMatch:
+  // there is no engine to read them; whatever `function` throws, which ends the reading.
   template <class Key, class Data, class Function>
-  void for_each(Function&& function) const;
+  void for_each(Function&& function, Duration timeout = kForever,
+                const Interrupt& interrupt = {}) const;
   // All of them.
   template <class Key, class Data>
-  [[nodiscard]] std::vector<std::pair<Key, Data>> pairs() const;
+  [[nodiscard]] std::vector<std::pair<Key, Data>> pairs(Duration timeout = kForever,
+                                                        const Interrupt& interrupt = {}) const;
   // The files that a job with `output` has written, one per partition.  Waits, and throws as get();
   // Error kNoMatch: there is no engine.
-  [[nodiscard]] std::vector<std::string> paths() const;
+  [[nodiscard]] std::vector<std::string> paths(Duration timeout = kForever,
+                                               const Interrupt& interrupt = {}) const;
 
   // Forgets the job, its results, and its name; one that runs is cancelled before.  Throws Error
-  // kNoMatch: there is no engine; RemoteError of type KeyError: it was purged.
-  void purge() const;
+  // kNoMatch: there is no engine; kOutcomeUnknown after `timeout`, or if interrupted: it may be
+  // asked again, and may have been purged; RemoteError of type KeyError: it was purged.
+  void purge(Duration timeout = kForever, const Interrupt& interrupt = {}) const;
 
  private:
   friend struct MapReduce;
@@ -158,7 +163,8 @@ class MapReduceJob {
   [[nodiscard]] Template form() const;  // of its tuple
   [[nodiscard]] Match found() const;    // its tuple; throws Error kNoMatch: it was purged
   // Calls `page` with the pairs of each.
-  void each_page(const std::function<void(const List&)>& page) const;
+  void each_page(const std::function<void(const List&)>& page, Duration timeout,
+                 const Interrupt& interrupt) const;
 
   Farm farm_;
   std::string name_;
@@ -173,20 +179,23 @@ MapReduceJob MapReduce::run(const Farm& farm, const Records& records) const {
 }
 
 template <class Key, class Data, class Function>
-void MapReduceJob::for_each(Function&& function) const {
-  each_page([&](const List& pairs) {
+void MapReduceJob::for_each(Function&& function, Duration timeout,
+                            const Interrupt& interrupt) const {
+  const auto page = [&](const List& pairs) {
     for (const Value& pair : pairs) {
       auto [key, value] = from_plain<std::pair<Key, Data>>(pair);
       function(std::move(key), std::move(value));
     }
-  });
+  };
+  each_page(page, timeout, interrupt);
 }
 
 template <class Key, class Data>
-std::vector<std::pair<Key, Data>> MapReduceJob::pairs() const {
+std::vector<std::pair<Key, Data>> MapReduceJob::pairs(Duration timeout,
+                                                      const Interrupt& interrupt) const {
   std::vector<std::pair<Key, Data>> all;
-  for_each<Key, Data>(
-      [&](Key key, Data value) { all.emplace_back(std::move(key), std::move(value)); });
+  const auto add = [&](Key key, Data value) { all.emplace_back(std::move(key), std::move(value)); };
+  for_each<Key, Data>(add, timeout, interrupt);
   return all;
 }
 

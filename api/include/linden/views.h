@@ -77,6 +77,9 @@ class EngineDied : public TaskFailed {
   using TaskFailed::TaskFailed;
 };
 
+// A task that is to be cancelled may move while it is looked for, but not for ever.
+inline constexpr Duration kCancelFor = std::chrono::seconds(10);
+
 namespace detail {
 // Waits for a result, and until what it names is at hand; false after `timeout`, or if interrupted.
 bool await_result(FutureState& state, Duration timeout, const Interrupt& interrupt);
@@ -108,7 +111,7 @@ class AsyncResult : public Future<T> {
   }
 
   // Cancels the task, wherever it is (F6); as Farm::cancel.
-  bool cancel();
+  bool cancel(Duration timeout = kCancelFor);
 
  private:
   std::string id_;
@@ -326,8 +329,9 @@ class Farm {
   // Ends the task wherever it is: if it waits it never begins, if it runs its engine is told to
   // interrupt it (F6).  Whether its result is, or is going to be, that it was cancelled; false: it
   // had ended before.  Throws Error kInvalidArgument: it is no id; kOutcomeUnknown: it was not
-  // cancelled, for it could not be had within 10 s, since it is paused or waits for something.
-  bool cancel(std::string_view id) const;
+  // cancelled, for it could not be had within `timeout`, since it is paused or waits for something,
+  // or since its engine does not answer.
+  bool cancel(std::string_view id, Duration timeout = kCancelFor) const;
   // Removes the result of a task that has ended, and what it printed; whether there was one.
   bool purge(std::string_view id) const;
 
@@ -349,7 +353,7 @@ Value value_of_result(Answer&& answer);
 List values_of_result(Answer&& answer, std::size_t first);
 void find_result(client::FarmClient& farm, std::string_view id,
                  const std::shared_ptr<FutureState>& state);
-bool cancel_task(client::FarmClient& farm, std::string_view id);
+bool cancel_task(client::FarmClient& farm, std::string_view id, Duration timeout);
 
 template <class T>
 std::shared_ptr<FutureStateOf<T>> result_state() {
@@ -370,8 +374,8 @@ std::vector<T> items_of_result(Answer&& answer, std::size_t first) {
 }  // namespace detail
 
 template <class T>
-bool AsyncResult<T>::cancel() {
-  return detail::cancel_task(*farm_, id_);
+bool AsyncResult<T>::cancel(Duration timeout) {
+  return detail::cancel_task(*farm_, id_, timeout);
 }
 
 template <class T>
