@@ -34,8 +34,9 @@ class TaskSource final : public detail::FutureSource {
     return core ? core->wait(state, timeout, interrupt) : state.ready();
   }
   void cancel(detail::FutureState& state) override {
-    if (const auto farm = farm_.lock())
-      farm->cancel({session_, static_cast<std::int64_t>(state.origin().number)}, kCancelFor);
+    const auto farm = farm_.lock();
+    const farm::TaskId task{session_, static_cast<std::int64_t>(state.origin().number)};
+    if (farm) farm->cancel({&task, 1}, kCancelFor);
   }
   void abandon(detail::FutureState& state) override {
     results_->forget(static_cast<std::int64_t>(state.origin().number));

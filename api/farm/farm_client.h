@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,7 +62,9 @@ class FarmClient : public std::enable_shared_from_this<FarmClient> {
 
   [[nodiscard]] std::vector<EngineInfo> engines();
   void find(const farm::TaskId& task, const std::shared_ptr<detail::FutureState>& future);
-  bool cancel(const farm::TaskId& task, Duration timeout);
+  // Whether the results of all are, or are going to be, that they were cancelled.  Throws Error
+  // kOutcomeUnknown, which names the first that could not be had in time; the others are cancelled.
+  bool cancel(std::span<const farm::TaskId> tasks, Duration timeout);
   bool purge(const farm::TaskId& task);
 
  private:
@@ -79,8 +82,9 @@ class FarmClient : public std::enable_shared_from_this<FarmClient> {
   std::map<std::size_t, std::vector<NewTuple>> by_reference(
       std::map<std::size_t, farm::Call>&& large, std::vector<NewTuple>& tasks);
   void put(std::vector<NewTuple> tuples, std::int64_t first, std::int64_t count);
-  bool abort_waiting(const farm::TaskId& task, Duration timeout);
-  bool ended_as_cancelled(const farm::TaskId& task);
+  class Cancelling;  // cancel.cpp
+  template <class Wanted>
+  Future<Wanted> begin(Operation operation, detail::GiveBack give_back);
   void purge_data(Future<std::vector<Match>> uses);
 
   Space space_;

@@ -95,7 +95,7 @@ View Farm::engine(std::int64_t id) const {
 }
 
 bool Farm::cancel(std::string_view id, Duration timeout) const {
-  return farm_->cancel(task_of(id), timeout);
+  return detail::cancel_tasks(*farm_, {std::string(id)}, timeout);
 }
 
 bool Farm::purge(std::string_view id) const {
@@ -163,13 +163,24 @@ bool await_result(FutureState& state, Duration timeout, const Interrupt& interru
   return true;
 }
 
+void make_again(FutureState& state) {
+  try {
+    static_cast<void>(await_result(state, Duration::zero(), {}));
+  } catch (const Error&) {
+    // Whoever gets it hears the same.
+  }
+}
+
 void find_result(client::FarmClient& farm, std::string_view id,
                  const std::shared_ptr<FutureState>& state) {
   farm.find(task_of(id), state);
 }
 
-bool cancel_task(client::FarmClient& farm, std::string_view id, Duration timeout) {
-  return farm.cancel(task_of(id), timeout);
+bool cancel_tasks(client::FarmClient& farm, const std::vector<std::string>& ids, Duration timeout) {
+  std::vector<farm::TaskId> tasks;
+  tasks.reserve(ids.size());
+  for (const auto& id : ids) tasks.push_back(task_of(id));
+  return farm.cancel(tasks, timeout);
 }
 
 }  // namespace detail

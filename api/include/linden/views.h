@@ -83,6 +83,8 @@ inline constexpr Duration kCancelFor = std::chrono::seconds(10);
 namespace detail {
 // Waits for a result, and until what it names is at hand; false after `timeout`, or if interrupted.
 bool await_result(FutureState& state, Duration timeout, const Interrupt& interrupt);
+// The same of a result that is there, but waits for nothing and throws nothing.
+void make_again(FutureState& state);
 }  // namespace detail
 
 // The result of a task that is under way: a future that knows the task's id.
@@ -114,6 +116,15 @@ class AsyncResult : public Future<T> {
   bool cancel(Duration timeout = kCancelFor);
 
  private:
+  template <class U>
+  friend class MapResult;
+
+  // What is lost of it is under way again, and waited for by get(), which says what is wrong.
+  void make_again() const {
+    const auto state = this->valid() ? state_.lock() : nullptr;
+    if (state) detail::make_again(*state);
+  }
+
   std::string id_;
   std::shared_ptr<client::FarmClient> farm_;
   std::weak_ptr<detail::FutureState> state_;  // while the value is to be had
@@ -155,6 +166,7 @@ class MapResult {
   std::vector<T> get(Duration timeout = kForever, const Interrupt& interrupt = {}) {
     const auto began = std::chrono::steady_clock::now();
     if (!wait(timeout, interrupt)) detail::throw_not_ready();
+    for (auto& chunk : left()) chunk.make_again();
     // Each gives its values once, and a later one may have to be made again, in time or not.
     while (got_.size() < chunks_.size())
       got_.push_back(chunks_[got_.size()].get(left_of(timeout, began), interrupt));
@@ -168,22 +180,10 @@ class MapResult {
   [[nodiscard]] std::vector<AsyncResult<std::vector<T>>>& chunks() noexcept { return chunks_; }
   // Most items in a chunk.
   [[nodiscard]] std::size_t chunk_size() const noexcept { return chunk_; }
-  // Cancels each of its tasks, as Farm::cancel; whether the result of each is, or is going to be,
-  // that it was cancelled.  Throws Error kOutcomeUnknown, once all have been tried.
-  bool cancel() {
-    bool all = true;
-    std::exception_ptr unknown;
-    for (auto& chunk : chunks_) {
-      try {
-        all = chunk.cancel() && all;
-      } catch (const Error& error) {
-        if (error.code() != ErrorCode::kOutcomeUnknown) throw;
-        if (!unknown) unknown = std::current_exception();
-      }
-    }
-    if (unknown) std::rethrow_exception(unknown);
-    return all;
-  }
+  // Cancels all of its tasks in one step, as Farm::cancel; whether the result of each is, or is
+  // going to be, that it was cancelled.  Throws Error kOutcomeUnknown: one of them could not be had
+  // within `timeout`; the others are cancelled.
+  bool cancel(Duration timeout = kCancelFor);
 
  private:
   // Those that have not given their values.
@@ -353,7 +353,7 @@ Value value_of_result(Answer&& answer);
 List values_of_result(Answer&& answer, std::size_t first);
 void find_result(client::FarmClient& farm, std::string_view id,
                  const std::shared_ptr<FutureState>& state);
-bool cancel_task(client::FarmClient& farm, std::string_view id, Duration timeout);
+bool cancel_tasks(client::FarmClient& farm, const std::vector<std::string>& ids, Duration timeout);
 
 template <class T>
 std::shared_ptr<FutureStateOf<T>> result_state() {
@@ -375,7 +375,12 @@ std::vector<T> items_of_result(Answer&& answer, std::size_t first) {
 
 template <class T>
 bool AsyncResult<T>::cancel(Duration timeout) {
-  return detail::cancel_task(*farm_, id_, timeout);
+  return detail::cancel_tasks(*farm_, {id_}, timeout);
+}
+
+template <class T>
+bool MapResult<T>::cancel(Duration timeout) {
+  return chunks_.empty() || detail::cancel_tasks(*chunks_.front().farm_, ids(), timeout);
 }
 
 template <class T>

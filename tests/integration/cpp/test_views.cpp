@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <numeric>
 #include <semaphore>
@@ -270,6 +271,29 @@ TEST(Views, ContinuationsAndMapsWaitForWhatIsMadeAgain) {
   EXPECT_EQ(arrays[1].size(), kManyNumbers);
 }
 
+// None of its tasks waits for another one of them.
+TEST(Views, WhatIsLostOfAMapIsMadeAgainSideBySide) {
+  const ServerProcess server;
+  const Farm farm(connect_to(server));
+  TaskOptions options;
+  options.chunk = 1;
+  MapResult<Array> all({}, 0, 1);
+  {
+    const RunningEngine engine(server);
+    all = farm.view().with(options).map<Array>("ramp", std::vector(3, kManyNumbers));
+    ASSERT_TRUE(all.wait(kLong));
+    lose_data(farm);
+  }
+  auto got = std::async(std::launch::async, [&] { return all.get(kLong); });
+  const Template task{"task", kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny};
+  const auto deadline = std::chrono::steady_clock::now() + kLong / 2;
+  while (farm.space().count(task) < 3 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  EXPECT_EQ(farm.space().count(task), 3U);
+  const RunningEngine engine(server);
+  EXPECT_THAT(got.get(), SizeIs(3));
+}
+
 // Nothing runs it, and the time is over; later it is there.
 TEST(Views, WhatIsMadeAgainIsWaitedForInTime) {
   const ServerProcess server;
@@ -354,20 +378,62 @@ TEST(ViewsF6, CancelsTasksThatWaitAndTasksThatRun) {
   EXPECT_EQ(done.get(), 2);
 }
 
-// The one that cannot be had is given up after 10 s; what comes after it is cancelled nevertheless.
-TEST(ViewsF6, CancelsTheRestOfAMapWhenOneOfItsTasksCannotBeHad) {
+// A map whose first task is paused, so that it cannot be had.
+class CancelledMapF6 : public ::testing::Test {
+ protected:
+  CancelledMapF6() {
+    const auto first = farm::parse_message_id(map_.ids().front());
+    form_ = farm::tasks_form(first->client, first->number);
+    farm_.space().pause(form_);
+  }
+  static TaskOptions one_by_one() {
+    TaskOptions options;
+    options.chunk = 1;
+    return options;
+  }
+
+  ServerProcess server_;
+  Farm farm_{connect_to(server_)};
+  MapResult<int> map_ = farm_.view().with(one_by_one()).map<int>("half", std::vector<int>(2500, 2));
+  Template form_;
+};
+
+TEST_F(CancelledMapF6, WithoutTheTaskThatCannotBeHadInTime) {
+  EXPECT_EQ(code_of([&] { map_.cancel(100ms); }, map_.ids().front()), ErrorCode::kOutcomeUnknown);
+  EXPECT_FALSE(map_.chunks()[0].ready());
+  for (std::size_t i = 1; i < map_.chunks().size(); ++i)
+    ASSERT_THROW(map_.chunks()[i].get(kLong), TaskCancelled);
+  EXPECT_FALSE(map_.chunks()[0].ready());
+}
+
+// In one step: no task waits until another one has been had.
+TEST_F(CancelledMapF6, TogetherWithATaskThatCanBeHadLater) {
+  auto cancelled = std::async(std::launch::async, [&] { return map_.cancel(kLong); });
+  for (std::size_t i = 1; i < map_.chunks().size(); ++i)
+    ASSERT_THROW(map_.chunks()[i].get(kLong), TaskCancelled);
+  EXPECT_FALSE(map_.chunks()[0].ready());
+  farm_.space().resume(form_);
+  EXPECT_TRUE(cancelled.get());
+  EXPECT_THROW(map_.chunks()[0].get(kLong), TaskCancelled);
+  EXPECT_TRUE(map_.cancel()) << "it is cancelled already";
+}
+
+// One runs, some are held ahead of it, and the others wait.
+TEST(ViewsF6, CancelsAMapWhateverItsTasksAreAt) {
   const ServerProcess server;
+  RunningEngine engine(server);
   const Farm farm(connect_to(server));
   TaskOptions options;
   options.chunk = 1;
-  auto some = farm.view().with(options).map<int>("half", std::vector{0, 2, 4});
-  const auto first = farm::parse_message_id(some.ids().front());
-  ASSERT_TRUE(first);
-  farm.space().pause(farm::tasks_form(first->client, first->number));
-  EXPECT_EQ(code_of([&] { some.cancel(); }, some.ids().front()), ErrorCode::kOutcomeUnknown);
-  EXPECT_FALSE(some.chunks()[0].ready());
-  EXPECT_THROW(some.chunks()[1].get(kLong), TaskCancelled);
-  EXPECT_THROW(some.chunks()[2].get(kLong), TaskCancelled);
+  auto none = farm.view().with(options).map<int>("mul", std::vector<std::pair<int, int>>());
+  EXPECT_TRUE(none.cancel());
+  auto ended = farm.view().with(options).map<int>("mul", std::vector{std::pair(1, 2)});
+  EXPECT_THAT(ended.get(kLong), ElementsAre(2));
+  EXPECT_FALSE(ended.cancel());
+  auto all = farm.view().with(options).map<Value>("wait", std::vector<std::tuple<>>(20));
+  ASSERT_TRUE(engine.begun());
+  EXPECT_TRUE(all.cancel());
+  for (auto& chunk : all.chunks()) EXPECT_THROW(chunk.get(kLong), TaskCancelled);
 }
 
 TEST(Views, TheDeathOfAnEngineIsAnException) {
