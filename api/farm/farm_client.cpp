@@ -7,6 +7,8 @@
 #include <map>
 #include <utility>
 
+#include <boost/json.hpp>
+
 #include "api/client/answers.h"
 
 namespace linden::client {
@@ -70,6 +72,22 @@ class PutWatch final : public detail::FutureState {
   std::int64_t first_;
   std::int64_t count_;
 };
+
+// Whether engines that run Python choose among themselves which of them runs it; those in C++ do
+// not.
+bool may_choose(const farm::Call& call) {
+  return !call.engine && call.queue.starts_with(farm::kAnyQueue);
+}
+
+// As python/linden/map_task.py says it.
+std::string rather_on(const std::string& host, std::uint64_t bytes, std::uint32_t attempts,
+                      const std::vector<std::string>& tags) {
+  boost::json::object conditions;
+  conditions["attempts"] = attempts;
+  if (!tags.empty()) conditions["tags"] = boost::json::value_from(farm::checked_tags(tags));
+  conditions["hosts"] = boost::json::array{boost::json::array{host, bytes}};
+  return boost::json::serialize(conditions);
+}
 
 // The farms that this process has open; those that have gone are left in it until the next comes.
 struct OpenFarms {
@@ -181,7 +199,7 @@ std::vector<std::string> FarmClient::submit(
     if (tasks.back().tuple.byte_size() >= kLargeDataBytes && has_large(call.payload))
       large.emplace(tasks.size() - 1, std::move(call));
   }
-  auto uses = by_reference(std::move(large), tasks);
+  auto uses = by_reference(std::move(large), tasks, what.options.tags);
   for (std::int64_t i = 0; i < count; ++i) {
     const auto& future = futures[static_cast<std::size_t>(i)];
     future->begins_at({source_, space_.number(), static_cast<std::uint64_t>(first + i),
@@ -211,11 +229,18 @@ std::vector<std::string> FarmClient::submit(
 
 // The tuples that keep what those of `tasks` name whose calls are `large`, by where these are.
 std::map<std::size_t, std::vector<NewTuple>> FarmClient::by_reference(
-    std::map<std::size_t, farm::Call>&& large, std::vector<NewTuple>& tasks) {
+    std::map<std::size_t, farm::Call>&& large, std::vector<NewTuple>& tasks,
+    const std::vector<std::string>& tags) {
   std::map<std::size_t, std::vector<NewTuple>> uses;
   TaskData::Stored stored;
   for (auto& [at, call] : large) {
-    call.payload = data_.give_out(call.payload, call.task.number, stored, uses[at]);
+    auto given = data_.give_out(call.payload, call.task.number, stored, uses[at]);
+    call.payload = std::move(given.payload);
+    const auto host = given.bytes_here > 0 && may_choose(call) ? data_.host_that_matters() : "";
+    if (!host.empty()) {
+      const auto attempts = tasks[at].attributes.max_attempts;
+      call.conditions = rather_on(host, given.bytes_here, attempts, tags);
+    }
     tasks[at] = farm::new_task(call);
   }
   return uses;

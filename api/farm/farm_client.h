@@ -80,7 +80,8 @@ class FarmClient : public std::enable_shared_from_this<FarmClient> {
   void purge_made_again(const farm::TaskId& task);
   void open_results();
   std::map<std::size_t, std::vector<NewTuple>> by_reference(
-      std::map<std::size_t, farm::Call>&& large, std::vector<NewTuple>& tasks);
+      std::map<std::size_t, farm::Call>&& large, std::vector<NewTuple>& tasks,
+      const std::vector<std::string>& tags);
   void put(std::vector<NewTuple> tuples, std::int64_t first, std::int64_t count);
   class Cancelling;  // cancel.cpp
   template <class Wanted>

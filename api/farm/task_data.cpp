@@ -30,8 +30,8 @@ TaskData::TaskData(Space space)
 
 // ---- Out
 
-Value TaskData::give_out(const Value& payload, std::int64_t number, Stored& stored,
-                         std::vector<NewTuple>& uses) {
+TaskData::Given TaskData::give_out(const Value& payload, std::int64_t number, Stored& stored,
+                                   std::vector<NewTuple>& uses) {
   std::vector<DataRef> refs;
   Value reference;
   try {
@@ -43,17 +43,19 @@ Value TaskData::give_out(const Value& payload, std::int64_t number, Stored& stor
     for (const DataRef& ref : refs) {
       if (ref.store.empty()) drop_upload(ref.name, 1);
     }
-    return payload;  // neither this host nor the space has a place for it: as small ones go
+    return {payload};  // neither this host nor the space has a place for it: as small ones go
   }
-  if (refs.empty()) return reference;
+  Given given{std::move(reference)};
+  if (refs.empty()) return given;
   std::set<std::string_view> named;
   for (const DataRef& ref : refs) {
-    if (named.insert(ref.name).second)
-      uses.push_back({data_use(ref, session_, number, "argument"), {}});
+    if (!named.insert(ref.name).second) continue;
+    uses.push_back({data_use(ref, session_, number, "argument"), {}});
+    if (!ref.store.empty()) given.bytes_here += ref.size();
   }
   held_->hold(number, refs);
   start_keeper();
-  return reference;
+  return given;
 }
 
 DataRef TaskData::keep(const Bytes& part, Stored& stored) {
@@ -66,7 +68,7 @@ DataRef TaskData::keep(const Bytes& part, Stored& stored) {
     return ref;
   }
   // Where engines share it, it is at hand there, and stays when this process ends.
-  DataRef ref = engines_share() ? node().put(part.view()) : upload(part);
+  DataRef ref = engine_hosts().share ? node().put(part.view()) : upload(part);
   stored.refs_.emplace(place, std::pair(part, ref));
   return ref;
 }
@@ -91,21 +93,26 @@ void TaskData::drop_upload(const std::string& name, std::size_t count) {
   node.drop_uploaded(name, [this] { return is_late(); });
 }
 
-bool TaskData::engines_share() {
+TaskData::EngineHosts TaskData::engine_hosts() {
   const auto now = Clock::now();
   {
     const std::lock_guard lock(mutex_);
-    if (engines_seen_ && now - *engines_seen_ < kLookEvery) return engines_share_;
+    if (engines_seen_ && now - *engines_seen_ < kLookEvery) return engine_hosts_;
   }
-  const std::string own = data_host_id();
-  bool share = false;
+  std::set<std::string> hosts;
   auto walk = space_.iterate(farm::engines_form());
-  while (const auto engine = walk.next())
-    share = share || (!own.empty() && data_host_of(engine->tuple) == own);
+  while (const auto engine = walk.next()) hosts.insert(data_host_of(engine->tuple));
+  hosts.erase("");
+  EngineHosts found{data_host_id(), false, hosts.size() > 1};
+  found.share = hosts.contains(found.own);
   const std::lock_guard lock(mutex_);
-  engines_share_ = share;
   engines_seen_ = now;
-  return share;
+  return engine_hosts_ = std::move(found);
+}
+
+std::string TaskData::host_that_matters() {
+  auto hosts = engine_hosts();
+  return hosts.share && hosts.several ? std::move(hosts.own) : std::string();
 }
 
 // ---- In

@@ -41,11 +41,18 @@ class TaskData {
     friend class TaskData;
     std::map<std::pair<const char*, std::size_t>, std::pair<Bytes, DataRef>> refs_;
   };
+  struct Given {
+    Value payload;
+    std::uint64_t bytes_here = 0;  // of it in this host's store
+  };
   // The payload of a task with what is large by reference; `uses` gets the tuples that keep that,
   // which are to be put before the task, in the same step.  As it is if there is no room by
   // reference.  Throws Error if the session has ended.
-  [[nodiscard]] Value give_out(const Value& payload, std::int64_t number, Stored& stored,
+  [[nodiscard]] Given give_out(const Value& payload, std::int64_t number, Stored& stored,
                                std::vector<NewTuple>& uses);
+  // This host's id, if engines share it and others do not, so that it matters where a task runs;
+  // else "".
+  [[nodiscard]] std::string host_that_matters();
 
   // Whether the store of this host is open.
   [[nodiscard]] bool is_joined();
@@ -63,7 +70,12 @@ class TaskData {
   using Clock = std::chrono::steady_clock;
 
   [[nodiscard]] DataNode node();
-  [[nodiscard]] bool engines_share();
+  struct EngineHosts {
+    std::string own;       // this host
+    bool share = false;    // an engine is on it
+    bool several = false;  // not all are on one
+  };
+  [[nodiscard]] EngineHosts engine_hosts();
   [[nodiscard]] DataRef keep(const Bytes& part, Stored& stored);
   [[nodiscard]] DataRef upload(const Bytes& part);
   void drop_upload(const std::string& name, std::size_t count);
@@ -80,7 +92,7 @@ class TaskData {
 
   std::mutex mutex_;  // what follows
   std::optional<DataNode> node_;
-  bool engines_share_ = false;
+  EngineHosts engine_hosts_;
   std::optional<Clock::time_point> engines_seen_;
   std::thread keeper_;
   bool closed_ = false;

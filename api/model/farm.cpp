@@ -54,6 +54,9 @@ enum RecordField : std::size_t {
 };
 enum OptionField : std::size_t { kOptionRetries = 0, kOptionSubmitted, kOptionLabel };
 
+constexpr std::string_view kMet = "met";  // of a conditional task that waits for nothing
+constexpr std::size_t kConditionalFields = 4;
+
 constexpr std::string_view kEngineQueue = "engine:";
 
 [[noreturn]] void refuse(const std::string& what) {
@@ -120,6 +123,18 @@ TaskFields split_task(const Tuple& task) {
     if (fields[at].type() != FieldType::kText) refuse("no task: " + to_string(task));
   }
   if (fields[kTaskNumber].type() != FieldType::kInt) refuse("no task: " + to_string(task));
+  return fields;
+}
+
+// The task that a conditional one becomes; any other as it is.
+TaskFields unconditional(const Tuple& task) {
+  TaskFields fields = split_task(task);
+  const FieldView& payload = fields[kTaskPayload];
+  if (encoding::text_of(fields[kTaskKind]) != kConditional || payload.type() != FieldType::kList)
+    return fields;
+  encoding::ListWalk inner(payload);
+  if (inner.count() != kConditionalFields) return fields;
+  for (const auto at : {kTaskKind, kTaskFunction, kTaskPayload}) (void)inner.next(fields[at]);
   return fields;
 }
 
@@ -197,10 +212,13 @@ Tuple tuple_of(const Call& call) {
   builder.add_text(call.task.client);
   builder.add_int(call.task.number);
   builder.add_text(has_name ? call.name : call.function);
-  builder.add_text(call.is_map ? kCallMap : kCall);
-  builder.add_text(call.function);
+  const std::string_view kind = call.is_map ? kCallMap : kCall;
+  const bool anywhere = call.conditions.empty();
+  builder.add_text(anywhere ? kind : kConditional);
+  builder.add_text(anywhere ? call.function : kMet);
   add_options(builder, call);
-  builder.add(call.payload);
+  builder.add(anywhere ? call.payload
+                       : Value(List{kind, call.function, call.payload, call.conditions}));
   return builder.build();
 }
 
@@ -358,7 +376,7 @@ Template outputs_form(const std::string& client, std::optional<std::int64_t> num
 
 Tuple new_result(const Tuple& task, const Outcome& outcome, const std::optional<EngineRef>& engine,
                  double started, double ended) {
-  const TaskFields fields = split_task(task);
+  const TaskFields fields = unconditional(task);
   TupleBuilder result;
   result.add_text("result");
   result.add(fields[kTaskClient]);

@@ -54,6 +54,8 @@ inline constexpr std::size_t kTagsMax = 5;
 // "package.module:function" for those that run Python.  kCallMap: a list of such lists.
 inline constexpr std::string_view kCall = "call";
 inline constexpr std::string_view kCallMap = "call_map";
+// A task whose payload is the kind, function and payload of another one, and its conditions.
+inline constexpr std::string_view kConditional = "conditional";
 // Plain values are nil, bool, int, float, text, bytes, arrays (linden/array.h) and lists of these.
 [[nodiscard]] bool is_plain(const Value& value);
 
@@ -74,6 +76,9 @@ struct Call {                           // a task in the making
   double submitted = 0.0;               // seconds since 1970
   std::optional<std::string> label;     // for people
   std::optional<EngineRef> engine;  // whose queue it is: the task ends with that engine's session
+  // Which of the engines that run Python had better run it, as JSON (Conditions in
+  // python/linden/conditions.py); "": any.  Engines in C++ do not choose.
+  std::string conditions;
 };
 // The task, with the result that the space gives by itself should its engines die.
 [[nodiscard]] NewTuple new_task(const Call& call);

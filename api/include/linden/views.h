@@ -6,7 +6,8 @@
 //   view.call_python<double>("math:sqrt", 2.0).get();            // a Python function
 //   view.map_python<std::int64_t>("myjob:count", words).get();   // one call for each word
 //
-// What a task is given and gives are plain values (linden/plain.h).  A result stays in the farm
+// What a task is given and gives are plain values (linden/plain.h); Bytes and Array of 1 MiB and
+// more go by reference, texts do not (docs/design/data-path.md).  A result stays in the farm
 // until it is purged, and any client finds it by the task's id.
 #pragma once
 

@@ -53,6 +53,25 @@ TEST(Farm, ATaskForOneEngineEndsWithIt) {
   EXPECT_THROW((void)new_task(call), Error);
 }
 
+// python/linden/farm.py does the same.
+TEST(Farm, ATaskWithConditionsHasTheTaskThatItBecomesAsItsPayload) {
+  auto call = a_call();
+  call.is_map = true;
+  call.label = "night";
+  call.retries = 4;
+  call.conditions = R"({"attempts":5})";
+  const auto put = new_task(call);
+  EXPECT_EQ(put.tuple, (Tuple{"task", "native", kSession, 5, "mul", "conditional", "met",
+                              List{4, 1.5, "night"},
+                              List{"call_map", "mul", List{6, 7}, R"({"attempts":5})"}}));
+  EXPECT_EQ(put.attributes.max_attempts, 5U);
+  const auto record = cancelled_result(put.tuple)[4].as_list()[4];
+  EXPECT_EQ(record, Value(List{"native", "mul", "call_map", "mul", List{4, 1.5, "night"},
+                               List{6, 7}, true}));
+  call.payload = List{Value(Object{"pickle", {}})};
+  EXPECT_THROW((void)new_task(call), Error);
+}
+
 TEST(Farm, ArgumentsArePlainValues) {
   auto call = a_call();
   call.payload = List{Array::adopt(std::vector<double>{1.0}), List{nullptr, "x"}};

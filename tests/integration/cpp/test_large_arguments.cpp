@@ -158,6 +158,16 @@ TEST_F(LargeArguments, SmallOnesOpenNoStore) {
   EXPECT_TRUE(fs::is_empty(std::getenv("LINDEN_DATA_DIRECTORY")));
 }
 
+// As in Python (python/linden/plain.py).
+TEST_F(LargeArguments, TextsStayInTheTask) {
+  const ServerProcess server;
+  const Farm farm(connect_to(server));
+  const auto task = farm.view().apply("size", std::string(kLarge, 'x'));
+  ASSERT_TRUE(soon([&] { return bytes_in(farm) > kLarge; }));
+  EXPECT_EQ(uses(farm), 0U);
+  EXPECT_TRUE(fs::is_empty(std::getenv("LINDEN_DATA_DIRECTORY")));
+}
+
 TEST_F(LargeArguments, AMapOverTheSameBytesStoresThemOnce) {
   const ServerProcess server;
   const RunningEngine engine(server);
