@@ -1,4 +1,4 @@
-"""A program in C++, and engines on two hosts: where its tasks run.  Hosts are directories here."""
+"""A program in C++, and engines on two hosts: where its tasks run, and who fetches what from whom.  Hosts are directories here."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from linden_launchers import LocalCluster
 from linden_launchers.server_command import find_program
 
 from tests.package.conftest import WITHIN_S, Installed, built, run, wait_until
+from tests.package.test_large_arguments import FUNCTIONS, MB, kept, resident
 
 PROGRAM = r"""
 #include <cstdint>
@@ -42,6 +43,17 @@ void only_far(const linden::View& view) {
   std::cout << view.with(options).call_python<std::string>("where:host", filled('x', 3)).get() << "\n";
 }
 
+// An engine of another host fetches the argument from here, and its result is fetched from there.
+void exchange(const linden::Farm& farm) {
+  const auto numbers = linden::Array::adopt(std::vector<double>(8 << 20, 0.5));
+  auto scaled = farm.view().apply<linden::Array>("scaled", numbers, 3.0);
+  const std::string id = scaled.id();
+  std::cout << scaled.get().as<double>().back() << std::endl;
+  std::string line;
+  std::getline(std::cin, line);
+  farm.purge(id);
+}
+
 }  // namespace
 
 int main(int, char** arguments) {
@@ -54,6 +66,7 @@ int main(int, char** arguments) {
       const std::string mode = arguments[2];
       if (mode == "where") where(farm.view());
       if (mode == "only far") only_far(farm.view());
+      if (mode == "exchange") exchange(farm);
     }
     client.close();
     return 0;
@@ -127,3 +140,28 @@ def test_tasks_run_on_the_host_that_has_their_arguments(hosts: Hosts, printed: R
     hosts.start("space-engine", "--tag", "far")
     assert printed("where") == 13 * "here\n"
     assert printed("only far") == "there\n"
+
+
+def test_programs_and_engines_in_cpp_fetch_from_each_other(
+    hosts: Hosts, program: Path, installed: Installed, scratch: Path
+) -> None:
+    hosts.start("space-worker", "--load", FUNCTIONS)
+    server = hosts.client.space.native.client.server_pid
+    before = resident(server, "VmRSS")
+    environment = os.environ | installed.environment
+    with subprocess.Popen(
+        [program, hosts.address, "exchange"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "1.5\n"
+        assert len(kept(scratch / "there")) == 2
+        assert len(kept(scratch / "here")) >= 1
+        holders = hosts.client.space.read_many(("data_holder", str, str, list), 10, timeout=0)
+        assert len({store for _, store, _, _ in holders}) == len(holders) == 2, "the program and the engine in C++"
+        running.communicate("\n", WITHIN_S)
+    assert running.returncode == 0
+    assert resident(server, "VmHWM") < before + 32 * MB, "nothing of it went through the server"
