@@ -1,44 +1,32 @@
 // tests/integration/cpp/test_engine_cancel.cpp: tasks of an engine in C++ are cancelled (F6), with
 // a real server.
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <semaphore>
-#include <thread>
 
 #include <gtest/gtest.h>
 
-#include <linden/client.h>
-#include <linden/engine.h>
-#include <linden/space.h>
-
-#include "server_process.h"
+#include "tests/integration/cpp/farm_helpers.h"
 
 namespace linden {
 namespace {
 
-using namespace std::chrono_literals;
+using testing::connect_to;
+using testing::kLong;
 
 // An engine of one thread whose one function runs until its task is cancelled, or until all are to
 // end.
 class RunningEngine {
  public:
-  explicit RunningEngine(const std::string& address)
-      : client_(connect(address)), space_(open(client_)), engine_(space_, functions(), options()) {
-    thread_ = std::thread([this] { engine_.run(); });
-  }
-  ~RunningEngine() {
-    end_tasks();
-    engine_.stop();
-    thread_.join();
-  }
+  explicit RunningEngine(const testing::ServerProcess& server) : engine_(server, functions()) {}
+  ~RunningEngine() { end_tasks(); }
   RunningEngine(const RunningEngine&) = delete;
   RunningEngine& operator=(const RunningEngine&) = delete;
 
-  [[nodiscard]] std::string session() const { return to_string(client_.session()); }
+  [[nodiscard]] std::string session() const { return engine_.session(); }
   // Waits until another task has begun.
-  [[nodiscard]] bool begins() { return begun_.try_acquire_for(20s); }
+  [[nodiscard]] bool begins() { return begun_.try_acquire_for(kLong); }
   [[nodiscard]] int count() const { return count_; }
   void end_tasks() {
     const std::scoped_lock lock(mutex_);
@@ -46,24 +34,7 @@ class RunningEngine {
     ends_.notify_all();
   }
 
-  static Client connect(const std::string& address) {
-    ConnectOptions options;
-    options.address = address;
-    return Client::connect(options);
-  }
-  static Space open(Client client) {
-    SpaceOptions options;
-    options.create = true;
-    options.initial = farm::initial_tuples();
-    return client.open_space("farm", options);
-  }
-
  private:
-  static EngineOptions options() {
-    EngineOptions options;
-    options.threads = 1;
-    return options;
-  }
   FunctionRegistry functions() {
     FunctionRegistry functions;
     functions.add("run", [this]() -> bool {
@@ -80,10 +51,7 @@ class RunningEngine {
   bool end_tasks_ = false;
   std::counting_semaphore<> begun_{0};
   std::atomic<int> count_{0};
-  Client client_;
-  Space space_;
-  Engine engine_;
-  std::thread thread_;
+  testing::EngineThread engine_;  // ends before what its functions use
 };
 
 NewTuple a_task(std::int64_t number) {
@@ -92,14 +60,14 @@ NewTuple a_task(std::int64_t number) {
   call.queue = farm::kNativeQueue;
   call.function = "run";
   call.payload = List{};
-  return farm::new_task(std::move(call));
+  return farm::new_task(call);
 }
 void put_task(Space& space, std::int64_t number) {
   space.put_many({a_task(number)});
 }
 
 std::string status_of(Space& space, std::int64_t number) {
-  return space.take({"result", "me", number, kText, kAny, kAny}, 20s).tuple[3].as_text();
+  return space.take({"result", "me", number, kText, kAny, kAny}, kLong).tuple[3].as_text();
 }
 
 void cancel(Space& space, const RunningEngine& engine, std::int64_t number) {
@@ -110,8 +78,8 @@ void cancel(Space& space, const RunningEngine& engine, std::int64_t number) {
 // runs as ever.
 TEST(EngineCancelF6, WhatRunsAndWhatWaitsAtTheEngineEndsAsCancelled) {
   testing::ServerProcess server;
-  auto space = RunningEngine::open(RunningEngine::connect(server.address()));
-  RunningEngine engine(server.address());
+  auto space = Farm(connect_to(server)).space();
+  RunningEngine engine(server);
   for (const std::int64_t number : {1, 2, 3}) put_task(space, number);
   ASSERT_TRUE(engine.begins());
   cancel(space, engine, 2);  // heard before the next one, for they are taken in order
@@ -127,8 +95,8 @@ TEST(EngineCancelF6, WhatRunsAndWhatWaitsAtTheEngineEndsAsCancelled) {
 // What makes no sense is passed over, and the engine goes on listening.
 TEST(EngineCancelF6, AWishThatNamesNoTaskHarmsNobody) {
   testing::ServerProcess server;
-  auto space = RunningEngine::open(RunningEngine::connect(server.address()));
-  RunningEngine engine(server.address());
+  auto space = Farm(connect_to(server)).space();
+  RunningEngine engine(server);
   space.put({"control", engine.session(), "cancel", List{}});
   space.put({"control", engine.session(), "cancel", List{1, "me"}});
   put_task(space, 1);
@@ -140,14 +108,14 @@ TEST(EngineCancelF6, AWishThatNamesNoTaskHarmsNobody) {
 // Another engine had it, was told, and died: nobody starts it again.
 TEST(EngineCancelF6, WhatWasCancelledElsewhereIsNotStartedAgain) {
   testing::ServerProcess server;
-  auto space = RunningEngine::open(RunningEngine::connect(server.address()));
+  auto space = Farm(connect_to(server)).space();
   put_task(space, 7);
   {
     auto died = space.reserve({"task", "native", kText, kInt, kText, "call", kText, kAny, kList});
     space.put({"cancelled", "me", 7});
     died.release();
   }
-  RunningEngine engine(server.address());
+  RunningEngine engine(server);
   EXPECT_EQ(status_of(space, 7), "cancelled");
   EXPECT_EQ(engine.count(), 0);
 }

@@ -9,42 +9,26 @@
 #include <semaphore>
 #include <thread>
 
-#include <linden/data.h>
-#include <linden/engine.h>
-#include <linden/linden.h>
-
-#include "tests/integration/cpp/server_process.h"
+#include "tests/integration/cpp/farm_helpers.h"
 
 namespace linden {
 namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
+using linden::testing::connect_to;
+using linden::testing::EngineThread;
+using linden::testing::kLong;
 using linden::testing::ServerProcess;
+using linden::testing::soon;
 
-constexpr Duration kLong = 20s;
 constexpr std::size_t kLarge = std::size_t{3} << 20;
-
-Client connect_to(const ServerProcess& server) {
-  ConnectOptions options;
-  options.address = server.address();
-  options.name = "test";
-  return Client::connect(options);
-}
 
 // An engine in a thread of this process.
 class RunningEngine {
  public:
-  explicit RunningEngine(const ServerProcess& server)
-      : client_(connect_to(server)), engine_(Farm(client_).space(), functions(), options()) {
-    thread_ = std::thread([this] { engine_.run(); });
-    Farm(client_).wait_for_engines(1, kLong);
-  }
-  ~RunningEngine() {
-    engine_.stop();
-    go_on_.release(1000);
-    thread_.join();
-  }
+  explicit RunningEngine(const ServerProcess& server) : engine_(server, functions()) {}
+  ~RunningEngine() { go_on_.release(1000); }
   RunningEngine(const RunningEngine&) = delete;
   RunningEngine& operator=(const RunningEngine&) = delete;
 
@@ -53,11 +37,6 @@ class RunningEngine {
   void go_on() { go_on_.release(); }
 
  private:
-  static EngineOptions options() {
-    EngineOptions options;
-    options.threads = 1;
-    return options;
-  }
   FunctionRegistry functions() {
     FunctionRegistry registry;
     registry.add("size",
@@ -78,21 +57,8 @@ class RunningEngine {
 
   std::counting_semaphore<> begun_{0};
   std::counting_semaphore<> go_on_{0};
-  Client client_;
-  Engine engine_;
-  std::thread thread_;
+  EngineThread engine_;  // ends before what its functions use
 };
-
-// For what other threads do and nobody tells.
-template <class Condition>
-bool soon(const Condition& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kLong;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(5ms);
-  }
-  return true;
-}
 
 Bytes large(char fill = 'x') {
   return Bytes::adopt(std::string(kLarge, fill));

@@ -15,43 +15,31 @@
 #include <thread>
 
 #include <linden/data.h>
-#include <linden/engine.h>
-#include <linden/linden.h>
 
-#include "tests/integration/cpp/server_process.h"
+#include "tests/integration/cpp/farm_helpers.h"
 
 namespace linden {
 namespace {
 
 using namespace std::chrono_literals;
+using linden::testing::code_of;
+using linden::testing::connect_to;
+using linden::testing::EngineThread;
+using linden::testing::kLong;
 using linden::testing::ServerProcess;
+using linden::testing::soon;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-constexpr Duration kLong = 20s;
 constexpr std::int64_t kManyNumbers = 300'000;  // that go by reference
-
-Client connect_to(const ServerProcess& server) {
-  ConnectOptions options;
-  options.address = server.address();
-  options.name = "test";
-  return Client::connect(options);
-}
 
 // An engine in a thread of this process.
 class RunningEngine {
  public:
   explicit RunningEngine(const ServerProcess& server, int threads = 1)
-      : client_(connect_to(server)), engine_(Farm(client_).space(), functions(), options(threads)) {
-    thread_ = std::thread([this] { engine_.run(); });
-    Farm(client_).wait_for_engines(1, kLong);
-  }
-  ~RunningEngine() {
-    go_on();
-    engine_.stop();
-    thread_.join();
-  }
+      : engine_(server, functions(), threads) {}
+  ~RunningEngine() { go_on(); }
   RunningEngine(const RunningEngine&) = delete;
   RunningEngine& operator=(const RunningEngine&) = delete;
 
@@ -63,12 +51,6 @@ class RunningEngine {
   [[nodiscard]] int ramps() const { return ramps_; }
 
  private:
-  static EngineOptions options(int threads) {
-    EngineOptions options;
-    options.threads = threads;
-    options.name = "tested";
-    return options;
-  }
   FunctionRegistry functions() {
     FunctionRegistry registry;
     registry.add("mul", [](std::int64_t a, std::int64_t b) { return a * b; });
@@ -95,21 +77,8 @@ class RunningEngine {
   std::counting_semaphore<> begun_{0};
   std::atomic<bool> end_{false};
   std::atomic<int> ramps_{0};
-  Client client_;
-  Engine engine_;
-  std::thread thread_;
+  EngineThread engine_;  // ends before what its functions use
 };
-
-template <class Call>
-ErrorCode code_of(Call&& call, const std::string& part = "") {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr(part));
-    return error.code();
-  }
-  return ErrorCode::kOk;
-}
 
 TEST(Views, CallsFunctionsByName) {
   ServerProcess server;
@@ -286,10 +255,7 @@ TEST(Views, WhatIsLostOfAMapIsMadeAgainSideBySide) {
   }
   auto got = std::async(std::launch::async, [&] { return all.get(kLong); });
   const Template task{"task", kAny, kAny, kAny, kAny, kAny, kAny, kAny, kAny};
-  const auto deadline = std::chrono::steady_clock::now() + kLong / 2;
-  while (farm.space().count(task) < 3 && std::chrono::steady_clock::now() < deadline)
-    std::this_thread::yield();
-  EXPECT_EQ(farm.space().count(task), 3U);
+  EXPECT_TRUE(soon([&] { return farm.space().count(task) == 3; }));
   const RunningEngine engine(server);
   EXPECT_THAT(got.get(), SizeIs(3));
 }
