@@ -40,7 +40,6 @@ Slot Recall::choose(const Waiter& waiter) {
   const Waiter* best_stream = nullptr;
   for (const Slot slot : holders_) {
     const Waiter& stream = waiters_[slot];
-    if (stream.session == waiter.session) continue;
     if (best_stream != nullptr &&
         (stream.unstarted < best_stream->unstarted ||
          (stream.unstarted == best_stream->unstarted && stream.number > best_stream->number))) {

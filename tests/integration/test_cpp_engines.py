@@ -244,6 +244,19 @@ def test_f4_what_has_not_begun_goes_to_whoever_is_idle(rc: linden.Client, work: 
     assert blocked.engine_id == first.id
 
 
+# F4
+def test_f4_what_has_not_begun_on_a_thread_goes_to_an_idle_one(rc: linden.Client, work: Work, scratch: Path) -> None:
+    work(rc, "--threads", "2")
+    marker = scratch / "marker"
+    view = rc.load_balanced_view()
+    view.map_sync(native("mul"), range(300), range(300))  # short tasks: each thread holds many ahead
+    blocked = view.apply_async(native("wait"), str(marker))
+    behind = view.map_async(native("mul"), range(50), range(50))
+    assert behind.get(TIMEOUT_S) == [n * n for n in range(50)]
+    Path(f"{marker}.go").touch()
+    assert blocked.get(TIMEOUT_S) == "gone on"
+
+
 def test_tasks_for_one_engine_run_side_by_side_on_its_threads(rc: linden.Client, work: Work, scratch: Path) -> None:
     worker = work(rc, "--threads", "2")
     view = rc.direct_view(worker.id)

@@ -708,8 +708,8 @@ void Simulation::apply_to_both(core::Command&& command) {
                             other_.effects);
 }
 
-// A recall names a hand-out that has not begun, of the stream that is asked, and somebody of
-// another session waits who could have it (F4).
+// A recall names a hand-out that has not begun, of the stream that is asked, and somebody else waits
+// who could have it (F4).
 void Simulation::check_recall(const core::Notice& notice) {
   const Token token = std::get<Recalled>(notice.event).token;
   const auto is_held = [&](const std::map<TupleId, ReferenceSpace::Item>& items) {
@@ -729,9 +729,7 @@ void Simulation::check_recall(const core::Notice& notice) {
   // Whoever was idle when it was recalled may have been served later in the same step.
   for (const auto* waiters : {&reference_.waiters, &waiters_before_}) {
     for (const ReferenceSpace::Waiter& waiter : *waiters) {
-      if (waiter.mode != TakeMode::kReserve || waiter.origin.session == notice.stream.session) {
-        continue;
-      }
+      if (waiter.mode != TakeMode::kReserve || waiter.origin == notice.stream) continue;
       for (const Template& form : waiter.forms) {
         if (form.matches(tuple)) return;
       }

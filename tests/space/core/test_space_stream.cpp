@@ -260,14 +260,24 @@ TEST(SpaceRecall, TriesTheNextWhenTheFirstHasBegun) {
   EXPECT_TRUE(s.waiting(kCarol, carol));
 }
 
-// F4: only what matches is asked for, and only from other sessions.
+// F4: an engine in C++ has a stream for each of its threads.
+TEST(SpaceRecall, IsMadeForAnotherThreadOfTheSameSession) {
+  Scenario s;
+  const RequestId busy = s.stream(kAlice, TakeMode::kReserve, any_task(), 3);
+  for (int i = 1; i <= 3; ++i) s.put(kCarol, task(i));
+  const RequestId idle = s.stream(kAlice, TakeMode::kReserve, any_task(), 3);
+  EXPECT_EQ(s.recalled(kAlice, busy), (Tokens{{TupleId{3}, 1}}));
+  s.release(kAlice, {TupleId{3}, 1}, false);
+  EXPECT_EQ(s.got(kAlice, idle), Tuples{task(3)});
+}
+
+// F4: only what matches is asked for.
 TEST(SpaceRecall, AsksForNothingInVain) {
   Scenario s;
   const RequestId alice = s.stream(kAlice, TakeMode::kReserve, any_task(), 3);
   for (int i = 1; i <= 3; ++i) s.put(kCarol, task(i));
   s.reserve(kCarol, any_result());
   s.take(kCarol, any_task());
-  s.reserve(kAlice, any_task());
   EXPECT_EQ(s.recalled(kAlice, alice), Tokens{});
   s.reserve(kBob, Template{"task", 2});
   EXPECT_EQ(s.recalled(kAlice, alice), (Tokens{{TupleId{2}, 1}}));
