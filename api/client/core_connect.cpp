@@ -236,7 +236,14 @@ void Core::say_everything_again(SteadyTime now) {
   for (const auto& [id, stream] : streams_) standing.push_back(stream);
   std::sort(standing.begin(), standing.end(),
             [](const auto& a, const auto& b) { return a->id < b->id; });
-  for (const auto& stream : standing) say(*stream);
+  for (const auto& stream : standing) {
+    say(*stream);
+    // What it has consumed and the space may not know: else it would wait for credit that it has.
+    if (auto consumed = stream->acknowledgement()) {
+      stream->acknowledging(
+          enqueue(stream->space, Operation(std::move(*consumed)), AnswerTo::kNobody, true));
+    }
+  }
   for (const auto& [id, told] : subscriptions_) {
     if (told->ended) continue;
     encoder_.encode_request(id, pending_.acknowledged(), told->space, Operation(told->resumed()),

@@ -47,6 +47,8 @@ void SpaceState::Machine::operate(Session& session, RequestId request, StreamOp&
   stream.credit = op.credit;
   stream.lease = op.lease;
   stream.cursor = op.after;
+  // What the client names counts as delivered; what of that is here no more was acknowledged.
+  if (op.mode == TakeMode::kTake) stream.acknowledged = op.held.size();
   reply(session, request, Done{});
   if (request <= session.newest && op.mode != TakeMode::kRead) attach_holdings(slot, op.held);
   refill_later(slot);
@@ -168,6 +170,7 @@ void SpaceState::Machine::attach_holdings(Slot slot, const std::vector<TupleId>&
     return std::binary_search(known.begin(), known.end(),
                               tuples_[sessions_.holding(holding).entry].id);
   });
+  if (!reserves) stream.acknowledged -= static_cast<std::uint64_t>(has - mine.begin());
   for (const Slot holding : mine) {
     Holding& item = sessions_.holding(holding);
     item.stream = slot;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <csignal>
 #include <thread>
 
 #include <linden/space.h>
@@ -178,6 +179,26 @@ TEST(ClientServer, StreamsTasksWithCredit) {
   }
   EXPECT_FALSE(stream.next(10ms));
   EXPECT_EQ(space.count({"result", kInt}), 5U);
+}
+
+// All that it may have un-acknowledged was consumed, and the server died before it heard so.
+TEST(ClientServer, ATakingStreamGoesOnThoughItsAcknowledgementIsLost) {
+  ServerProcess server;
+  auto space = open_in(connect_to(server));
+  StreamOp form;
+  form.mode = TakeMode::kTake;
+  form.templates = {Template{"n", kInt}};
+  auto stream = space.open_stream(form);
+  space.put({"n", 1});
+  space.put({"n", 2});
+  while (stream.queued() == 0) std::this_thread::yield();
+  ::kill(server.pid(), SIGSTOP);
+  EXPECT_EQ(stream.next(Duration::zero())->tuple, (Tuple{"n", 1}));
+  server.kill();
+  server.start();
+  const auto next = stream.next(20s);
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->tuple, (Tuple{"n", 2}));
 }
 
 // F4: what one holder has not begun goes to another who is idle.

@@ -44,6 +44,27 @@ TEST(SpaceStream, BalancesByWhatIsHeld) {
   EXPECT_EQ(s.got(kBob, bob).back(), task(5));
 }
 
+// The client counts what it names, also that which the space has forgotten because the client has
+// acknowledged it without hearing so: its next acknowledgement is not one of tuples that it does
+// not have yet.
+TEST(SpaceStream, CountsWhatTheClientNamesThoughItWasAcknowledged) {
+  Scenario s;
+  for (int i = 1; i <= 4; ++i) s.put(kAlice, task(i));
+  const RequestId stream = s.stream(kBob, TakeMode::kTake, any_task(), 2);
+  s.ask(kBob, AckOp{stream, 1, {}});
+  EXPECT_EQ(s.got(kBob, stream).size(), 3u);
+  s.lose(kBob);
+  s.attach(kBob);
+  s.forget();
+  s.ask(kBob,
+        StreamOp{TakeMode::kTake, {any_task()}, 2, 30s, {}, {TupleId{1}, TupleId{2}, TupleId{3}}},
+        stream);
+  s.ask(kBob, AckOp{stream, 1, {}});
+  EXPECT_EQ(s.count(any_task()), 1u) << "two of two are not acknowledged";
+  s.ask(kBob, AckOp{stream, 2, {}});
+  EXPECT_EQ(s.got(kBob, stream), Tuples{task(4)});
+}
+
 // P36: a taken tuple is delivered again after a reconnect unless the client has it.
 TEST(SpaceStream, DeliversAgainWhatTheClientDoesNotHave) {
   for (const TakeMode mode : {TakeMode::kTake, TakeMode::kReserve}) {
