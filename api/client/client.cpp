@@ -152,6 +152,9 @@ const std::string& Client::address() const {
 bool Client::connected() const {
   return core_->connected();
 }
+std::uint64_t Client::reconnects() const {
+  return core_->reconnects();
+}
 std::optional<Failure> Client::failure() const {
   return core_->failure();
 }

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "api/client/interrupt_pace.h"
+
 namespace linden::client {
 
 namespace {
@@ -17,7 +19,6 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kInterruptCheck{100};
 constexpr milliseconds kLeadAgainAfter{5};
 constexpr milliseconds kCallerStillNear{2};
 constexpr microseconds kGatherRequestsFor{200};
@@ -199,15 +200,16 @@ bool Core::wait_until(Lock& lock, SteadyTime deadline, const Interrupt& interrup
   bool interrupted = false;
   bool done = false;
   auto now = std::chrono::steady_clock::now();
-  auto next_check = interrupt ? now + kInterruptCheck : SteadyTime::max();
+  InterruptPace pace(now, options_.interrupt_check);
   for (;;) {
     if (interrupted) break;  // what has come meanwhile is kept for the next call
     done = ready();
     if (done || state_ == State::kFailed || state_ == State::kClosed) break;
     if (now >= deadline) break;
-    const auto slice = std::min(deadline, next_check);
+    const bool leads = state_ == State::kConnected && leader_ == Leader::kNobody;
+    const auto slice = interrupt ? std::min(deadline, pace.due(leads)) : deadline;
     bool signalled = false;
-    if (state_ == State::kConnected && leader_ == Leader::kNobody) {
+    if (leads) {
       signalled = lead(lock, Leader::kCaller, slice) == Pumped::kSignal;
     } else {
       if (leader_ == Leader::kNative) native_wake_.signal();
@@ -218,11 +220,11 @@ bool Core::wait_until(Lock& lock, SteadyTime deadline, const Interrupt& interrup
       }
     }
     now = std::chrono::steady_clock::now();
-    if (interrupt && (signalled || now >= next_check)) {
+    if (interrupt && (signalled || now >= pace.due(leads))) {
       lock.unlock();
       interrupted = interrupt();
       lock.lock();
-      next_check = now + kInterruptCheck;
+      pace.asked(now);
     }
   }
   --callers_;
@@ -342,6 +344,7 @@ void Core::take_answer(RequestId id, AnyAnswer&& answer) {
     const auto* refused = of_space != nullptr ? std::get_if<Refused>(of_space) : nullptr;
     if (refused != nullptr) {
       stream->second->ended = *refused;
+      stream->second->tell();
       if (stream->second->sink) stream->second->sink->end(*refused);
     }
     return;
@@ -398,12 +401,14 @@ void Core::take_event(RequestId id, Event&& event) {
   if (auto* delivered = std::get_if<Delivered>(&event)) {
     stream.deliver(std::move(delivered->tuples));
     if (stream.sink) deliver_to_sink(stream);
+    stream.tell();
   } else if (const auto* recalled = std::get_if<Recalled>(&event)) {
     if (auto reply = stream.recall(recalled->token)) {
       say_later(stream.space, std::move(*reply));
     }
   } else if (auto* ended = std::get_if<StreamEnded>(&event)) {
     stream.ended = std::move(ended->why);
+    stream.tell();
     if (stream.sink) stream.sink->end(*stream.ended);
   }
 }
@@ -487,6 +492,11 @@ void Core::run_native() {
 bool Core::connected() {
   const Lock lock(mutex_);
   return state_ == State::kConnected;
+}
+
+std::uint64_t Core::reconnects() {
+  const Lock lock(mutex_);
+  return reconnects_;
 }
 
 std::optional<Failure> Core::failure() {

@@ -93,6 +93,7 @@ class Core {
   void flush(StreamState& stream);
   void set_credit(StreamState& stream, std::uint32_t credit);
   std::size_t queued(const StreamState& stream);
+  void on_news(StreamState& stream, std::function<void()> news);
   void close_stream(StreamState& stream);
 
   // Returns once the space tells of puts.
@@ -109,6 +110,7 @@ class Core {
   [[nodiscard]] SessionId session() const { return session_; }
   [[nodiscard]] const std::string& address() const { return options_.address; }
   [[nodiscard]] bool connected();
+  [[nodiscard]] std::uint64_t reconnects();
   [[nodiscard]] std::optional<Failure> failure();
   [[nodiscard]] std::uint32_t server_pid() const { return server_pid_.load(); }
 
@@ -140,6 +142,7 @@ class Core {
   void take_answer(RequestId id, AnyAnswer&& answer);
   void take_event(RequestId id, Event&& event);
   void end_stream(RequestId id);
+  void tell_streams() const;
   void end_taking_streams(Lock& lock, SteadyTime deadline);
   void take_late_event(RequestId id, Event&& event);
   void take_answer(SubscriptionState& state, const AnyAnswer& answer);
@@ -210,6 +213,7 @@ class Core {
   SteadyTime last_sent_{};
   SteadyTime last_heard_{};
   SteadyTime broken_since_{};
+  std::uint64_t reconnects_ = 0;
   Duration heartbeat_{std::chrono::seconds(1)};  // the native thread's alone
   Duration lease_pace_ = kForever;               // how often the shortest lease wants us heard
 

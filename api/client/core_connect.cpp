@@ -166,6 +166,7 @@ void Core::fail(Failure why) {
   state_ = State::kFailed;
   failure_ = std::move(why);
   native_wake_.signal();
+  tell_streams();
   end_futures();
 }
 
@@ -193,8 +194,10 @@ void Core::reconnect(Lock& lock) {
       // hold, so the space would hand it out again.
       for (auto& [id, stream] : streams_) flush_stream(*stream);
       state_ = State::kConnected;
+      ++reconnects_;
       last_heard_ = last_sent_ = now;
       say_everything_again(now);
+      tell_streams();
       changed_.notify_all();
     } else if (is_final(connected.error().code)) {
       fail(connected.error());
@@ -272,6 +275,7 @@ void Core::close(bool goodbye) {
       state_ = State::kClosed;
       failure_ = {ErrorCode::kClosed, "the client was closed"};
       native_wake_.signal();
+      tell_streams();
       end_futures();
       changed_.wait(lock, [this] { return leader_ == Leader::kNobody; });
       if (reachable && goodbye) {

@@ -123,6 +123,13 @@ std::size_t Core::queued(const StreamState& stream) {
   return stream.queue.size();
 }
 
+void Core::on_news(StreamState& stream, std::function<void()> news) {
+  const Lock lock(mutex_);
+  stream.news = std::move(news);
+  const bool is_over = stream.ended || state_ == State::kFailed || state_ == State::kClosed;
+  if (is_over || !stream.queue.empty()) stream.tell();
+}
+
 void Core::close_stream(StreamState& stream) {
   const Lock lock(mutex_);
   end_stream(stream.id);
@@ -133,6 +140,7 @@ void Core::end_stream(RequestId id) {
   if (found.empty()) return;
   StreamState& stream = *found.mapped();
   stream.ended = Refused{ErrorCode::kClosed, "the stream was closed"};
+  stream.tell();
   changed_.notify_all();
   leader_wake_.signal();
   if (state_ != State::kConnected && state_ != State::kBroken) return;
@@ -143,6 +151,10 @@ void Core::end_stream(RequestId id) {
     enqueue(stream.space, Operation(std::move(*back)), AnswerTo::kNobody, true);
   closing_.emplace(cancel, std::move(found.mapped()));
   write_out();
+}
+
+void Core::tell_streams() const {
+  for (const auto& [id, stream] : streams_) stream->tell();
 }
 
 // Before the goodbye: with the session goes what it has reserved, and what it has taken is gone.

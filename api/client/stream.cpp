@@ -1,6 +1,8 @@
 // api/client/stream.cpp: the public face of a standing request.
 #include <linden/stream.h>
 
+#include <utility>
+
 #include "api/client/core.h"
 
 namespace linden {
@@ -37,6 +39,9 @@ std::size_t Stream::queued() const {
 }
 RequestId Stream::id() const {
   return state_->id;
+}
+void Stream::on_news(std::function<void()> news) {
+  client_.core_->on_news(*state_, std::move(news));
 }
 void Stream::close() {
   client_.core_->close_stream(*state_);

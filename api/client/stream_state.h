@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -56,9 +57,14 @@ struct StreamState {
   std::vector<std::pair<RequestId, std::size_t>> acks;  // kTake: under way, and how many each tells
 
   std::optional<Refused> ended;
+  std::function<void()> news;  // see Stream::on_news
 
   // Tuples came from the space.
   void deliver(std::vector<Handout>&& tuples);
+
+  void tell() const {
+    if (news) news();
+  }
 
   // The caller takes the oldest one; there must be one.
   Handout pop();

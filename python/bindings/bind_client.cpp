@@ -15,13 +15,15 @@ namespace {
 using Handle = std::shared_ptr<ClientHandle>;
 
 Handle connect(const std::string& address, std::string name, const py::object& timeout,
-               const py::object& hold, const py::object& memory, const py::object& reconnect) {
+               const py::object& hold, const py::object& memory, const py::object& reconnect,
+               const py::object& interrupt_check) {
   const ConnectOptions options{address,
                                std::move(name),
                                duration_of(timeout.ptr(), "timeout"),
                                duration_of(hold.ptr(), "hold"),
                                duration_of(memory.ptr(), "memory"),
-                               duration_of(reconnect.ptr(), "reconnect")};
+                               duration_of(reconnect.ptr(), "reconnect"),
+                               duration_of(interrupt_check.ptr(), "interrupt_check")};
   return std::make_shared<ClientHandle>(
       without_gil([&](const Interrupt& interrupt) { return Client::connect(options, interrupt); }));
 }
@@ -108,11 +110,14 @@ void bind_client(py::module_& module) {
       "One session with a space server; reconnects by itself and repeats what was not answered.")
       .def_static("connect", &connect, py::arg("address"), py::kw_only(), py::arg("name") = "",
                   py::arg("timeout") = ten_seconds, py::arg("hold") = py::float_(5.0),
-                  py::arg("memory") = py::float_(60.0), py::arg("reconnect") = py::float_(60.0))
+                  py::arg("memory") = py::float_(60.0), py::arg("reconnect") = py::float_(60.0),
+                  py::arg("interrupt_check") = py::float_(0.1))
       .def_property_readonly("session",
                              [](ClientHandle& self) { return to_string(self.get().session()); })
       .def_property_readonly("address", [](ClientHandle& self) { return self.get().address(); })
       .def_property_readonly("connected", [](ClientHandle& self) { return self.get().connected(); })
+      .def_property_readonly("reconnects",
+                             [](ClientHandle& self) { return self.get().reconnects(); })
       .def_property_readonly("failure", &failure)
       .def_property_readonly("server_pid",
                              [](ClientHandle& self) { return self.get().server_pid(); })

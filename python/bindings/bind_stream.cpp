@@ -2,6 +2,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <linden/bell.h>
+
 #include "handles.h"
 #include "interpreter.h"
 #include "native_tuple.h"
@@ -49,7 +51,27 @@ void close(StreamHandle& self) {
   briefly_without_gil([&] { stream.close(); });
 }
 
+bool wait(const Bell& bell, const py::object& timeout, int descriptor) {
+  const Duration longest = duration_of(timeout.ptr(), "timeout");
+  const py::gil_scoped_release released;
+  return bell.wait(longest, descriptor);
+}
+
 }  // namespace
+
+void bind_bell(py::module_& module) {
+  py::class_<Bell>(module, "Bell",
+                   "Wakes a thread that looks after several things, whichever of them wants it.")
+      .def(py::init<>())
+      .def("ring", &Bell::ring)
+      .def(
+          "ring_within",
+          [](const Bell& bell, const py::object& delay) {
+            bell.ring_within(duration_of(delay.ptr(), "delay"));
+          },
+          py::arg("delay"))
+      .def("wait", &wait, py::arg("timeout") = py::none(), py::arg("descriptor") = -1);
+}
 
 void bind_stream(py::module_& module) {
   constexpr std::size_t kBatchMax = 100'000;
@@ -70,6 +92,12 @@ void bind_stream(py::module_& module) {
           [](StreamHandle& self, std::uint32_t credit) { self.get().set_credit(credit); },
           py::arg("credit"))
       .def_property_readonly("queued", [](StreamHandle& self) { return self.get().queued(); })
+      .def(
+          "on_news",
+          [](StreamHandle& self, const Bell& bell) { self.get().on_news([bell] { bell.ring(); }); },
+          py::arg("bell"),
+          "Rings when next() would not wait any more, or would raise; and when the client has "
+          "reached the server again.")
       .def("close", &close);
 }
 

@@ -82,6 +82,7 @@ class SubscriptionHandle {
 
 void bind_client(pybind11::module_& module);
 void bind_space(pybind11::module_& module);
+void bind_bell(pybind11::module_& module);
 void bind_stream(pybind11::module_& module);
 void bind_subscription(pybind11::module_& module);
 void bind_data(pybind11::module_& module);

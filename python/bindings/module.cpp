@@ -22,6 +22,7 @@ PYBIND11_MODULE(_native, module) {
   bind_handout(module);
   bind_client(module);
   bind_space(module);
+  bind_bell(module);
   bind_stream(module);
   bind_subscription(module);
   bind_data(module);

@@ -96,6 +96,7 @@ class Client:
         hold: float = 5.0,  # P18
         memory: float = 60.0,  # P36
         reconnect: float = 60.0,  # how long calls outlive a server that is away; then ConnectionLost
+        interrupt_check: float = 0.1,  # how often a call that waits looks for signals that did not wake it
     ) -> Client: ...
     @property
     def session(self) -> str: ...  # 32 hexadecimal digits
@@ -103,6 +104,8 @@ class Client:
     def address(self) -> str: ...
     @property
     def connected(self) -> bool: ...  # now; False while reconnecting
+    @property
+    def reconnects(self) -> int: ...  # how often it has lost the server and found it again
     @property
     def failure(self) -> str | None: ...  # why the session has ended for good (expired, closed), or None
     @property
@@ -242,8 +245,20 @@ class Stream:
     def set_credit(self, credit: int) -> None: ...
     @property
     def queued(self) -> int: ...  # hand-outs that wait in the local queue
+    def on_news(self, bell: Bell) -> None:
+        """Rings when next() would not wait any more, or would raise; and when the client has reached the server again."""
     def close(self) -> None:
         """Cancels; un-started hand-outs are given back."""
+
+class Bell:
+    """Wakes a thread that looks after several things, whichever of them wants it."""
+
+    def __init__(self) -> None: ...
+    def ring(self) -> None: ...
+    def ring_within(self, delay: float) -> None:
+        """Ring in so many seconds, or earlier if that was said before.  Nobody is woken now."""
+    def wait(self, timeout: float | None = None, descriptor: int = -1) -> bool:
+        """Until it is rung, or `descriptor` has something to read; False after `timeout` or a signal.  Runs no signal handlers."""
 
 class DataRef:
     """Names bytes of a farm, and keeps them while it lives."""

@@ -28,6 +28,9 @@ struct ConnectOptions {                        // how to reach a server
   Duration hold{std::chrono::seconds(5)};  // P18: how long its leases outlive a broken connection
   Duration memory{std::chrono::seconds(60)};     // P36: how long the server remembers it
   Duration reconnect{std::chrono::seconds(60)};  // how long calls outlive a server that is away
+  // A call that waits asks its Interrupt after a signal, and so often at least.  Where nothing but
+  // signals interrupts, a second spares wake-ups.
+  Duration interrupt_check{std::chrono::milliseconds(100)};
 };
 
 struct SpaceOptions {                     // how to open a space
@@ -73,7 +76,7 @@ struct ServerInfo {               // what a server says of itself
 };
 
 // Asked by a call that waits, in the waiting thread with nothing locked: after a signal, and at
-// least every 0.1 s.  True ends the wait.
+// least every 0.1 s (ConnectOptions::interrupt_check).  True ends the wait.
 using Interrupt = std::function<bool()>;
 
 // What becomes of a request's answer.
@@ -143,9 +146,11 @@ class Client {
   [[nodiscard]] std::vector<Completion> completions(Duration timeout,
                                                     const Interrupt& interrupt = {});
 
-  [[nodiscard]] SessionId session() const;               // made by the client at random
-  [[nodiscard]] const std::string& address() const;      // as it was given
-  [[nodiscard]] bool connected() const;                  // right now
+  [[nodiscard]] SessionId session() const;           // made by the client at random
+  [[nodiscard]] const std::string& address() const;  // as it was given
+  [[nodiscard]] bool connected() const;              // right now
+  [[nodiscard]] std::uint64_t reconnects()
+      const;  // how often it has lost the server and found it again
   [[nodiscard]] std::optional<Failure> failure() const;  // why the session has ended for good
   [[nodiscard]] std::uint32_t server_pid() const;        // the process it talks to
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <linden/array.h>
+#include <linden/bell.h>
 #include <linden/client.h>
 #include <linden/error.h>
 #include <linden/farm.h>

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -47,6 +48,14 @@ class Stream {
   void set_credit(std::uint32_t credit);     // most hand-outs un-acknowledged
   [[nodiscard]] std::size_t queued() const;  // hand-outs in the local queue
   [[nodiscard]] RequestId id() const;        // of the request that opened it
+
+  // Calls `news`, once soon if there is something already, when next() would not wait any more: a
+  // tuple has come, or the stream or session has ended; and when the client has reached the server
+  // again.  For threads that look after others: one that waited in next() would read the socket for
+  // them, or be woken by all that comes for them.  `news` is called by whoever reads, with the
+  // session locked: it calls nothing of the session, and is quick (Bell::ring).  Replaces the one
+  // before; an empty one ends it.
+  void on_news(std::function<void()> news);
 
   // Ends it.  What next() has not returned goes back, also what was still on its way: reserved
   // tuples un-started and with their age, taken ones as they were put.  Waiting calls throw

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <thread>
 
+#include <linden/bell.h>
 #include <linden/space.h>
 #include <linden/transaction.h>
 
@@ -199,6 +200,41 @@ TEST(ClientServer, ATakingStreamGoesOnThoughItsAcknowledgementIsLost) {
   const auto next = stream.next(20s);
   ASSERT_TRUE(next);
   EXPECT_EQ(next->tuple, (Tuple{"n", 2}));
+}
+
+// Who looks after others is woken by what comes for it, while another thread reads.
+TEST(ClientServer, TellsOfNewsWithoutReading) {
+  ServerProcess server;
+  auto client = connect_to(server);
+  auto space = open_in(client);
+  StreamOp form;
+  form.mode = TakeMode::kTake;
+  form.templates = {Template{"word", kInt}};
+  form.credit = 4;
+  auto words = space.open_stream(form);
+  const Bell bell;
+  const auto rung = [&] { return bell.wait(20s); };
+  words.on_news([bell] { bell.ring(); });
+  const std::jthread reader([space]() mutable { EXPECT_TRUE(space.take({"end"}, 20s).id.value); });
+
+  space.put({"word", 1});
+  EXPECT_TRUE(rung());
+  EXPECT_EQ(words.next(Duration::zero())->tuple, (Tuple{"word", 1}));
+  EXPECT_EQ(client.reconnects(), 0U);
+  server.kill();
+  server.start();
+  EXPECT_TRUE(rung()) << "the server is back";
+  EXPECT_EQ(client.reconnects(), 1U);
+
+  space.put({"word", 2});
+  EXPECT_TRUE(rung());
+  const Bell late;
+  words.on_news([late] { late.ring(); });
+  EXPECT_TRUE(late.wait(Duration::zero())) << "there was news already";
+  space.put({"end"});
+  client.close();
+  EXPECT_TRUE(late.wait(Duration::zero()));
+  EXPECT_FALSE(bell.wait(Duration::zero())) << "it was replaced";
 }
 
 // F4: what one holder has not begun goes to another who is idle.
