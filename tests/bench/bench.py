@@ -29,7 +29,7 @@ FROM_PYPI = {"ipyparallel", "dask.distributed"}
 
 UNITS = contestant.UNITS | machine.UNITS
 USUAL_FIGURES = [*contestant.USUAL, *machine.UNITS]
-LESS_IS_BETTER = {"us", "ms", "s", "MB", "bytes", "instructions"}
+LESS_IS_BETTER = {"us", "ms", "ms/s", "s", "MB", "bytes", "instructions"}
 SECONDS_PER_CONTESTANT = 300
 
 Figure = tuple[str, str, str]  # what, who, unit

@@ -30,6 +30,8 @@ TASKS = 20_000
 CALLS = 200
 _START_S = 300.0
 _TASKS_S = 300.0
+_CALM_S = 3.0
+_IDLE_S = 20.0
 
 
 def nothing(_: int = 0) -> int:
@@ -37,8 +39,9 @@ def nothing(_: int = 0) -> int:
 
 
 def samples(engines: int, simulated: int = SIMULATED) -> Iterator[Sample]:
-    """Figures of so many real engines, then of simulated ones beside four of them."""
+    """Figures of so many real engines, of Python and of C++, then of simulated ones beside four of them."""
     yield from _real(engines)
+    yield from _native_idle(engines)
     for count in (4, simulated):
         yield from _simulated(count)
 
@@ -54,6 +57,44 @@ def _real(count: int) -> Iterator[Sample]:
         yield f"engines_{count}_apply_sync", "ms", _median_ms(lambda: view.apply_sync(nothing), 20)
         yield f"engines_{count}_memory", "MB", statistics.mean(_pss_mb(pid) for pid in cluster.engine_pids)
         yield f"engines_{count}_map", "tasks/s", _rate(rc, 5000)
+        yield from _idle(f"engines_{count}", cluster.engine_pids, cluster.server_pid)
+
+
+def _native_idle(count: int) -> Iterator[Sample]:
+    """Of engines in C++ with a thread per core."""
+    build = Path(__file__).resolve().parents[2] / "build"
+    functions = build / "tests" / "workers" / "cpp" / "plugins" / "test_functions.so"
+    cluster = linden.Cluster(0)
+    with cluster as rc:
+        command = [build / "workers" / "cpp" / "space-worker", "--load", functions, "--quiet"]
+        workers = [subprocess.Popen([*command, "--connection", rc.info.address]) for _ in range(count)]
+        try:
+            deadline = time.monotonic() + _START_S
+            while len(rc.engines()) < count and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert len(rc.engines()) == count
+            yield from _idle(f"workers_{count}", [worker.pid for worker in workers], cluster.server_pid)
+        finally:
+            for worker in workers:
+                worker.terminate()
+            for worker in workers:
+                worker.wait(60)
+
+
+def _idle(what: str, engines: Sequence[int], server: int | None) -> Iterator[Sample]:
+    """Processor time of each engine, and of the server for all of them, while nothing is to be done."""
+    assert server is not None
+    time.sleep(_CALM_S)
+    before = [_cpu_s(pid) for pid in [server, *engines]]
+    time.sleep(_IDLE_S)
+    used = [(_cpu_s(pid) - was) / _IDLE_S * 1000 for pid, was in zip([server, *engines], before, strict=True)]
+    yield f"{what}_idle", "ms/s", statistics.mean(used[1:])
+    yield f"{what}_idle_server", "ms/s", used[0]
+
+
+def _cpu_s(pid: int) -> float:
+    """Of all its threads: the clock that clock_getcpuclockid(3) names, which Python lacks."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def _simulated(count: int) -> Iterator[Sample]:

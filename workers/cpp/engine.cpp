@@ -18,8 +18,8 @@
 namespace linden {
 namespace {
 
-// How soon a wish to cancel is heard, and output that waits is sent.
-constexpr std::chrono::milliseconds kRound{20};
+// How often it is looked whether there is something to tidy up.
+constexpr std::chrono::seconds kHouseKept{2};
 constexpr std::uint32_t kWordsAtOnce = 64;
 constexpr int kThreadsMax = 1'024;
 constexpr std::uint32_t kPrefetchMax = 4'096;
@@ -65,14 +65,17 @@ class Engine::Impl {
   Impl(const Space& space, FunctionRegistry functions, EngineOptions options)
       : functions_(std::move(functions)),
         options_(checked(std::move(options))),
-        shared_{space, functions_, {}, EngineData(space), {}, {}} {
+        shared_{space, functions_, {}, EngineData(space), {}, {}, {}} {
     if (functions_.empty())
       throw Error(ErrorCode::kInvalidArgument,
                   "an engine needs at least one function; add it to the registry first");
   }
 
   EngineEnd run();
-  void stop() noexcept { stopping_.store(true); }
+  void stop() noexcept {
+    stopping_.store(true);
+    shared_.bell.ring();
+  }
   [[nodiscard]] std::int64_t id() const noexcept { return id_.load(); }
   [[nodiscard]] std::uint64_t done() const noexcept { return shared_.done.load(); }
 
@@ -110,7 +113,9 @@ Stream Engine::Impl::open_control() {
   words.mode = TakeMode::kTake;
   words.templates = {Template{"control", shared_.engine.session, kText, kAny}};
   words.credit = kWordsAtOnce;
-  return shared_.space.open_stream(std::move(words));
+  auto control = shared_.space.open_stream(std::move(words));
+  control.on_news([bell = shared_.bell] { bell.ring(); });
+  return control;
 }
 
 void Engine::Impl::open_slots() {
@@ -155,7 +160,7 @@ EngineEnd Engine::Impl::run() {
 void Engine::Impl::look_after(Stream& control) {
   const auto has_ended = [](const auto& slot) { return slot->has_ended(); };
   while (!stopping_.load() && std::ranges::none_of(slots_, has_ended)) {
-    std::this_thread::sleep_for(kRound);
+    static_cast<void>(shared_.bell.wait(kHouseKept));
     try {
       for (const auto& word : control.next_batch(Duration::zero(), kWordsAtOnce)) hear(word.tuple);
       const auto now = TaskOutput::Clock::now();

@@ -13,6 +13,9 @@
 namespace linden {
 namespace {
 
+// Output that a task has not flushed is sent so much later.
+constexpr std::chrono::milliseconds kOutputAfter{20};
+
 thread_local Slot* current_slot = nullptr;
 
 double wall_clock_s() {
@@ -54,7 +57,8 @@ Slot::Slot(Shared& shared, StreamOp form, std::uint32_t prefetch_max)
     : shared_(shared),
       prefetch_(prefetch_max),
       stream_(shared.space.open_stream(with_credit(std::move(form), prefetch_.credit()))),
-      output_([this](std::vector<NewTuple> puts) { stream_.put(std::move(puts), true); }) {}
+      output_([this](std::vector<NewTuple> puts) { stream_.put(std::move(puts), true); },
+              [this] { shared_.bell.ring_within(kOutputAfter); }) {}
 
 void Slot::serve() noexcept {
   try {
@@ -67,6 +71,7 @@ void Slot::serve() noexcept {
     if (!closed_.load()) failure_ = std::current_exception();
   }
   ended_.store(true);
+  shared_.bell.ring();
 }
 
 void Slot::close() {

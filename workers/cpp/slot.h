@@ -7,6 +7,7 @@
 #include <iosfwd>
 #include <stop_token>
 
+#include <linden/bell.h>
 #include <linden/engine.h>
 #include <linden/stream.h>
 
@@ -26,6 +27,7 @@ struct Shared {
   farm::EngineRef engine;
   EngineData data;
   CancelWishes wishes;
+  Bell bell;  // wakes the thread that looks after the others
   std::atomic<std::uint64_t> done{0};
 };
 

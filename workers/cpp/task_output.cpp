@@ -12,8 +12,9 @@ constexpr std::array<std::string_view, 2> kNames{"stdout", "stderr"};
 
 }  // namespace
 
-TaskOutput::TaskOutput(Send send)
+TaskOutput::TaskOutput(Send send, Waits waits)
     : send_(std::move(send)),
+      waits_(std::move(waits)),
       buffers_{Buffer(*this, 0), Buffer(*this, 1)},
       streams_{std::ostream(&buffers_[0]), std::ostream(&buffers_[1])} {}
 
@@ -44,6 +45,7 @@ void TaskOutput::write(std::size_t which, std::string_view text) {
   const std::scoped_lock lock(mutex_);
   if (!running_) return;
   used_ = true;
+  if (!has_waiting()) waits_();
   if (which != which_) cut(false);
   which_ = which;
   while (!text.empty()) {
@@ -66,9 +68,12 @@ void TaskOutput::flush() {
 
 void TaskOutput::send_old(Clock::time_point now) {
   const std::scoped_lock lock(mutex_);
-  if (!running_ || now - sent_ < kSendAtOnceAfter) return;
-  cut(true);
-  send(now);
+  if (!running_) return;
+  if (now - sent_ >= kSendAtOnceAfter) {
+    cut(true);
+    send(now);
+  }
+  if (has_waiting()) waits_();
 }
 
 // What waits becomes a tuple; if `more` may come, all but an incomplete character at its end.

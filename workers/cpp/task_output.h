@@ -22,10 +22,11 @@ class TaskOutput {
  public:
   using Clock = std::chrono::steady_clock;
   using Send = std::function<void(std::vector<NewTuple>)>;
+  using Waits = std::function<void()>;
 
-  // `send` puts tuples at once, in order with those before; it may throw, and is called with this
-  // object locked.
-  explicit TaskOutput(Send send);
+  // `send` puts tuples at once, in order with those before; it may throw.  `waits` sees to it that
+  // send_old() is called soon.  Both are called with this object locked.
+  TaskOutput(Send send, Waits waits);
 
   void begin(std::string_view client, std::int64_t number);
   // Appends what was not sent, in order.
@@ -56,8 +57,10 @@ class TaskOutput {
   void flush();
   void cut(bool more);
   void send(Clock::time_point now);
+  [[nodiscard]] bool has_waiting() const { return !pending_.empty() || !cut_.empty(); }
 
   Send send_;
+  Waits waits_;
   std::mutex mutex_;
   farm::TaskId task_;
   bool running_ = false;

@@ -13,9 +13,11 @@ using namespace std::chrono_literals;
 class TaskOutputF5 : public ::testing::Test {
  protected:
   TaskOutputF5()
-      : output_([this](std::vector<NewTuple> puts) {
-          for (auto& put : puts) sent_.push_back(std::move(put.tuple));
-        }) {}
+      : output_(
+            [this](std::vector<NewTuple> puts) {
+              for (auto& put : puts) sent_.push_back(std::move(put.tuple));
+            },
+            [this] { ++waits_; }) {}
 
   std::vector<Tuple> end() {
     std::vector<NewTuple> puts;
@@ -28,6 +30,7 @@ class TaskOutputF5 : public ::testing::Test {
   }
 
   std::vector<Tuple> sent_;
+  int waits_ = 0;
   TaskOutput output_;
 };
 
@@ -51,6 +54,25 @@ TEST_F(TaskOutputF5, IsSentAtOnceWhenItIsFlushed) {
   EXPECT_EQ(sent_.back(), piece("stdout", 1, "soon after"));
   sent_.clear();
   EXPECT_TRUE(end().empty());
+}
+
+// So whoever sends what is old sleeps while nobody prints.
+TEST_F(TaskOutputF5, SaysThatItWaitsWhenItBeginsToAndWhileItDoes) {
+  output_.begin("me", 7);
+  EXPECT_EQ(waits_, 0);
+  output_.out() << "a";
+  output_.out() << "b";
+  output_.errors() << "c";
+  EXPECT_EQ(waits_, 1);
+  output_.send_old(TaskOutput::Clock::time_point{});
+  EXPECT_EQ(waits_, 2) << "it was too early, and is to be sent yet";
+  output_.send_old(TaskOutput::Clock::now());
+  EXPECT_EQ(waits_, 2) << "nothing is left";
+  output_.out() << "d";
+  EXPECT_EQ(waits_, 3);
+  end();
+  output_.send_old(TaskOutput::Clock::now() + 1s);
+  EXPECT_EQ(waits_, 3) << "its task has ended, and the result took it along";
 }
 
 TEST_F(TaskOutputF5, IsSentInPiecesWhenItIsMuch) {

@@ -1,8 +1,9 @@
 """The thread beside the one that runs tasks: sends what running tasks print, listens to clients (signals, cancelled tasks,
 shutdown), watches the parent, and notices when the farm has given this engine up.
 
-It looks now and then instead of waiting, so that it takes no part in reading the socket: the main thread's way to its next
-task stays as short as it can be.
+It takes no part in reading the socket, so that the main thread's way to its next task stays as short as it can be: whoever reads
+rings its bell when a client has said something, or the server was lost and found again.  While a task runs it looks ten
+times a second, for output that C code and child processes have written tells nobody; otherwise it sleeps.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from linden import _native, farm
@@ -25,7 +27,9 @@ from .output import STDERR, TaskOutput
 from .restart import RESTART, Beginning
 from .walltime import Walltime
 
+# How often it looks while a task runs, and while none does.
 PERIOD_S = 0.1
+IDLE_S = 1.0
 # Why an engine ends.
 PARENT_GONE = "parent_gone"
 # A task that does not let go of the interpreter is not waited for any longer than this.
@@ -64,6 +68,10 @@ class Attendant:
         self._space = space
         self._form = farm.engine_form(engine_id, client.session)
         self._control = space.open_stream(_native.TAKE, [farm.control_form(client.session)], credit=8)
+        self._bell = _native.Bell()
+        self._control.on_news(self._bell)
+        self._reconnects = client.reconnects
+        self._sleeps = False  # for long, so that a task which begins has to shorten it
         self._output = output
         self._log = log
         self._parent_pid = parent_pid
@@ -71,6 +79,7 @@ class Attendant:
         self._beginning = beginning
         self._given_up = False
         self._looked_at = registering_since
+        self._period_s = 0.0  # how much later the next look was to be
         self._listening = threading.RLock()
         self._ending: str | None = None  # why this engine is to end
         self._over = threading.Event()
@@ -78,11 +87,13 @@ class Attendant:
 
     def start(self) -> None:
         """Begin."""
+        self._interrupts.on_leave = self._bell.ring
         self._thread.start()
 
     def join(self) -> None:
         """End."""
         self._over.set()
+        self._bell.ring()
         if self._thread is not threading.current_thread():
             self._thread.join(2.0)
 
@@ -91,15 +102,26 @@ class Attendant:
         """Whether the farm has taken this engine for dead, so that it has to join anew."""
         return self._given_up
 
+    def task_begins(self) -> None:
+        """To be called by the main thread; wakes nobody, which would cost the task time."""
+        if self._sleeps:
+            self._sleeps = False
+            self._bell.ring_within(PERIOD_S)
+
     def _run(self) -> None:
-        suspicious = False
         try:
             self._prepare()
         except LindenError as error:
             self._log.event("data_store", failed=str(error))
-        while not self._over.wait(PERIOD_S):
+        with watched(self._parent_pid) as parent:
+            self._look_after(parent)
+
+    def _look_after(self, parent: int) -> None:
+        suspicious = False
+        while not self._over.is_set():
+            self._sleep(parent, IDLE_S if not suspicious and self._interrupts.leaving is None else PERIOD_S)
             now = time.monotonic()
-            suspicious = suspicious or not self._client.connected or now - self._looked_at > _PAUSE_S
+            suspicious = suspicious or self._was_away(now)
             self._looked_at = now
             try:
                 self._output.send(wait=False)
@@ -115,8 +137,24 @@ class Attendant:
                     suspicious = not self._is_registered()
             except LindenError:  # the main thread meets the same error and decides
                 return
-            if self._parent_pid is not None and not is_alive(self._parent_pid):
+            if can_be_read(parent):
                 self._end(PARENT_GONE)
+                return
+
+    def _sleep(self, parent: int, idle_s: float) -> None:
+        self._sleeps = True
+        # In this order: the main thread does it the other way round, so that one of the two sees the other.
+        if not self._interrupts.waiting:
+            self._sleeps = False
+        self._period_s = idle_s if self._sleeps else PERIOD_S
+        self._bell.wait(self._period_s, parent)
+        self._sleeps = False
+
+    def _was_away(self, now: float) -> bool:
+        """Whether this process was cut off, or did not run, since the look before this one."""
+        reconnects, self._reconnects = self._reconnects, self._client.reconnects
+        paused_s = now - self._looked_at - self._period_s
+        return self._reconnects != reconnects or not self._client.connected or paused_s > _PAUSE_S
 
     def _watch_walltime(self, now: float) -> None:
         if self._walltime is None:
@@ -150,6 +188,7 @@ class Attendant:
         self._log.event("control", verb=verb, argument=argument)
         if verb == farm.SHUTDOWN:  # by our own thread, at its next look
             self._ending = RESTART if argument == farm.RESTART else "shutdown"
+            self._bell.ring()
         elif verb == farm.DRAIN:
             self._interrupts.leave("drained")
         elif verb == farm.SIGNAL and isinstance(argument, int):
@@ -182,17 +221,29 @@ class Attendant:
             os._exit(0)
 
 
-def is_alive(pid: int) -> bool:
-    """Whether there is a process of that id that has not ended; one that only waits to be reaped has."""
+@contextmanager
+def watched(pid: int | None) -> Iterator[int]:
+    """A descriptor that can be read once there is no process of that id, or one that only waits to be reaped.
+
+    -1: there is nothing to watch.
+    """
     try:
-        pidfd = os.pidfd_open(pid)
+        descriptor = -1 if pid is None else os.pidfd_open(pid)
     except ProcessLookupError:
-        return False
+        descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return True
+        descriptor = -1
     try:
-        poller = select.poll()
-        poller.register(pidfd, select.POLLIN)
-        return not poller.poll(0)
+        yield descriptor
     finally:
-        os.close(pidfd)
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def can_be_read(descriptor: int) -> bool:
+    """Whether it can be, now."""
+    if descriptor < 0:
+        return False
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(0))

@@ -232,6 +232,7 @@ class Engine:
             hold=self._hold,
             memory=self._memory,
             reconnect=self._reconnect,
+            interrupt_check=1.0,  # signals reach the main thread, and wake it
         )
 
     def _register(self, space: _native.Space) -> int:
@@ -322,6 +323,8 @@ class Engine:
         """Run a task: status and payload of its result, and what it printed that has not been sent."""
         client, number = key = fields[farm.TASK_CLIENT], fields[farm.TASK_NUMBER]
         self._output.begin(client, number, at_once=started - self._ended < _AT_ONCE_S)
+        if self._attendant is not None:
+            self._attendant.task_begins()
         status, payload = self._outcome(runner, fields, key)
         self._ended = time.time()
         puts = self._output.end()

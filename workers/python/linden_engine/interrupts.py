@@ -36,6 +36,7 @@ class Interrupts:
     def __init__(self, output: TaskOutput) -> None:
         self.stopping: str | None = None  # why it ends now
         self.leaving: str | None = None  # why it takes no further task; what runs comes to its end
+        self.on_leave: Callable[[], None] = lambda: None  # may be called by a signal handler
         self.waiting = False  # the main thread waits for a task, or has just got one that it has not begun
         self._output = output
         self._current: Key | None = None
@@ -83,7 +84,9 @@ class Interrupts:
 
     def leave(self, reason: str) -> None:
         """Finish what runs, take nothing more, and go; the first reason counts.  May be called from any thread."""
-        self.leaving = self.leaving or reason
+        if self.leaving is None:
+            self.leaving = reason
+            self.on_leave()
 
     @property
     def takes_tasks(self) -> bool:
