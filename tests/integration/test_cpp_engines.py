@@ -391,6 +391,19 @@ def test_a_restart_gives_a_new_id_in_the_same_process(rc: linden.Client, work: W
     assert rc.load_balanced_view().apply_sync(native("mul"), 6, 7) == 42
 
 
+# Its session is still known when it is back, but what lived with it has gone after the hold time.
+def test_an_engine_that_was_away_for_too_long_joins_anew(farm: Farm, work: Work) -> None:
+    cluster, rc = farm(0)
+    worker = work(rc)
+    worker.process.send_signal(signal.SIGSTOP)
+    cluster.restart_server()  # which counts its absence from now on
+    wait_for(lambda: not rc.engines())
+    worker.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: [engine.id for engine in rc.engines()] == [worker.id + 1])
+    assert rc.direct_view(worker.id + 1).apply_sync(native("mul"), 6, 7) == 42
+    assert "taken this engine for dead" in worker.log()
+
+
 def test_it_stops_with_its_parent(rc: linden.Client, work: Work) -> None:
     parent = subprocess.Popen(["sleep", "60"])
     worker = work(rc, "--parent-pid", str(parent.pid))

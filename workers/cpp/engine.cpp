@@ -84,6 +84,7 @@ class Engine::Impl {
   Stream open_control();
   void open_slots();
   void look_after(Stream& control);
+  [[nodiscard]] bool was_given_up();
   void hear(const Tuple& word);
   void cancel(const List& task);
   void signal(const Value& number);
@@ -99,11 +100,13 @@ class Engine::Impl {
   std::vector<std::unique_ptr<Slot>> slots_;
   std::atomic<std::int64_t> id_{-1};
   std::atomic<bool> stopping_{false};
+  std::uint64_t reconnects_ = 0;  // after which it was registered
   EngineEnd end_ = EngineEnd::kStopped;
 };
 
 void Engine::Impl::join_farm() {
   shared_.engine.session = to_string(shared_.space.client().session());
+  reconnects_ = shared_.space.client().reconnects();
   shared_.engine.id = register_engine(shared_.space, engine_info(functions_, options_));
   id_.store(shared_.engine.id);
 }
@@ -161,16 +164,31 @@ void Engine::Impl::look_after(Stream& control) {
   const auto has_ended = [](const auto& slot) { return slot->has_ended(); };
   while (!stopping_.load() && std::ranges::none_of(slots_, has_ended)) {
     static_cast<void>(shared_.bell.wait(kHouseKept));
+    bool given_up = false;
     try {
       for (const auto& word : control.next_batch(Duration::zero(), kWordsAtOnce)) hear(word.tuple);
       const auto now = TaskOutput::Clock::now();
       for (const auto& slot : slots_) slot->send_old_output(now);
       shared_.data.keep_house(now);
+      given_up = was_given_up();
     } catch (const Error&) {
       // The session has ended, and a slot tells why; or the server is slow to answer.
       if (shared_.space.client().failure()) return;
     }
+    if (given_up)
+      throw Error(ErrorCode::kSessionExpired,
+                  "the farm has taken this engine for dead, since it was away for too long");
   }
+}
+
+// Who is away for longer than the hold time is registered no more, though the session goes on.
+bool Engine::Impl::was_given_up() {
+  const auto reconnects = shared_.space.client().reconnects();
+  if (reconnects == reconnects_) return false;
+  const auto& me = shared_.engine;
+  if (shared_.space.count(Template{"engine", me.id, me.session, kText}) == 0) return true;
+  reconnects_ = reconnects;
+  return false;
 }
 
 void Engine::Impl::close_slots() noexcept {

@@ -106,7 +106,7 @@ SessionEnd serve(const Farm& farm, const FunctionRegistry& functions, const Opti
   } catch (const Error& error) {
     running.store(nullptr);
     if (error.code() != ErrorCode::kSessionExpired) throw;
-    log.event("the server has forgotten this session; joining anew under another id");
+    log.event(std::string(error.what()) + "; joining anew under another id");
     return SessionEnd::kExpired;
   }
   running.store(nullptr);

@@ -52,7 +52,9 @@ class Engine {
 
   // Joins the farm and serves until stop() is called or a client shuts it down, and then until what
   // it has begun is done; what has not begun is given back.  Throws Error when the session ends
-  // (kConnectionLost, kSessionExpired, ...): what was begun is then done elsewhere.  Once only.
+  // (kConnectionLost, kSessionExpired, ...): what was begun is then done elsewhere. kSessionExpired
+  // also when it was away for longer than its hold time, so that the farm has taken it for dead.
+  // Once only.
   EngineEnd run();
 
   // May be called from any thread and from a signal handler.
