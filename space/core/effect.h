@@ -25,6 +25,12 @@ struct Notice {
 
 using Message = std::variant<Reply, Notice>;
 
+// The request that it answers, or the stream that it belongs to.
+[[nodiscard]] inline const Origin& origin_of(const Message& message) {
+  if (const auto* reply = std::get_if<Reply>(&message)) return reply->to;
+  return std::get<Notice>(message).stream;
+}
+
 // A lease that ends soon because nothing is heard of its session, or that has just ended so.  It
 // goes into the log, before somebody asks why a task runs twice; no client is told.
 struct LeaseWarning {

@@ -41,11 +41,6 @@ class Live final : public storage::LiveState {
   const core::SpaceState& state_;
 };
 
-const core::Origin& origin_of(const core::Message& message) {
-  if (const auto* reply = std::get_if<core::Reply>(&message)) return reply->to;
-  return std::get<core::Notice>(message).stream;
-}
-
 bool answers(const core::Message& message, const core::Origin& request) {
   const auto* reply = std::get_if<core::Reply>(&message);
   return reply != nullptr && reply->to == request;
@@ -194,12 +189,12 @@ SpaceHost::Route* SpaceHost::route_of(SessionId session, const Connection* from)
 }
 
 // What this batch had to tell over the connection must not reach the next one, over which the
-// client asks for its streams anew and is told what it does not have.
+// client asks again for whatever it does not have: an answer there would overtake those that were
+// lost with the old one.
 void SpaceHost::drop_route(SessionId session) {
   routes_.erase(session);
   std::erase_if(effects_.messages, [&](const core::Message& message) {
-    const auto* notice = std::get_if<core::Notice>(&message);
-    return notice != nullptr && notice->stream.session == session;
+    return origin_of(message).session == session;
   });
 }
 

@@ -623,10 +623,9 @@ void Simulation::lose_connection(SimClient& client, bool noticed) {
 
 // As SpaceHost does: what was to be told over a connection that is gone does not reach the next
 // one.
-void Simulation::forget_notices(SessionId session) {
+void Simulation::forget_messages(SessionId session) {
   std::erase_if(effects_.messages, [&](const core::Message& message) {
-    const auto* notice = std::get_if<core::Notice>(&message);
-    return notice != nullptr && notice->stream.session == session;
+    return origin_of(message).session == session;
   });
 }
 
@@ -649,7 +648,7 @@ void Simulation::serve(SimClient& client) {
   if (first) {
     // What is due now was to be told over the old connection, too.
     if (state_.knows_session(client.id)) apply(core::SessionLost{client.id});
-    forget_notices(client.id);
+    forget_messages(client.id);
     client.attached = true;
   }
   if (!first && !state_.knows_session(client.id)) {
@@ -708,8 +707,8 @@ void Simulation::apply_to_both(core::Command&& command) {
                             other_.effects);
 }
 
-// A recall names a hand-out that has not begun, of the stream that is asked, and somebody else waits
-// who could have it (F4).
+// A recall names a hand-out that has not begun, of the stream that is asked, and somebody else
+// waits who could have it (F4).
 void Simulation::check_recall(const core::Notice& notice) {
   const Token token = std::get<Recalled>(notice.event).token;
   const auto is_held = [&](const std::map<TupleId, ReferenceSpace::Item>& items) {
@@ -783,9 +782,7 @@ void Simulation::commit() {
 
 void Simulation::send(std::vector<core::Message>&& messages) {
   for (core::Message& message : messages) {
-    const core::Origin to = std::holds_alternative<core::Reply>(message)
-                                ? std::get<core::Reply>(message).to
-                                : std::get<core::Notice>(message).stream;
+    const core::Origin to = origin_of(message);
     for (SimClient& client : clients_) {
       if (client.id == to.session && client.connected && client.attached) {
         client.received.push_back(std::move(message));

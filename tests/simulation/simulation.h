@@ -140,7 +140,7 @@ class Simulation {
   void note_removed(const core::Origin& by, const Operation& operation);
   void connect(SimClient& client);
   void lose_connection(SimClient& client, bool noticed);
-  void forget_notices(SessionId session);
+  void forget_messages(SessionId session);
   void say_goodbye(SimClient& client);
 
   // ---- Rest (come_to_rest.cpp)

@@ -55,6 +55,35 @@ TEST_F(ProgramTest, SaysWhereItListensAndEndsCleanlyOnSigterm) {
   EXPECT_FALSE(std::filesystem::exists(scratch_.path("s")));
 }
 
+// P27: an answer that overtook those that were lost with the connection before would let a client
+// believe in a transaction that it has to begin again.
+TEST_F(ProgramTest, WhatWasAskedOverAConnectionIsNotAnsweredOverTheNext) {
+  Program program(on_disk(), log());
+  Peer first(socket());
+  first.hello(session(1));
+  const SpaceNumber space = first.open("jobs", {task(1)});
+  Peer second(socket());
+  as<Counted>(first.ask(CountOp{any_task()}));  // by now the second one is accepted
+  // So that the request and the connection that replaces its own are read in one round.
+  program.signal(SIGSTOP);
+  int status = 0;
+  ASSERT_EQ(::waitpid(program.pid(), &status, WUNTRACED), program.pid());
+  ASSERT_TRUE(WIFSTOPPED(status));
+  const RequestId asked = first.request(take());
+  wire::Hello hello;
+  hello.session = session(1);
+  hello.resume = true;
+  second.send(hello);
+  program.signal(SIGCONT);
+  EXPECT_TRUE(second.expect<wire::Welcome>().resumed);
+  second.set_space(space);
+  second.set_next_request(100);
+  EXPECT_EQ(as<Counted>(second.ask(CountOp{any_task()})).count, 0U);
+  EXPECT_TRUE(second.has_nothing());
+  second.set_next_request(asked.value);
+  EXPECT_EQ(as<Found>(second.ask(take())).tuples.at(0).tuple, (Tuple{"task", 1}));  // P36
+}
+
 // P31, P35: what was answered survives kill -9, in order, with what was held.
 TEST_F(ProgramTest, KeepsWhatItAnsweredOverAKill) {
   for (const char* durability : {"process", "sync"}) {
