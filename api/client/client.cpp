@@ -18,8 +18,8 @@ std::string durability_name(std::uint8_t number) {
 }
 
 std::uint8_t durability_number(const std::string& name) {
-  for (std::uint8_t i = 0; i < kDurabilities.size(); ++i) {
-    if (kDurabilities[i] == name) return i;
+  for (std::size_t i = 0; i < kDurabilities.size(); ++i) {
+    if (kDurabilities[i] == name) return static_cast<std::uint8_t>(i);
   }
   throw Error(ErrorCode::kInvalidArgument,
               "durability '" + name + "' is none of memory, process, sync");

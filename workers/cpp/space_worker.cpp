@@ -94,10 +94,10 @@ SessionEnd serve(const Farm& farm, const FunctionRegistry& functions, const Opti
   SpaceOptions opening;
   opening.create = true;
   opening.initial = farm::initial_tuples();
-  auto space = client.open_space(options.space.empty() ? farm.space : options.space, opening);
+  const auto space = client.open_space(options.space.empty() ? farm.space : options.space, opening);
   log.event("serves " + client.address() + " with " + std::to_string(functions.names().size()) +
             " functions");
-  Engine engine(std::move(space), functions, options.engine);
+  Engine engine(space, functions, options.engine);
   running.store(&engine);
   if (told_to_stop.load()) engine.stop();
   SessionEnd end = SessionEnd::kStopped;
