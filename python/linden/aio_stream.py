@@ -174,7 +174,7 @@ def _end_threads() -> None:
 class StreamedReservation:
     """A tuple that a reserving stream holds for us.  With ``async with``: finished, or released if the block fails.
 
-    Its ends are queued and sent together with others within a millisecond or so, hence there is nothing to await.  If it
+    Its ends are queued and sent together with others within 4 ms, hence there is nothing to await.  If it
     has ended by its lease, they do nothing: the tuple belongs to somebody else by then.
     """
 
