@@ -118,6 +118,19 @@ def test_an_engine_that_comes_later_gets_what_waits_in_another(
     assert result.get(timeout=20) == list(range(8))
 
 
+def test_results_of_short_tasks_do_not_wait_for_the_long_one_behind_them(
+    farm: Farm, gate: Gate, wait_for: Callable[..., None]
+) -> None:
+    """An engine gathers results while it has more to do; what it has gathered is sent though the next task keeps it."""
+    _, rc = farm(1)
+    numbers = [*range(1, 101), 0, 101, 102]
+    result = rc.load_balanced_view().map_async(gate.task(), numbers, chunksize=1)
+    gate.wait()
+    wait_for(lambda: result.progress == 100, 20)
+    gate.open()
+    assert result.get(timeout=20) == numbers
+
+
 # F5
 def test_output_belongs_to_its_task_and_keeps_its_order(farm: Farm) -> None:
     _, rc = farm(2)
